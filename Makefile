@@ -1,0 +1,26 @@
+# Every target does its own set-up; the second time that takes no time.
+.PHONY: demo test lint unit bench setup guest clean
+
+demo: setup guest
+	@.venv/bin/python docs/examples/demo.py
+
+test: lint unit guest
+	@.venv/bin/pytest tests --ignore tests/unit -n 2 --dist loadfile
+
+lint: setup
+	@scripts/lint
+
+unit: setup
+	@.venv/bin/pytest tests/unit
+
+bench: setup guest
+	@.venv/bin/python bench/bench.py
+
+setup:
+	@scripts/setup
+
+guest: setup
+	@tests/guest/build
+
+clean:
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,110 @@
+"""The sockets that join callers and actors of one root, on compiled threads that need no GIL.
+
+``monitored_queue`` between two ROUTERs swaps the first two frames: a caller sends
+``[actor address, header, body]``, the actor receives ``[caller address, header, body]`` and answers
+the same way. Its third socket publishes a copy of everything: the trace. It drops what it cannot
+route, so ``routes`` settles what was in flight to an actor that died; a message of fewer than two
+frames would swallow the next one, so only ``send`` here writes to it, and it sends three.
+A second thread forwards events from the events actor to any number of subscribers, and outlives
+that actor, because inproc peers never reconnect to a replaced socket.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import zmq
+from zmq.devices import monitored_queue
+
+CALLS = "inproc://calls"
+ACTORS = "inproc://actors"
+TRACE = "inproc://trace"
+PUBLISH = "inproc://publish"
+EVENTS = "inproc://events"
+
+
+def socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, identity: bytes = b"") -> zmq.Socket[bytes]:
+    """A socket that never blocks the end of its context and never drops for a full queue."""
+    made = context.socket(kind)
+    made.linger = 0
+    made.set_hwm(0)
+    if identity:
+        made.setsockopt(zmq.IDENTITY, identity)
+    return made
+
+
+def send(sock: zmq.Socket[bytes], to: bytes, header: bytes, body: bytes) -> None:
+    """The only way onto the exchange."""
+    sock.send_multipart([to, header, body])
+
+
+class Exchange:
+    """The ZeroMQ context of a root with its two compiled threads; ``close`` waits for both."""
+
+    def __init__(self) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.context.max_sockets = 16384
+        try:
+            exchange, events = self._exchange_sockets(), self._event_sockets()
+        except zmq.ZMQError:  # no descriptors left
+            self.context.destroy(0)
+            raise
+        self._threads = [
+            self._run("exchange", exchange, self._exchange),
+            self._run("events", events, lambda into, out: zmq.proxy(into, out)),
+        ]
+
+    def _bound(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
+        made = socket(self.context, kind)
+        if kind == zmq.PUB:
+            made.sndhwm = 1  # with the subscriber's own queue it bounds what a slow one may hold back
+        if kind == zmq.ROUTER:
+            made.router_handover = True
+        made.bind(endpoint)
+        return made
+
+    def _exchange_sockets(self) -> list[zmq.Socket[bytes]]:
+        kinds = ((zmq.ROUTER, CALLS), (zmq.ROUTER, ACTORS), (zmq.PUB, TRACE))
+        return [self._bound(kind, endpoint) for kind, endpoint in kinds]
+
+    def _event_sockets(self) -> list[zmq.Socket[bytes]]:
+        """PUB, not XPUB: a proxy that cannot forward the subscriptions an XPUB hands out spins on them."""
+        return [self._bound(zmq.PULL, PUBLISH), self._bound(zmq.PUB, EVENTS)]
+
+    @staticmethod
+    def _exchange(*sockets: zmq.Socket[bytes]) -> None:
+        monitored_queue(*sockets, b"request", b"reply")
+
+    @staticmethod
+    def _run(
+        name: str, sockets: list[zmq.Socket[bytes]], device: Callable[..., object]
+    ) -> threading.Thread:
+        def run() -> None:
+            try:
+                device(*sockets)
+            except zmq.ContextTerminated:
+                pass
+            finally:
+                for each in sockets:
+                    each.close(0)
+
+        thread = threading.Thread(target=run, name=f"embervirt-{name}", daemon=True)
+        thread.start()
+        return thread
+
+    def close(self, seconds: float) -> bool:
+        """End the context; False when a socket of it was still open after ``seconds``.
+
+        Whoever holds that one (a subscriber, an abandoned actor) gets ContextTerminated at its next use and
+        closes it; a thread of our own waits for that.
+        """
+        ending = threading.Thread(target=self._end, name="embervirt-ending", daemon=True)
+        ending.start()
+        ending.join(seconds)
+        return not ending.is_alive()
+
+    def _end(self) -> None:
+        self.context.term()
+        for thread in self._threads:
+            thread.join()

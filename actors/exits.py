@@ -1,0 +1,46 @@
+"""Why a child ended, in OTP's words (SUPERVISION 3.2)."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "normal", "shutdown", "error", "start_failed", "start_timeout", "fenced", "killed", "lost"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """``kind`` with the error behind it and what the child was doing."""
+
+    kind: Kind
+    error: BaseException | None = None
+    doing: str = ""
+    term: str = ""
+
+    @property
+    def abnormal(self) -> bool:
+        """All but ``normal`` and ``shutdown``."""
+        return self.kind not in ("normal", "shutdown")
+
+    def __str__(self) -> str:
+        cause = self.term or (_text(self.error) if self.error is not None else "")
+        return f"{self.kind}({cause})" if cause else self.kind
+
+    def traceback(self) -> str:
+        """The error's traceback as text, empty when there is none."""
+        return "".join(traceback.format_exception(self.error)) if self.error is not None else ""
+
+
+def _text(error: BaseException) -> str:
+    """Class and message; the message of a foreign error may itself fail."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a report must come out whatever the error's author did
+        return f"{type(error).__name__}: (its text cannot be read)"
+
+
+NORMAL = Exit("normal")
+SHUTDOWN = Exit("shutdown")

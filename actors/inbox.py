@@ -1,0 +1,125 @@
+"""The inbox of an actor: its ZeroMQ socket, a control lane that goes first, and watched descriptors.
+
+This is what Pykka's ``_create_actor_inbox`` returns. Made by the starter, opened and read by the
+actor's thread only; ``put`` may be called by any thread.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import zmq
+from pykka._envelope import Envelope
+
+from embervirt.actors.exchange import ACTORS, CALLS, send, socket
+
+
+class Mail(NamedTuple):
+    """A message off the exchange, not yet decoded."""
+
+    caller: bytes
+    header: bytes
+    body: bytes
+
+
+class Inbox:
+    """Control lane first, then descriptors that became ready, then mail."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lane: deque[Envelope[Any]] = deque()
+        self._wake = -1
+        self._closed = False
+        self._watched: dict[int, Callable[[], None]] = {}
+        self._poller = zmq.Poller()
+        self._socket: zmq.Socket[bytes] | None = None
+
+    def open(self, context: zmq.Context[zmq.Socket[bytes]], address: bytes) -> None:
+        """Connect as ``address`` and wait until the exchange routes to it: a hello of its own comes back."""
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        sock = self._socket = socket(context, zmq.DEALER, address)
+        sock.connect(ACTORS)
+        self._poller.register(self._wake, zmq.POLLIN)
+        self._poller.register(sock, zmq.POLLIN)
+        with socket(context, zmq.DEALER, b"hello " + address) as hello:
+            hello.connect(CALLS)
+            send(hello, address, b"", b"")
+            sock.recv_multipart()
+
+    def put(self, envelope: Envelope[Any]) -> None:
+        """Into the control lane; after the end it is dropped, for its sender has the exit report."""
+        with self._lock:
+            if self._closed:
+                return
+            self._lane.append(envelope)
+            if self._wake >= 0:  # before ``open`` nobody waits yet
+                os.eventfd_write(self._wake, 1)
+
+    def get(self) -> Envelope[Any]:
+        """The next message; blocks until there is one."""
+        while True:
+            if self._lane:
+                return self._lane.popleft()
+            if self._watched and self._wait(0):
+                continue
+            mail = self._receive()
+            if mail is not None:
+                return Envelope(mail)
+            self._wait(None)
+
+    def _receive(self) -> Mail | None:
+        """None too for what has not three frames: ``send`` makes nothing else."""
+        assert self._socket is not None
+        try:
+            frames = self._socket.recv_multipart(zmq.DONTWAIT)
+        except zmq.Again:
+            return None
+        return Mail(*frames) if len(frames) == 3 else None
+
+    def _wait(self, milliseconds: int | None) -> bool:
+        """Until there may be something; True when it is in the lane."""
+        for ready, _ in self._poller.poll(milliseconds):
+            if ready == self._wake:
+                os.eventfd_read(self._wake)
+            elif isinstance(ready, int):
+                self._lane.append(Envelope(partial(self._fire, ready)))
+        return bool(self._lane)
+
+    def _fire(self, descriptor: int) -> None:
+        """What came before it in the lane may have ended the watch."""
+        ready = self._watched.get(descriptor)
+        if ready is not None:
+            ready()
+
+    def empty(self) -> bool:
+        """Pykka asks at the end; what is left then is settled by ``Routes.down``."""
+        return True
+
+    def watch(self, descriptor: int, ready: Callable[[], None]) -> None:
+        """Call ``ready`` on the actor's thread, each time ``descriptor`` is readable, until ``unwatch``."""
+        self._watched[descriptor] = ready
+        self._poller.register(descriptor, zmq.POLLIN)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Stop watching."""
+        if self._watched.pop(descriptor, None) is not None:
+            self._poller.unregister(descriptor)
+
+    def reply(self, caller: bytes, header: bytes, body: bytes) -> None:
+        """Answer; on the actor's thread."""
+        assert self._socket is not None
+        send(self._socket, caller, header, body)
+
+    def close(self) -> None:
+        """At the end of the actor's thread."""
+        with self._lock:
+            self._closed = True
+            if self._wake >= 0:
+                os.close(self._wake)
+        if self._socket is not None:
+            self._socket.close(0)

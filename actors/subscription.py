@@ -1,0 +1,151 @@
+"""The receiving end of a root's events: in order, without gap, or with an explicit overflow."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TypeVar
+
+import msgspec
+import zmq
+
+from embervirt.actors.bus import EVENTS_ACTOR, Bus
+from embervirt.actors.event_log import EVENT, Mark, Since
+from embervirt.actors.messages import Numbered, Request
+from embervirt.errors import InvalidArgument, NotStarted, OperationTimeout, OutcomeUnknown
+
+R = TypeVar("R")
+HEARD = 50
+"""Milliseconds after which an event or a mark that was sent and not heard counts as dropped."""
+
+
+class Overflow(msgspec.Struct, frozen=True):
+    """Events ``first`` to ``last`` were lost: this subscriber was slower than the journal is long."""
+
+    first: int
+    last: int
+
+
+class Subscription:
+    """Every event after ``seq``, which is the last number at the time of subscribing, or ``since``.
+
+    Used by one thread; ``cancel`` by any. ``queue`` events wait in memory before it must ask the journal.
+    Raises InvalidArgument when ``since`` is a number that no event has yet.
+    """
+
+    def __init__(self, bus: Bus, *, since: int | None = None, queue: int = 1000) -> None:
+        self._bus = bus
+        self._lock = threading.Lock()
+        self._cancelled = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._ready: deque[Numbered | Overflow] = deque()
+        self._poller = zmq.Poller()
+        self._poller.register(self._cancelled, zmq.POLLIN)
+        with ExitStack() as undo:
+            undo.callback(os.close, self._cancelled)
+            self._socket = bus.subscriber(queue)
+            undo.callback(self._socket.close, 0)
+            self._poller.register(self._socket, zmq.POLLIN)
+            self.seq = self._first(since)
+            undo.pop_all()
+
+    def _first(self, since: int | None) -> int:
+        last = self._synchronise()
+        if since is None:
+            return last
+        if since > last:
+            raise InvalidArgument(f"events since {since}: the last event of this root has the number {last}")
+        self.seq = since
+        self._catch_up()
+        return self.seq
+
+    def _ask(self, request: Request[R]) -> R:
+        """Of the events actor; these requests change nothing, so its death only means to ask again."""
+        deadline = time.monotonic() + self._bus.seconds
+        while True:
+            try:
+                return self._bus.call(EVENTS_ACTOR, request, deadline=deadline)
+            except (NotStarted, OutcomeUnknown):
+                if time.monotonic() >= deadline:
+                    raise
+
+    def _synchronise(self) -> int:
+        """Wait for a mark of our own to come through: from then on everything is heard.
+
+        One may be dropped: sent before this subscription was known, or into a full queue.
+        """
+        deadline = time.monotonic() + self._bus.seconds
+        while time.monotonic() < deadline:
+            nonce = os.urandom(8)
+            seq = self._ask(Mark(nonce))
+            while self._socket.poll(HEARD):
+                if self._socket.recv_multipart()[1] == nonce:
+                    return seq
+        raise OperationTimeout("the events of this root did not reach a new subscriber")
+
+    def _catch_up(self) -> None:
+        self._synchronise()
+        journal = self._ask(Since(self.seq + 1))
+        for line in journal.lines:
+            self._take(msgspec.json.decode(line, type=Numbered))
+
+    def _take(self, numbered: Numbered) -> None:
+        if numbered.seq > self.seq + 1:
+            self._ready.append(Overflow(self.seq + 1, numbered.seq - 1))
+        if numbered.seq > self.seq:
+            self._ready.append(numbered)
+            self.seq = numbered.seq
+
+    def get(self, timeout: float | None = None) -> Numbered | Overflow | None:
+        """The next one; None after ``timeout`` seconds, when cancelled, or when the root was closed."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._ready:
+            left = None if deadline is None else int(max(0.0, deadline - time.monotonic()) * 1000)
+            behind = self._bus.published > self.seq
+            try:
+                ready = dict(self._poller.poll(HEARD if behind and (left is None or left > HEARD) else left))
+            except zmq.ContextTerminated:
+                return None
+            if self._cancelled in ready:
+                return None
+            if ready:
+                self._receive()
+            elif behind:
+                self._catch_up()
+            else:
+                return None
+        return self._ready.popleft()
+
+    def _receive(self) -> None:
+        kind, body = self._socket.recv_multipart()
+        if kind != EVENT:
+            return
+        numbered = msgspec.json.decode(body, type=Numbered)
+        if numbered.seq > self.seq + 1:
+            self._catch_up()
+        self._take(numbered)
+
+    def cancel(self) -> None:
+        """Wake ``get``, which answers None from now on."""
+        with self._lock:
+            if self._cancelled >= 0:
+                os.eventfd_write(self._cancelled, 1)
+
+    def close(self) -> None:
+        """Release the socket; after the last ``get``. More than once is fine."""
+        with self._lock:
+            if self._cancelled >= 0:
+                os.close(self._cancelled)
+            self._cancelled = -1
+        self._bus.release(self._socket)
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""Settings: documented defaults, then a root's own files, the environment, and the arguments of ``open``."""

@@ -1,0 +1,79 @@
+"""The settings as types: what each accepts. Defaults are in ``defaults.toml``, and only there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
+Restarts = Annotated[int, Meta(ge=0, le=10_000, description="a whole number from 0 to 10000")]
+Seconds = Annotated[float, Meta(gt=0, le=86_400, description="seconds, more than 0 and at most 86400")]
+Factor = Annotated[float, Meta(ge=1, le=100, description="a number from 1 to 100")]
+Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
+AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\0]*\Z", description="an absolute path")]
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Calls(Struct, frozen=True):
+    """Calls to actors."""
+
+    deadline: Seconds
+    in_flight: Count
+    mailbox: Count
+
+
+class Supervision(Struct, frozen=True):
+    """Restarts and their limits."""
+
+    driver_intensity: Restarts
+    driver_period: Seconds
+    guest_intensity: Restarts
+    guest_period: Seconds
+    backoff_initial: Seconds
+    backoff_factor: Factor
+    backoff_cap: Seconds
+    backoff_jitter: Share
+    shutdown_timeout: Seconds
+
+
+class Qemu(Struct, frozen=True):
+    """The QEMU driver."""
+
+    console_log: bool
+    start_timeout: Seconds
+    destroy_timeout: Seconds
+    qmp_timeout: Seconds
+    sandbox: bool
+    emulator: AbsolutePath | None = None
+    memory_backing_dir: AbsolutePath | None = None
+
+
+class Secret(Struct, frozen=True):
+    """The secret driver."""
+
+    key_file: AbsolutePath | None = None
+
+
+class Events(Struct, frozen=True):
+    """The root's numbered events."""
+
+    journal_size: Count
+    queue: Count
+
+
+class Log(Struct, frozen=True):
+    """What is logged."""
+
+    level: Level
+
+
+class Settings(Struct, frozen=True):
+    """All of them, by section."""
+
+    calls: Calls
+    supervision: Supervision
+    qemu: Qemu
+    secret: Secret
+    events: Events
+    log: Log

@@ -1,0 +1,69 @@
+"""What a driver is to a root. Found by the entry point group ``embervirt.drivers``; ours come the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from embervirt.actors.bus import Bus
+from embervirt.config.settings import Settings
+from embervirt.drivers.root.paths import RootPaths
+from embervirt.supervisor.spec import Backoff, ChildSpec
+from embervirt.supervisor.supervisor import Supervisor
+
+ROOT = ("root",)
+DRIVERS = ("root", "drivers")
+GUESTS = ("root", "guests")
+KeyProvider = Callable[[], bytes]
+
+
+def backoff(settings: Settings) -> Backoff:
+    """Delays between restarts, as set."""
+    chosen = settings.supervision
+    return Backoff(chosen.backoff_initial, chosen.backoff_factor, chosen.backoff_cap, chosen.backoff_jitter)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a root offers its drivers. ``resources`` is closed after all actors have ended.
+
+    ``secret_key``: the host program's own key for the secret driver, 32 bytes, or None.
+    """
+
+    paths: RootPaths
+    settings: Settings
+    bus: Bus
+    supervisor: Supervisor
+    resources: ExitStack
+    secret_key: KeyProvider | None = None
+
+    @property
+    def backoff(self) -> Backoff:
+        """Delays between restarts, as set."""
+        return backoff(self.settings)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A driver in one root: its actor's specification, and what its handles read without a message.
+
+    ``settle`` is called once its actor is up, and returns when what the driver found is known.
+    """
+
+    spec: ChildSpec
+    face: Any = None
+    settle: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Driver:
+    """``name`` is the URI's scheme and the actor's name on the bus; ``uses``: drivers it calls.
+
+    ``open`` is called once for a root, on first use.
+    """
+
+    name: str
+    open: Callable[[Environment], Part]
+    uses: frozenset[str] = frozenset()

@@ -1,0 +1,67 @@
+"""The actor ``qemu``: definitions, and the start of guests, whose actors it asks the supervisor for."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from embervirt.drivers.qemu.model import model_of
+
+from embervirt.actors.actor import Actor, Context, handles
+from embervirt.drivers.driver import GUESTS
+from embervirt.drivers.qemu.actor.spec import guest_spec
+from embervirt.drivers.qemu.face import Face
+from embervirt.drivers.qemu.messages import Create, Define, DomainRef, Undefine
+from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.qemu.service.domains import Domains
+from embervirt.drivers.qemu.store import Record, Store
+
+
+class QemuDriver(Actor):
+    """Keeps nothing that is not on disk or in the tables."""
+
+    def __init__(self, context: Context, face: Face) -> None:
+        super().__init__(context)
+        self._face = face
+        self._store = Store(face.paths, context.fence)
+        self._domains = Domains(self._store, face.tables, context.fence, self.publish)
+
+    def setup(self) -> None:
+        """Definitions from disk; guests that are recorded get their actors, which find them."""
+        self._domains.load()
+        records = list(self._store.records())
+        self._face.tables.ids_after(max((record.id for record in records), default=0))
+        self._face.adopting = [self._supervise(_plan(record)) for record in records]
+
+    def _supervise(self, plan: Plan) -> Future[None]:
+        return self._face.supervisor.start_child(GUESTS, guest_spec(plan, self._face))
+
+    @handles(Define)
+    def define(self, request: Define) -> DomainRef:
+        """Durable when this replies."""
+        return self._domains.define(request)
+
+    @handles(Undefine)
+    def undefine(self, request: Undefine) -> None:
+        """Durable when this replies."""
+        self._domains.undefine(request)
+
+    @handles(Create)
+    def create(self, request: Create) -> Future[DomainRef]:
+        """Replies when the guest runs, or with what kept it from starting; other calls go on meanwhile."""
+        plan = self._domains.prepare(request)
+        reply: Future[DomainRef] = Future()
+        started = self._supervise(plan)
+        started.add_done_callback(lambda done: self.post(lambda: self._started(plan, done, reply)))
+        return reply
+
+    def _started(self, plan: Plan, started: Future[None], reply: Future[DomainRef]) -> None:
+        self._domains.starting.discard(plan.domain.uuid)
+        error = started.exception()
+        if error is not None:
+            reply.set_exception(error)
+        else:
+            reply.set_result(DomainRef(plan.domain.name, plan.domain.uuid, plan.id))
+
+
+def _plan(record: Record) -> Plan:
+    return Plan(record.id, model_of(record.xml), record.xml, autodestroy=record.autodestroy, recorded=True)

@@ -1,0 +1,1 @@
+"""Hands on QEMU: its processes, its monitors."""

@@ -1,0 +1,93 @@
+"""What the QEMU driver needs of the world: processes, monitors, capabilities. ``real`` has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from embervirt.drivers.qemu.backend.monitor import OnClose, OnEvent
+from embervirt.drivers.qemu.capabilities import Capabilities
+from embervirt.supervisor.identity import Identity
+from embervirt.supervisor.recorder import Spawned
+
+MONITOR_SOCKET = "monitor.sock"
+"""Libvirt's name of it, in the directory of the run."""
+
+
+class Session(Protocol):
+    """A QMP session: see ``Monitor`` for what each raises."""
+
+    def execute(self, command: str, arguments: Mapping[str, Any] | None = None, *, timeout: float) -> Any:
+        """What QEMU returns for ``command``, within ``timeout`` seconds."""
+        ...
+
+    def shut(self) -> None:
+        """Cuts the connection at once, without waiting for anybody."""
+        ...
+
+    def close(self) -> None:
+        """Ends the session, in order; QEMU goes on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to start, where. ``argv`` gets the number of the listening monitor socket, for
+    ``-chardev socket,fd=N,server=on,wait=off``, and gives the emulator's absolute path and its arguments.
+
+    ``directory`` is of this run alone, exists, and is 0700. ``nonce`` is text of the arguments that no
+    other process has. ``pass_fds`` are open descriptors that QEMU gets under the same numbers.
+    """
+
+    directory: Path
+    log: Path
+    status_file: Path
+    nonce: str
+    argv: Callable[[int], Sequence[str]]
+    pass_fds: tuple[int, ...] = ()
+
+    @property
+    def monitor(self) -> Path:
+        """The monitor's socket."""
+        return self.directory / MONITOR_SOCKET
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that QEMU gets of an environment, as libvirt has it: no home but its own directory."""
+        home = str(self.directory)
+        return {
+            "LC_ALL": "C",
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": home,
+            "XDG_DATA_HOME": f"{home}/.local/share",
+            "XDG_CACHE_HOME": f"{home}/.cache",
+            "XDG_CONFIG_HOME": f"{home}/.config",
+        }
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A QEMU that has greeted."""
+
+    identity: Identity
+    spawned: Spawned
+    monitor: Session
+
+
+class Backend(Protocol):
+    """The driver's hands. ``deadline`` is on ``time.monotonic``; the callbacks are ``Monitor.connect``'s."""
+
+    def launch(self, command: Command, *, deadline: float, on_event: OnEvent, on_close: OnClose) -> Launched:
+        """Starts a QEMU up to its greeting, or leaves nothing; see ``launch.launch``."""
+        ...
+
+    def connect(self, monitor: Path, *, deadline: float, on_event: OnEvent, on_close: OnClose) -> Session:
+        """A session with a QEMU that runs; see ``Monitor.connect``."""
+        ...
+
+    def probe(self, binary: str) -> Capabilities:
+        """What the emulator can do; see ``capabilities.cached``."""
+        ...

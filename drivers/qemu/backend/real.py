@@ -1,0 +1,34 @@
+"""The real hands of the QEMU driver, one set for each root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from embervirt.drivers.qemu.backend.launch import launch
+from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, OnClose, OnEvent
+from embervirt.drivers.qemu.backend.protocol import Command, Launched
+from embervirt.drivers.qemu.capabilities import Capabilities, cached
+
+
+class RealBackend:
+    """``protocol.Backend`` with real processes. Close it: that ends its monitors, never a QEMU."""
+
+    def __init__(self, cache_dir: Path) -> None:
+        self._cache_dir = cache_dir
+        self._loop = MonitorLoop()
+
+    def launch(self, command: Command, *, deadline: float, on_event: OnEvent, on_close: OnClose) -> Launched:
+        """As ``launch.launch``."""
+        return launch(command, self._loop, deadline=deadline, on_event=on_event, on_close=on_close)
+
+    def connect(self, monitor: Path, *, deadline: float, on_event: OnEvent, on_close: OnClose) -> Monitor:
+        """As ``Monitor.connect``."""
+        return Monitor.connect(self._loop, monitor, deadline, on_event, on_close)
+
+    def probe(self, binary: str) -> Capabilities:
+        """As ``capabilities.cached``."""
+        return cached(binary, self._cache_dir, self._loop)
+
+    def close(self) -> None:
+        """Ends every session and the thread. May be repeated."""
+        self._loop.close()

@@ -1,0 +1,76 @@
+"""The QEMU driver's leaves of the error tree; codes and words as libvirt 9 answers the same failure."""
+
+from __future__ import annotations
+
+from embervirt.errors import (
+    InternalError,
+    OperationFailed,
+    OperationInvalid,
+    OperationTimeout,
+    OutcomeUnknown,
+    SystemError_,
+    libvirtError,
+)
+
+VIR_FROM_QEMU = 10
+"""``virErrorDomain`` of the QEMU driver."""
+
+
+class MonitorError(InternalError):
+    """QEMU refused a command. ``error_class`` is QMP's, like ``DeviceNotFound``; ``desc`` its explanation."""
+
+    virdomain = VIR_FROM_QEMU
+
+    def __init__(self, command: str, error_class: str, desc: str) -> None:
+        super().__init__(f"unable to execute QEMU command '{command}': {desc}")
+        self.command = command
+        self.error_class = error_class
+        self.desc = desc
+
+
+class MonitorLost(OutcomeUnknown):
+    """There is no session with QEMU, or it ended: a command without an answer may have been executed."""
+
+    virdomain = VIR_FROM_QEMU
+
+
+class MonitorTimeout(OperationTimeout):
+    """QEMU did not answer in time; the command may still be executed, its answer is then dropped."""
+
+    virdomain = VIR_FROM_QEMU
+
+
+class LaunchFailed(InternalError):  # noqa: N818 - as the tree's own leaves
+    """QEMU ended before it answered; the message has its last lines."""
+
+    virdomain = VIR_FROM_QEMU
+
+
+class ProbeFailed(InternalError):  # noqa: N818
+    """What stands at the emulator's path did not answer as QEMU does; the message has what it said."""
+
+    virdomain = VIR_FROM_QEMU
+
+
+class NoEmulator(SystemError_):
+    """The emulator cannot be executed; ``get_int1`` is the errno."""
+
+    virdomain = VIR_FROM_QEMU
+
+
+class NoDomain(libvirtError):
+    """No domain has that name, UUID or id."""
+
+    code, virdomain, prefix = 42, VIR_FROM_QEMU, "Domain not found"
+
+
+class DomainExists(OperationFailed):
+    """Another domain has that name or UUID."""
+
+    virdomain = VIR_FROM_QEMU
+
+
+class DomainNotRunning(OperationInvalid):
+    """Only a running domain can do that."""
+
+    virdomain = VIR_FROM_QEMU

@@ -1,0 +1,102 @@
+"""What the QEMU driver has once for each root: its tables, its monitors' thread, what QEMU can do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from concurrent.futures import Future, wait
+from pathlib import Path
+
+from embervirt.drivers.qemu.model import Domain, model_of, postparse
+from embervirt.drivers.qemu.validate import validate
+
+from embervirt.actors.bus import Bus
+from embervirt.config.settings import Settings
+from embervirt.drivers.driver import Environment
+from embervirt.drivers.qemu.backend.real import RealBackend
+from embervirt.drivers.qemu.capabilities import Capabilities
+from embervirt.drivers.qemu.errors import NoEmulator
+from embervirt.drivers.qemu.tables import Running, Tables
+from embervirt.drivers.root.paths import RootPaths
+from embervirt.drivers.xml import parse, render
+from embervirt.supervisor.spec import Backoff
+from embervirt.supervisor.supervisor import Supervisor
+
+NANOSECONDS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+EMULATOR = "qemu-system-x86_64"
+
+
+class Face:
+    """Shared by the driver's actors and the handles; owns no state of a domain but the tables."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.paths: RootPaths = environment.paths
+        self.settings: Settings = environment.settings
+        self.bus: Bus = environment.bus
+        self.supervisor: Supervisor = environment.supervisor
+        self.backoff: Backoff = environment.backoff
+        self.tables = Tables()
+        self.adopting: list[Future[None]] = []
+        self._resources = environment.resources
+        self._lock = threading.Lock()
+        self._backend: RealBackend | None = None
+        self._capabilities: dict[str, Capabilities] = {}
+
+    def settle(self) -> None:
+        """Wait until the guests that were found are adopted, or it is known why not."""
+        wait(self.adopting, self.settings.qemu.qmp_timeout)
+
+    def check_open(self) -> None:
+        """Raises InvalidConnection once the root is closed or failed."""
+        if self.bus.routes.closed is not None:
+            raise type(self.bus.routes.closed)(self.bus.routes.closed.detail)
+
+    @property
+    def backend(self) -> RealBackend:
+        """The hands on QEMU, made on first use."""
+        with self._lock:
+            if self._backend is None:
+                self._backend = RealBackend(self.paths.qemu_cache)
+                self._resources.callback(self._backend.close)
+            return self._backend
+
+    def emulator(self) -> str:
+        """The setting, or what PATH finds. Raises NoEmulator."""
+        found = self.settings.qemu.emulator or shutil.which(EMULATOR)
+        if found is None:
+            raise NoEmulator(f"no emulator: {EMULATOR} is not in PATH and qemu.emulator is not set", int1=2)
+        return found
+
+    def capabilities(self, emulator: str | None = None) -> Capabilities:
+        """Of a QEMU binary; probed once, then from the cache. Raises NoEmulator, ProbeFailed."""
+        binary = emulator or self.emulator()
+        with self._lock:
+            known = self._capabilities.get(binary)
+        if known is None:
+            known = self.backend.probe(binary)
+            with self._lock:
+                self._capabilities[binary] = known
+        return known
+
+    def read(self, text: str, *, strict: bool = False) -> tuple[Domain, str]:
+        """Parse, complete and check a domain's XML in the caller's thread; the model and its final text.
+
+        Raises XmlError, ConfigUnsupported, InvalidArgument, NoEmulator.
+        """
+        domain = parse(Domain, text, strict=strict)
+        chosen = self.capabilities(domain.devices.emulator)
+        domain = postparse(domain, chosen)
+        validate(domain, chosen)
+        xml = render(domain)
+        return model_of(xml), xml
+
+    @staticmethod
+    def cpu_time(row: Running) -> int:
+        """Nanoseconds its QEMU process has used; 0 when it has just ended."""
+        try:
+            stat = Path(f"/proc/{row.process.pid}/stat").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        return (int(fields[11]) + int(fields[12])) * NANOSECONDS_PER_TICK

@@ -1,0 +1,91 @@
+"""The QEMU driver's contract: what its actor ``qemu`` and the guests' actors ``guest/ID`` are asked and tell."""
+
+from __future__ import annotations
+
+from embervirt.actors.messages import Event, Message, Request
+
+
+class DomainRef(Message, frozen=True):
+    """Which domain: ``id`` is -1 while it is inactive."""
+
+    name: str
+    uuid: str
+    id: int
+
+
+# To the driver's actor.
+
+
+class Define(Request[DomainRef], frozen=True):
+    """Keep ``xml`` (complete, as rendered from the parsed model) as a definition."""
+
+    name: str
+    uuid: str
+    xml: str
+
+
+class Undefine(Request[None], frozen=True):
+    """Forget the definition; a running guest becomes transient. ``flags``: virDomainUndefineFlagsValues."""
+
+    uuid: str
+    flags: int
+
+
+class Create(Request[DomainRef], frozen=True):
+    """Start a defined domain, or with ``xml`` a transient one. ``flags``: virDomainCreateFlags."""
+
+    seconds = 60.0
+    uuid: str
+    flags: int = 0
+    name: str = ""
+    xml: str = ""
+
+
+# To a guest's actor.
+
+
+class Suspend(Request[None], frozen=True):
+    """Pause the vCPUs."""
+
+
+class Resume(Request[None], frozen=True):
+    """Let them run again."""
+
+
+class Shutdown(Request[None], frozen=True):
+    """Press the ACPI power button; the guest decides."""
+
+
+class Destroy(Request[None], frozen=True):
+    """End QEMU now: SIGTERM, and SIGKILL when that is not obeyed (unless ``graceful``)."""
+
+    seconds = 60.0
+    graceful: bool = False
+
+
+class Query(Request[str], frozen=True):
+    """A QMP command of the caller's, as JSON text; replies its return value as JSON text."""
+
+    command: str
+
+
+# Events.
+
+
+class Lifecycle(Event, frozen=True):
+    """``event`` and ``detail``: virDomainEventType and its detail; ``why``: the cause in words, if known."""
+
+    name: str
+    uuid: str
+    id: int
+    event: int
+    detail: int
+    why: str = ""
+
+
+class Rebooted(Event, frozen=True):
+    """The guest was reset, by itself or by request."""
+
+    name: str
+    uuid: str
+    id: int

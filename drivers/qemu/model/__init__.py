@@ -1,0 +1,31 @@
+"""What a domain's XML can say: one class for an element, one file for a noun."""
+
+from embervirt.drivers.qemu.model.address import Address, Alias
+from embervirt.drivers.qemu.model.chardev import Console, Serial
+from embervirt.drivers.qemu.model.controller import Audio, Controller, Input
+from embervirt.drivers.qemu.model.disk import Disk, DiskDriver, Encryption, EncryptionSecret
+from embervirt.drivers.qemu.model.domain import Devices, Domain, model_of
+from embervirt.drivers.qemu.model.interface import Interface
+from embervirt.drivers.qemu.model.postparse import postparse
+from embervirt.drivers.qemu.model.virtual import Memballoon, Rng
+
+__all__ = [
+    "Address",
+    "Alias",
+    "Audio",
+    "Console",
+    "Controller",
+    "Devices",
+    "Disk",
+    "DiskDriver",
+    "Domain",
+    "Encryption",
+    "EncryptionSecret",
+    "Input",
+    "Interface",
+    "Memballoon",
+    "Rng",
+    "Serial",
+    "model_of",
+    "postparse",
+]

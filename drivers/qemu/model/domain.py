@@ -1,0 +1,150 @@
+"""``<domain>`` and ``<devices>``: the whole guest."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from embervirt.drivers.qemu.model.chardev import Console, Serial
+from embervirt.drivers.qemu.model.controller import Audio, Controller, Input
+from embervirt.drivers.qemu.model.disk import Disk
+from embervirt.drivers.qemu.model.interface import Interface
+from embervirt.drivers.qemu.model.memory import MemoryBacking, Vcpu
+from embervirt.drivers.qemu.model.os import Clock, Cpu, Features, Os
+from embervirt.drivers.qemu.model.virtual import Memballoon, Rng
+from embervirt.drivers.xml import (
+    Element,
+    attr,
+    child,
+    children,
+    choice,
+    foreign,
+    integer,
+    parse,
+    raw,
+    size,
+    text,
+    uuid,
+)
+from embervirt.errors import ConfigUnsupported
+
+_QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+_ENDS = ("destroy", "restart", "preserve", "rename-restart")
+_end = choice(*_ENDS, error=ConfigUnsupported)
+_crash = choice(*_ENDS, "coredump-destroy", "coredump-restart", error=ConfigUnsupported)
+
+
+class Devices(
+    Element,
+    tag="devices",
+    refuse=(
+        *(
+            "graphics",
+            "video",
+            "sound",
+            "channel",
+            "parallel",
+            "hostdev",
+            "redirdev",
+            "redirfilter",
+            "smartcard",
+        ),
+        *(
+            "tpm",
+            "watchdog",
+            "filesystem",
+            "hub",
+            "panic",
+            "shmem",
+            "memory",
+            "vsock",
+            "iommu",
+            "nvram",
+            "lease",
+        ),
+        *("crypto", "pstore"),
+    ),
+):
+    """In libvirt's order. ``emulator`` is an absolute path; never None after ``postparse``."""
+
+    emulator: str | None = text("emulator", default=None)
+    disks: tuple[Disk, ...] = children(Disk, default=())
+    controllers: tuple[Controller, ...] = children(Controller, default=())
+    interfaces: tuple[Interface, ...] = children(Interface, default=())
+    serials: tuple[Serial, ...] = children(Serial, default=())
+    consoles: tuple[Console, ...] = children(Console, default=())
+    inputs: tuple[Input, ...] = children(Input, default=())
+    audios: tuple[Audio, ...] = children(Audio, default=())
+    memballoons: tuple[Memballoon, ...] = children(Memballoon, default=())
+    rngs: tuple[Rng, ...] = children(Rng, default=())
+
+
+class Domain(
+    Element,
+    tag="domain",
+    refuse=(
+        *(
+            "genid",
+            "maxMemory",
+            "blkiotune",
+            "memtune",
+            "vcpus",
+            "iothreads",
+            "iothreadids",
+            "defaultiothread",
+        ),
+        *(
+            "cputune",
+            "numatune",
+            "resource",
+            "sysinfo",
+            "bootloader",
+            "bootloader_args",
+            "idmap",
+            "perf",
+            "pm",
+        ),
+        *("keywrap", "launchSecurity", "seclabel", "on_lockfailure"),
+        *(_QEMU + name for name in ("commandline", "capabilities", "override", "deprecation")),
+    ),
+):
+    """``name`` and ``uuid`` are empty only before ``postparse`` and ``validate``; sizes are KiB.
+
+    ``id`` is a running guest's number; a definition has none.
+    """
+
+    type: str = attr(
+        "type",
+        choice(
+            "qemu", "kvm", error=ConfigUnsupported, later=("hvf", "xen", "kqemu", "test", "vmware", "bhyve")
+        ),
+    )
+    id: int | None = attr("id", integer(1, 2**31 - 1), default=None)
+    name: str = text("name", default="")
+    uuid: str = text("uuid", uuid, default="")
+    title: str | None = text("title", default=None)
+    description: str | None = text("description", default=None)
+    metadata: str | None = raw("metadata", default=None)
+    memory: int = size("memory", default=0)
+    current_memory: int | None = size("currentMemory", default=None)
+    memory_backing: MemoryBacking | None = child(MemoryBacking, default=None)
+    vcpu: Vcpu = child(Vcpu, default=Vcpu())
+    os: Os = child(Os)
+    features: Features | None = child(Features, default=None)
+    cpu: Cpu | None = child(Cpu, default=None)
+    clock: Clock = child(Clock, default=Clock())
+    on_poweroff: str = text("on_poweroff", _end, default="destroy")
+    on_reboot: str = text("on_reboot", _end, default="restart")
+    on_crash: str = text("on_crash", _crash, default="destroy")
+    devices: Devices = child(Devices, default=Devices())
+    foreign: tuple[str, ...] = foreign(default=())
+
+    @property
+    def vcpus(self) -> int:
+        """How many virtual CPUs it starts with; ``vcpu.count`` is how many it can have."""
+        return self.vcpu.current or self.vcpu.count
+
+
+@lru_cache(maxsize=1024)
+def model_of(xml: str) -> Domain:
+    """The model of a definition that was accepted once; errors as ``parse``'s."""
+    return parse(Domain, xml)

@@ -1,0 +1,50 @@
+"""What compiling needs beside the domain and the capabilities: the facts of one run."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from embervirt.drivers.qemu.model import EncryptionSecret
+
+KEY_BYTES = 32
+"""Length of a guest's master key: AES-256."""
+
+
+@dataclass(frozen=True)
+class EncryptedSecret:
+    """A secret's value, AES-256-CBC under the guest's master key; ``data`` and ``iv`` are base64."""
+
+    data: str = field(repr=False)
+    iv: str = field(repr=False)
+
+
+def encrypt(value: bytes, master_key: bytes) -> EncryptedSecret:
+    """``value`` for QEMU's ``secret`` object with ``keyid``: padded as PKCS#7, a new random IV each time."""
+    iv = os.urandom(16)
+    padder = padding.PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES256(master_key), modes.CBC(iv)).encryptor()
+    data = encryptor.update(padder.update(value) + padder.finalize()) + encryptor.finalize()
+    return EncryptedSecret(base64.b64encode(data).decode(), base64.b64encode(iv).decode())
+
+
+@dataclass(frozen=True)
+class CompileContext:
+    """One run of a guest.
+
+    ``domain_dir`` holds ``master-key.aes``; ``ram_path`` is the directory for memory files, ``monitor_fd``
+    the inherited listening socket of the monitor; ``console_log`` a log file for the first serial port
+    if that is a pty without a ``<log>``; ``secret`` gives a disk's secret, encrypted (and may raise).
+    """
+
+    domain_id: int
+    domain_dir: str
+    ram_path: str
+    monitor_fd: int
+    console_log: str | None
+    secret: Callable[[EncryptionSecret], EncryptedSecret]

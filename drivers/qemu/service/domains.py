@@ -1,0 +1,100 @@
+"""Definitions: who may have which name and UUID, on disk first, then published, then announced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from embervirt.drivers.qemu.model import Domain, model_of
+
+from embervirt.actors.fence import Fence
+from embervirt.actors.messages import Event
+from embervirt.drivers.qemu import states
+from embervirt.drivers.qemu.errors import DomainExists, NoDomain
+from embervirt.drivers.qemu.messages import Create, Define, DomainRef, Lifecycle, Undefine
+from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.qemu.states import Transition
+from embervirt.drivers.qemu.store import Store
+from embervirt.drivers.qemu.tables import Definition, Tables
+from embervirt.errors import OperationInvalid
+
+START_PAUSED, START_AUTODESTROY = 1, 2
+
+
+class Domains:
+    """All definitions of one root; ``starting`` are those whose guest's actor is not up yet."""
+
+    def __init__(
+        self, store: Store, tables: Tables, fence: Fence, publish: Callable[[Event], None]
+    ) -> None:
+        self._store, self._tables, self._fence, self._publish = store, tables, fence, publish
+        self.starting: set[str] = set()
+
+    def load(self) -> None:
+        """Publish what is on disk."""
+        found = [(text, domain) for text, domain in self._store.definitions()]
+        rows = {d.uuid: Definition(d.uuid, d.name, text, d) for text, d in found}
+        self._tables.definitions.replace(self._fence, rows)
+
+    def define(self, request: Define) -> DomainRef:
+        """New, or in place of the definition with the same name and UUID."""
+        self._check_unique(request.name, request.uuid)
+        known = self._tables.definitions.get(request.uuid)
+        self._store.define(request.name, request.xml)
+        row = Definition(request.uuid, request.name, request.xml, model_of(request.xml))
+        self._tables.definitions.put(self._fence, row.uuid, row)
+        added = states.DEFINED_ADDED if known is None else states.DEFINED_UPDATED
+        return self._announce(row.name, row.uuid, added)
+
+    def _check_unique(self, name: str, uuid: str) -> None:
+        holder, called = self._tables.uuid_of(name), self._tables.name_of(uuid)
+        if holder not in (None, uuid):
+            raise DomainExists(f"domain '{name}' already exists with uuid {holder}")
+        if called not in (None, name):
+            raise DomainExists(f"domain '{called}' is already defined with uuid {uuid}")
+
+    def undefine(self, request: Undefine) -> None:
+        """A running guest goes on as a transient one."""
+        row = self._tables.definitions.get(request.uuid)
+        if row is None:
+            self._refuse_undefine(request.uuid)
+            return
+        self._store.undefine(row.name)
+        self._tables.definitions.drop(self._fence, row.uuid)
+        if self._tables.running.get(row.uuid) is None:
+            self._tables.ended.drop(self._fence, row.uuid)
+        self._announce(row.name, row.uuid, states.UNDEFINED_REMOVED)
+
+    def _refuse_undefine(self, uuid: str) -> None:
+        if self._tables.running.get(uuid) is not None:
+            raise OperationInvalid("cannot undefine transient domain", virdomain=10)
+        raise NoDomain(f"no domain with matching uuid '{uuid}'")
+
+    def prepare(self, request: Create) -> Plan:
+        """What to start. Raises when it runs, is being started, or clashes with another."""
+        if request.uuid in self._tables.running.rows or request.uuid in self.starting:
+            self._refuse_start(request)
+        if request.xml:
+            self._check_unique(request.name, request.uuid)
+            domain, xml = model_of(request.xml), request.xml
+        else:
+            domain, xml = self._defined(request.uuid)
+        self.starting.add(request.uuid)
+        paused, autodestroy = bool(request.flags & START_PAUSED), bool(request.flags & START_AUTODESTROY)
+        return Plan(next(self._tables.ids), domain, xml, paused, autodestroy)
+
+    def _refuse_start(self, request: Create) -> None:
+        name = self._tables.name_of(request.uuid) or request.name
+        text = f"domain '{name}' is already active" if request.xml else "domain is already running"
+        raise OperationInvalid(text, virdomain=10)
+
+    def _defined(self, uuid: str) -> tuple[Domain, str]:
+        row = self._tables.definitions.get(uuid)
+        if row is None:
+            raise NoDomain(f"no domain with matching uuid '{uuid}'")
+        return row.domain, row.xml
+
+    def _announce(self, name: str, uuid: str, transition: Transition) -> DomainRef:
+        running = self._tables.running.get(uuid)
+        id_ = -1 if running is None else running.id
+        self._publish(Lifecycle(name, uuid, id_, *transition))
+        return DomainRef(name, uuid, id_)

@@ -1,0 +1,42 @@
+"""Secrets on their way to QEMU: encrypted with the key of one run, which QEMU reads from a 0600 file."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embervirt.actors.bus import Bus
+from embervirt.actors.messages import Request
+from embervirt.drivers.qemu.model import EncryptionSecret
+from embervirt.drivers.qemu.parts import KEY_BYTES, MASTER_KEY_FILE, EncryptedSecret, encrypt
+from embervirt.drivers.root.files import write
+from embervirt.drivers.secret.messages import FindValue, GetValue
+
+Call = Callable[[str, Request[Any]], Any]
+VOLUME = 1
+"""VIR_SECRET_USAGE_TYPE_VOLUME: what a disk's ``<secret usage=>`` means."""
+
+
+@dataclass(frozen=True)
+class MasterKey:
+    """The random key of one run, never shown."""
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def create(cls, directory: Path) -> MasterKey:
+        """A new one, written where QEMU will read it."""
+        key = secrets.token_bytes(KEY_BYTES)
+        write(directory / MASTER_KEY_FILE, key, durable=False)
+        return cls(key)
+
+    def fetch(self, reference: EncryptionSecret, call: Call, bus: Bus) -> EncryptedSecret:
+        """A disk's secret from the secret driver. Raises NoSecret when there is none, or it has no value."""
+        if reference.uuid is not None:
+            token = call("secret", GetValue(reference.uuid, internal=True))
+        else:
+            token = call("secret", FindValue(VOLUME, reference.usage or ""))
+        return encrypt(bus.handover.take(token).reveal(), self.key)

@@ -1,0 +1,114 @@
+"""The start of a guest: directories, key, secrets, command line, process, record, ``cont``; or nothing at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embervirt.drivers.qemu.parts import CompileContext
+
+from embervirt.drivers.qemu import parts
+from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Session
+from embervirt.drivers.qemu.face import Face
+from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.qemu.service import stop
+from embervirt.drivers.qemu.service.keys import Call, MasterKey
+from embervirt.drivers.qemu.store import Record, Store
+from embervirt.drivers.root.files import make_directories
+from embervirt.errors import InternalError
+from embervirt.supervisor.identity import Process
+from embervirt.supervisor.processes import Watched
+
+EXIT_STATUS = "exit-status"
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Called on the monitors' thread; both only post to the actor."""
+
+    on_event: Callable[[dict[str, Any]], None]
+    on_close: Callable[[Exception | None], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A guest in hand."""
+
+    record: Record
+    process: Process
+    monitor: Session
+
+
+def monitor_path(directory: Path) -> Path:
+    """The monitor socket of a run."""
+    return directory / MONITOR_SOCKET
+
+
+def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks) -> Run:
+    """Spawn QEMU stopped, record it, let it go. After an error nothing of it is left but its log.
+
+    Raises NoEmulator, LaunchFailed (with QEMU's last words), MonitorError, what the secret driver said.
+    """
+    deadline = time.monotonic() + face.settings.qemu.start_timeout
+    ram_dir = plan.ram_dir(face.paths, face.settings.qemu.memory_backing_dir)
+    with ExitStack() as undo:
+        undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
+        command = _command(plan, face, call, ram_dir)
+        launched = face.backend.launch(
+            command, deadline=deadline, on_event=callbacks.on_event, on_close=callbacks.on_close
+        )
+        undo.callback(launched.monitor.close)
+        process = Process.attach(launched.identity)
+        if process is None:
+            raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
+        undo.callback(stop.kill, process)
+        watched = Watched(launched.identity, launched.spawned, str(command.status_file))
+        record = _record(plan, watched, ram_dir)
+        undo.callback(store.forget, record)
+        store.keep(record)
+        if not plan.paused:
+            launched.monitor.execute("cont", timeout=face.settings.qemu.qmp_timeout)
+        undo.pop_all()
+    return Run(record, process, launched.monitor)
+
+
+def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
+    domain = plan.domain
+    return Record(
+        plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), autodestroy=plan.autodestroy
+    )
+
+
+def _command(plan: Plan, face: Face, call: Call, ram_dir: Path) -> Command:
+    directory = plan.directory(face.paths)
+    backing = plan.domain.memory_backing
+    file_backed = backing is not None and backing.source is not None and backing.source.type == "file"
+    make_directories([directory, ram_dir] if file_backed else [directory])
+    key = MasterKey.create(directory)
+    log = face.paths.qemu_log / f"{plan.domain.name}.log"
+    console = face.paths.qemu_log / f"{plan.domain.name}.console.log"
+    capabilities = face.capabilities(plan.domain.devices.emulator)
+
+    def argv(monitor_fd: int) -> list[str]:
+        context = CompileContext(
+            domain_id=plan.id,
+            domain_dir=str(directory),
+            ram_path=str(ram_dir),
+            monitor_fd=monitor_fd,
+            console_log=str(console) if face.settings.qemu.console_log else None,
+            secret=lambda reference: key.fetch(reference, call, face.bus),
+        )
+        compiled = parts.compile(plan.domain, capabilities, context)
+        if not face.settings.qemu.sandbox:
+            compiled = [part for part in compiled if not _is_sandbox(part)]
+        return [capabilities.binary, *parts.argv(compiled)]
+
+    return Command(directory, log, directory / EXIT_STATUS, str(directory), argv)
+
+
+def _is_sandbox(part: parts.Part) -> bool:
+    return isinstance(part, parts.Option) and part.name == "sandbox"

@@ -1,0 +1,106 @@
+"""What a domain's state allows, and what each ending means: tables and pure functions.
+
+Numbers are libvirt's ``virDomainState``, its reasons, ``virDomainEventType`` and its details.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from embervirt.drivers.qemu.errors import DomainNotRunning
+from embervirt.errors import OperationInvalid
+
+RUNNING, PAUSED, SHUTDOWN, SHUTOFF, CRASHED = 1, 3, 4, 5, 6
+
+
+class State(NamedTuple):
+    """A ``virDomainState`` with its reason."""
+
+    state: int
+    reason: int
+
+
+BOOTED = State(RUNNING, 1)
+UNPAUSED = State(RUNNING, 5)
+ADOPTED = State(RUNNING, 0)
+PAUSED_BY_USER = State(PAUSED, 1)
+PAUSED_STARTING = State(PAUSED, 11)
+PAUSED_UNKNOWN = State(PAUSED, 0)
+PAUSED_IO_ERROR = State(PAUSED, 5)
+GUEST_SHUTDOWN = State(SHUTDOWN, 1)
+GUEST_CRASHED = State(CRASHED, 1)
+
+
+class Transition(NamedTuple):
+    """A lifecycle event: ``virDomainEventType`` and its detail."""
+
+    event: int
+    detail: int
+
+
+DEFINED_ADDED = Transition(0, 0)
+DEFINED_UPDATED = Transition(0, 1)
+UNDEFINED_REMOVED = Transition(1, 0)
+STARTED_BOOTED = Transition(2, 0)
+SUSPENDED_PAUSED = Transition(3, 0)
+SUSPENDED_IO_ERROR = Transition(3, 2)
+RESUMED_UNPAUSED = Transition(4, 0)
+SHUTDOWN_GUEST = Transition(6, 1)
+SHUTDOWN_HOST = Transition(6, 2)
+CRASHED_PANICKED = Transition(8, 0)
+
+
+class Ending(NamedTuple):
+    """Why a guest is off: ``virDomainShutoffReason``, and the detail of its ``STOPPED`` event."""
+
+    reason: int
+    detail: int
+
+
+ENDED_SHUTDOWN = Ending(1, 0)
+ENDED_DESTROYED = Ending(2, 1)
+ENDED_CRASHED = Ending(3, 5)
+ENDED_FAILED = Ending(6, 5)
+STOPPED = 5
+"""VIR_DOMAIN_EVENT_STOPPED."""
+
+BY_RUN_STATE = {
+    "running": ADOPTED,
+    "paused": PAUSED_UNKNOWN,
+    "prelaunch": PAUSED_STARTING,
+    "io-error": PAUSED_IO_ERROR,
+    "shutdown": GUEST_SHUTDOWN,
+    "guest-panicked": GUEST_CRASHED,
+}
+"""QEMU's RunState (query-status) as libvirt sees it."""
+
+
+def ending(*, destroyed: bool, shut_down: bool) -> Ending:
+    """Of a QEMU process that is gone: what was asked, or announced by QEMU, before; else it crashed."""
+    if destroyed:
+        return ENDED_DESTROYED
+    return ENDED_SHUTDOWN if shut_down else ENDED_CRASHED
+
+
+ALLOWED = {
+    "suspend": {RUNNING, PAUSED},
+    "resume": {PAUSED},
+    "shutdown": {RUNNING, PAUSED},
+}
+"""Requests to a running guest by the states they need; what is not listed needs none."""
+
+REFUSALS = {
+    ("resume", RUNNING): "domain is already running",
+    ("suspend", SHUTDOWN): "domain is shutting down",
+}
+
+
+def check(request: str, state: State | None) -> State:
+    """The state, when ``request`` fits it. Raises OperationInvalid, worded as libvirt does."""
+    if state is None:
+        raise DomainNotRunning("domain is not running")
+    allowed = ALLOWED.get(request)
+    if allowed is not None and state.state not in allowed:
+        text = REFUSALS.get((request, state.state), f"cannot {request} a domain in this state")
+        raise OperationInvalid(text, virdomain=10)
+    return state

@@ -1,0 +1,108 @@
+"""The QEMU driver's files: definitions in ``etc/qemu`` as libvirt keeps them, running guests in ``run/qemu``.
+
+Running guests are never described in libvirt's live-status form, for a libvirt that opens this root
+later would kill those it cannot reconnect to: a guest's record is ``NAME.json``, which libvirt ignores.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from embervirt.drivers.qemu.model import Domain
+
+from embervirt.drivers.root.files import Fence, read, remove, write
+from embervirt.drivers.root.paths import RootPaths
+from embervirt.drivers.xml import parse
+from embervirt.errors import libvirtError
+from embervirt.log import get_logger
+from embervirt.supervisor.identity import boot_id
+from embervirt.supervisor.processes import Watched
+
+FORMAT = 1
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A running guest on disk: all that a new generation, or a new process, needs to find it again.
+
+    ``xml`` is what it was started from; ``secrets`` are of no use without the guest's own key.
+    """
+
+    id: int
+    uuid: str
+    name: str
+    xml: str
+    process: Watched
+    ram_dir: str
+    shut_down: bool = False
+    autodestroy: bool = False
+    format: int = FORMAT
+
+
+class Store:
+    """``fence``: of the generation that writes."""
+
+    def __init__(self, paths: RootPaths, fence: Fence) -> None:
+        self._paths, self._fence = paths, fence
+        self._log = get_logger(driver="qemu")
+
+    def definitions(self) -> Iterator[tuple[str, Domain]]:
+        """Text and model of each definition; one that cannot be read is reported and left as it is."""
+        for path in sorted(self._paths.qemu_etc.glob("*.xml")):
+            try:
+                text = read(path).decode()
+                yield text, parse(Domain, text)
+            except (libvirtError, UnicodeDecodeError) as error:
+                self._log.error("definition is not usable and was left aside", file=str(path), error=str(error))
+
+    def define(self, name: str, xml: str) -> None:
+        """Keep a definition, durably."""
+        write(self._definition(name), xml.encode(), durable=True, fence=self._fence)
+
+    def undefine(self, name: str) -> None:
+        """Forget it, durably, with its autostart link."""
+        remove(self._paths.qemu_autostart / f"{name}.xml", durable=False, fence=self._fence)
+        remove(self._definition(name), durable=True, fence=self._fence)
+
+    def _definition(self, name: str) -> Path:
+        return self._paths.qemu_etc / f"{name}.xml"
+
+    def records(self) -> Iterator[Record]:
+        """Of guests that ran when this was last known; after a reboot of the host they are void."""
+        for path in sorted(self._paths.qemu_run.glob("*.json")):
+            try:
+                record = msgspec.json.decode(read(path), type=Record)
+            except (libvirtError, msgspec.MsgspecError) as error:
+                self._log.error("a guest's record is not usable", file=str(path), error=str(error))
+                continue
+            if record.process.identity.boot_id == boot_id():
+                yield record
+            else:
+                self.forget(record)
+
+    def record(self, name: str) -> Record | None:
+        """Of one guest, None when there is none."""
+        path = self._paths.qemu_run / f"{name}.json"
+        return msgspec.json.decode(read(path), type=Record) if path.exists() else None
+
+    def keep(self, record: Record) -> None:
+        """Write a guest's record and its pid file, as libvirt names it; volatile, like the guest."""
+        pid = f"{record.process.identity.pid}\n".encode()
+        write(self._paths.qemu_run / f"{record.name}.pid", pid, durable=False, fence=self._fence)
+        content = msgspec.json.encode(record)
+        write(self._paths.qemu_run / f"{record.name}.json", content, durable=False, fence=self._fence)
+
+    def forget(self, record: Record) -> None:
+        """Remove what a run of a guest left: record, pid file, its directory, its memory files."""
+        self.clean(record.id, record.name, Path(record.ram_dir))
+        remove(self._paths.qemu_run / f"{record.name}.json", durable=False, fence=self._fence)
+        remove(self._paths.qemu_run / f"{record.name}.pid", durable=False, fence=self._fence)
+
+    def clean(self, id_: int, name: str, ram_dir: Path) -> None:
+        """Remove the directories of one run."""
+        for directory in (self._paths.domain_dir(id_, name), ram_dir):
+            with self._fence.guard():
+                if directory.is_dir():
+                    shutil.rmtree(directory)

@@ -1,0 +1,78 @@
+"""What the QEMU driver's actors publish and any thread reads: definitions, running guests, past endings."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+from embervirt.drivers.qemu.model import Domain
+
+from embervirt.actors.table import Table
+from embervirt.drivers.qemu.states import State
+from embervirt.supervisor.identity import Identity
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A persistent domain: ``xml`` as on disk and as ``XMLDesc(INACTIVE)`` gives it."""
+
+    uuid: str
+    name: str
+    xml: str
+    domain: Domain
+
+
+@dataclass(frozen=True)
+class Running:
+    """A guest with a QEMU process. ``xml`` is the live description, ``origin`` what it was started from.
+
+    ``degraded``: what does not work although the guest runs, empty when all is well.
+    """
+
+    uuid: str
+    name: str
+    id: int
+    state: State
+    xml: str
+    origin: str
+    domain: Domain
+    process: Identity
+    degraded: str = ""
+
+    @property
+    def actor(self) -> str:
+        """Its name on the bus: one for each run, so that no message reaches a later one."""
+        return guest_actor(self.id)
+
+    def at(self, state: State) -> Running:
+        """The same guest in another state."""
+        return replace(self, state=state)
+
+
+def guest_actor(id_: int) -> str:
+    """The name on the bus of the guest with this id."""
+    return f"guest/{id_}"
+
+
+class Tables:
+    """One set for each root; outlives every actor."""
+
+    def __init__(self) -> None:
+        self.definitions: Table[str, Definition] = Table()
+        self.running: Table[str, Running] = Table()
+        self.ended: Table[str, State] = Table()
+        self.ids = itertools.count(1)
+
+    def ids_after(self, highest: int) -> None:
+        """No id up to ``highest`` is given again."""
+        self.ids = itertools.count(max(highest + 1, next(self.ids)))
+
+    def name_of(self, uuid: str) -> str | None:
+        """Of a domain that is known, running or not."""
+        row = self.running.get(uuid) or self.definitions.get(uuid)
+        return None if row is None else row.name
+
+    def uuid_of(self, name: str) -> str | None:
+        """Of a domain that is known, running or not."""
+        rows: list[Running | Definition] = [*self.running.values(), *self.definitions.values()]
+        return next((row.uuid for row in rows if row.name == name), None)

@@ -1,0 +1,204 @@
+"""Files that are whole after any crash: written beside, synced, renamed, the directory synced.
+
+A failure at any step leaves the old content and no temporary file behind. The one exception is a
+crash of the process: ``sweep`` removes what it left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+from embervirt.drivers.root.errors import FileRefused
+from embervirt.errors import SystemError_
+
+LARGEST = 16 << 20
+"""Bytes: no file of a root that is read whole is larger."""
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""A file system without hard links says one of these; a sync that fails there leaves the new content."""
+
+_PREFIX, _SUFFIX = ".embervirt-", ".tmp"
+
+
+class Fence(Protocol):
+    """The right to write, of one generation of an actor."""
+
+    def guard(self) -> AbstractContextManager[None]:
+        """Entered around the step that makes a write visible; raises when the generation was given up."""
+
+
+def write(path: Path, data: bytes, *, durable: bool, mode: int = 0o600, fence: Fence | None = None) -> None:
+    """Replace the content of ``path``; ``mode`` is exact, whatever the umask.
+
+    ``durable``: on disk when this returns. Volatile files need the rename, not the syncs.
+    Raises SystemError_ with the errno as ``int1``; the old file is then as it was.
+    """
+    with _explained("write", path), _discarded(_temporary(path)) as staged:
+        _fill(staged, data, mode, durable)
+        _commit(lambda: staged.rename(path), path, durable, fence)
+
+
+def remove(path: Path, *, durable: bool, fence: Fence | None = None) -> None:
+    """Delete ``path``; no error when it is not there. Raises SystemError_."""
+    with _explained("remove", path):
+        _commit(lambda: path.unlink(missing_ok=True), path, durable, fence)
+
+
+def read(path: Path, *, limit: int = LARGEST) -> bytes:
+    """The content of a regular file of the root, in bounded time.
+
+    Raises SystemError_ (``int1`` ENOENT when there is none), FileRefused for anything that is not a
+    plain file of at most ``limit`` bytes which belongs to us, to root, or to the directory's owner.
+    """
+    with _explained("read", path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            _check(path, os.fstat(descriptor), limit)
+            return _read_all(descriptor, path, limit)
+        finally:
+            os.close(descriptor)
+
+
+def make_directories(paths: Iterable[Path]) -> None:
+    """Create directories with their parents, 0700 whatever the umask; existing ones stay as they are."""
+    for path in paths:
+        with _explained("create directory", path):
+            _make_directory(path)
+
+
+def sweep(directory: Path) -> None:
+    """Remove temporary files that a crashed process left; only the owner of the root may call it."""
+    with _explained("clean", directory):
+        for left in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
+            left.unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames and removals in ``path`` durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _commit(change: Callable[[], object], path: Path, durable: bool, fence: Fence | None) -> None:
+    """Make a change of ``path`` visible, and durable.
+
+    If the directory's sync fails, nobody knows what is on disk: the old file is put back.
+    """
+    with _undoable(path) if durable else nullcontext(_nothing) as put_back:
+        with _guard(fence):
+            change()
+        try:
+            if durable:
+                sync_directory(path.parent)
+        except OSError:
+            with _guard(fence):
+                put_back()
+            raise
+
+
+@contextlib.contextmanager
+def _undoable(path: Path) -> Iterator[Callable[[], object]]:
+    """Yields what puts the present file back; it has a second name meanwhile."""
+    second = _temporary(path)
+    try:
+        os.link(path, second, follow_symlinks=False)
+    except FileNotFoundError:
+        yield lambda: path.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        yield _nothing
+    else:
+        with _discarded(second):
+            yield lambda: second.rename(path)
+
+
+def _nothing() -> None:
+    """Nothing to put back."""
+
+
+@contextlib.contextmanager
+def _discarded(temporary: Path) -> Iterator[Path]:
+    """Remove the file afterwards, unless it was renamed."""
+    try:
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):  # the first error is the one to tell; sweep() gets what is left
+            temporary.unlink(missing_ok=True)
+
+
+def _fill(staged: Path, data: bytes, mode: int, durable: bool) -> None:
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(descriptor, mode)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, path: Path, limit: int) -> bytes:
+    data = b""
+    while chunk := os.read(descriptor, 1 << 20):
+        data += chunk
+        if len(data) > limit:
+            raise FileRefused(f"file '{path}' grew over {limit} bytes while it was read")
+    return data
+
+
+def _temporary(path: Path) -> Path:
+    return path.parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+
+
+def _guard(fence: Fence | None) -> AbstractContextManager[None]:
+    return nullcontext() if fence is None else fence.guard()
+
+
+def _make_directory(path: Path) -> None:
+    if path.is_dir():
+        return
+    if path.parent != path:
+        _make_directory(path.parent)
+    try:
+        path.mkdir(0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(0o700)
+
+
+def _check(path: Path, found: os.stat_result, limit: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise FileRefused(f"'{path}' is not a regular file")
+    if found.st_size > limit:
+        raise FileRefused(f"file '{path}' has {found.st_size} bytes, at most {limit} are accepted")
+    if found.st_uid not in {0, os.geteuid(), path.parent.stat().st_uid}:
+        who = f"expected {os.geteuid()}, root or the owner of the directory"
+        raise FileRefused(f"file '{path}' belongs to user {found.st_uid}, {who}")
+
+
+@contextlib.contextmanager
+def _explained(what: str, path: Path) -> Iterator[None]:
+    """Name the operation and the file in the error that the caller gets."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            message = f"'{path}' is a symbolic link, expected a regular file"
+            raise FileRefused(message, int1=errno.ELOOP) from error
+        raise SystemError_(f"cannot {what} '{path}': {error.strerror}", int1=error.errno or -1) from error

@@ -1,0 +1,148 @@
+"""One owner of a root at a time: a ``flock``, and besides it the locks libvirt's embedded drivers take.
+
+The kernel releases all of them when the owner dies. Libvirt locks the first byte of its pid files with
+``fcntl(F_SETLK)``, which any ``close`` of such a file by anyone in the process would drop. The same byte
+is locked here with an open-file-description lock: it conflicts with libvirt's just the same, and lasts
+as long as the descriptor, like the ``flock``.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from embervirt.drivers.root.files import make_directories
+from embervirt.drivers.root.owner import Owner
+from embervirt.drivers.root.paths import RootPaths
+from embervirt.errors import RootBusy, SystemError_
+
+_HELD: set[RootLock] = set()
+
+
+@dataclass(eq=False)
+class RootLock:
+    """The descriptors whose locks make this process the owner of a root."""
+
+    paths: RootPaths
+    descriptors: tuple[int, ...]
+
+    @classmethod
+    def acquire(cls, paths: RootPaths) -> RootLock:
+        """Become the owner. Raises RootBusy (38, ``int1`` 11) naming the present owner, or SystemError_.
+
+        A dead owner's root is free at once. Within one process the caller keeps a table of its open
+        roots: a second ``acquire`` is refused like a foreign one.
+        """
+        make_directories([paths.lock_file.parent, paths.qemu_run, paths.secrets_run])
+        with ExitStack() as undo:
+            descriptors = tuple(_lock_all(paths, undo))
+            _name_owner(paths, descriptors)
+            undo.pop_all()
+        lock = cls(paths, descriptors)
+        _HELD.add(lock)
+        return lock
+
+    def release(self) -> None:
+        """Give the root up; twice is once. The files stay: removing one would race with its next owner.
+
+        Unlocked before it is closed, because a child forked this instant may have it open still.
+        """
+        for descriptor in self.descriptors:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _byte(fcntl.F_UNLCK))
+        self._close()
+
+    def close_in_child(self) -> None:
+        """In a forked child: close, never unlock, for the lock is shared with the parent."""
+        self._close()
+
+    def _close(self) -> None:
+        descriptors, self.descriptors = self.descriptors, ()
+        _HELD.discard(self)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _lock_all(paths: RootPaths, undo: ExitStack) -> Iterator[int]:
+    """Our own lock first: in a root of another embervirt, libvirt's files are not even opened."""
+    yield _lock(paths, paths.lock_file, undo)
+    for path in paths.libvirt_locks:
+        yield _lock(paths, path, undo)
+
+
+def _lock(paths: RootPaths, path: Path, undo: ExitStack) -> int:
+    while True:
+        descriptor = _open(path)
+        undo.callback(os.close, descriptor)
+        try:
+            _take(descriptor, own=path == paths.lock_file)
+        except OSError as error:
+            raise _refusal(paths, path, error) from error
+        if _is_still(descriptor, path):
+            return descriptor
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise _failure("open pid file", path, error) from error
+
+
+def _take(descriptor: int, *, own: bool) -> None:
+    if own:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _byte(fcntl.F_WRLCK))
+
+
+def _byte(kind: int) -> bytes:
+    """``struct flock``: the byte libvirt locks, start 0 and length 1; pid 0, as such locks ask for."""
+    return struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 1, 0)
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    """Libvirt removes its pid file when it closes: a lock on the removed file keeps nobody out."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _refusal(paths: RootPaths, path: Path, error: OSError) -> SystemError_:
+    """In libvirt's words (its users search for them), and who it is."""
+    if error.errno not in (errno.EAGAIN, errno.EACCES):
+        return _failure("lock", path, error)
+    owner = Owner.parse(path) if path == paths.lock_file else Owner.of_pid_file(path)
+    what = f"Failed to acquire pid file '{paths.libvirt_locks[0]}': {os.strerror(errno.EAGAIN)}"
+    who = "another process" if owner is None else str(owner)
+    return RootBusy(f"{what}: root '{paths.path}' is owned by {who}", int1=errno.EAGAIN)
+
+
+def _name_owner(paths: RootPaths, descriptors: tuple[int, ...]) -> None:
+    """Write who we are; libvirt's files hold the bare pid."""
+    texts = (Owner.myself().text(), *[str(os.getpid())] * len(paths.libvirt_locks))
+    try:
+        for descriptor, text in zip(descriptors, texts, strict=True):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text.encode(errors="surrogateescape"), 0)
+    except OSError as error:
+        raise _failure("write pid files of", paths.path, error) from error
+
+
+def _failure(what: str, path: Path, error: OSError) -> SystemError_:
+    return SystemError_(f"Failed to {what} '{path}': {error.strerror}", int1=error.errno or -1)
+
+
+def _close_all_in_child() -> None:
+    for lock in list(_HELD):
+        lock.close_in_child()
+
+
+os.register_at_fork(after_in_child=_close_all_in_child)

@@ -1,0 +1,1 @@
+"""Encryption of values at rest: ``keys`` gives the key of a root, ``vault`` uses it."""

@@ -1,0 +1,59 @@
+"""Declarative XML: one class for an element, one line for a field; parse and render.
+
+::
+
+    class Secret(Element, tag="secret"):
+        private: bool = attr("private", yes_no, default=False)
+        uuid: str | None = text("uuid", uuid, default=None)
+
+    secret = parse(Secret, "<secret private='yes'/>")
+    render(secret)   # "<secret private='yes'/>\\n"
+"""
+
+from embervirt.drivers.xml.codecs import (
+    Codec,
+    Text,
+    choice,
+    hexadecimal,
+    integer,
+    mac,
+    on_off,
+    string,
+    uuid,
+    yes_no,
+)
+from embervirt.drivers.xml.document import MAX_SIZE, parse, read, render
+from embervirt.drivers.xml.element import Element
+from embervirt.drivers.xml.errors import MissingName, SchemaError
+from embervirt.drivers.xml.fields import attr, child, children, content, flag, foreign, raw, size, text
+from embervirt.drivers.xml.reading import Unknown
+
+__all__ = [
+    "MAX_SIZE",
+    "Codec",
+    "Element",
+    "MissingName",
+    "SchemaError",
+    "Text",
+    "Unknown",
+    "attr",
+    "child",
+    "children",
+    "choice",
+    "content",
+    "flag",
+    "foreign",
+    "hexadecimal",
+    "integer",
+    "mac",
+    "on_off",
+    "parse",
+    "raw",
+    "read",
+    "render",
+    "size",
+    "string",
+    "text",
+    "uuid",
+    "yes_no",
+]

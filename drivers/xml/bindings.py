@@ -1,0 +1,226 @@
+"""The kinds of field an element can have. Each reads its value from a node and writes it back.
+
+A value of None is absent in the XML. ``attributes``/``tags`` say which names a binding takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from embervirt.drivers.xml import reading, units
+from embervirt.drivers.xml.codecs import Codec, Integer
+from embervirt.drivers.xml.reading import Node, Reading
+from embervirt.drivers.xml.writing import Writer
+from embervirt.errors import XmlError
+
+if TYPE_CHECKING:
+    from embervirt.drivers.xml.element import Element
+
+Kids = dict[str, list[Node]]
+
+
+class _Absent:
+    """The document says nothing: the field's default counts."""
+
+
+ABSENT = _Absent()
+_UNIT = units.Unit()
+_COUNT = Integer()
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What one field of a class is in the XML."""
+
+    name: str
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Attributes of the element that this field stands for."""
+        return ()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Child elements that this field stands for."""
+        return (self.name,)
+
+    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
+        """The value, or ABSENT."""
+        first = kids.get(self.name)
+        return ABSENT if first is None else self.read_child(first[0], seen)
+
+    def read_child(self, node: Node, seen: Reading) -> Any:
+        """The value of the (first) child element this field stands for."""
+        raise TypeError(f"{type(self).__name__} is not a child element")
+
+    def write_attribute(self, value: Any, out: Writer) -> None:
+        """Add to the attributes of the element."""
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        """Add to the children of the element."""
+
+    def missing(self, node: Node) -> XmlError:
+        """The error for a required field that is not there."""
+        return XmlError(f"{reading.place(node)}: element <{self.name}> is missing")
+
+
+@dataclass(frozen=True)
+class Attribute(Binding):
+    codec: Codec[Any]
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return ()
+
+    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
+        value = node.get(self.name)
+        return ABSENT if value is None else reading.decode(self.codec, node, value, self.name)
+
+    def write_attribute(self, value: Any, out: Writer) -> None:
+        out.attribute(self.name, self.codec.encode(value))
+
+    def missing(self, node: Node) -> XmlError:
+        return XmlError(
+            f"{reading.place(node)}: attribute '{self.name}' is missing; expected {self.codec.accepts}"
+        )
+
+
+@dataclass(frozen=True)
+class ChildText(Binding):
+    """A child with nothing but text; an empty one is an absent one, as libvirt has it."""
+
+    codec: Codec[Any]
+
+    def read_child(self, node: Node, seen: Reading) -> Any:
+        note_stray(node, seen)
+        text = reading.content(node)
+        return reading.decode(self.codec, node, text) if text else ABSENT
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        text = self.codec.encode(value)
+        if text:
+            out.text_element(self.name, text)
+
+
+@dataclass(frozen=True)
+class Content(Binding):
+    """The text of the element itself (without the blanks between child elements); empty is absent."""
+
+    codec: Codec[Any]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return ()
+
+    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
+        text = reading.content(node)
+        if kids:
+            text = text.strip()
+        return reading.decode(self.codec, node, text) if text else ABSENT
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        out.content(self.codec.encode(value))
+
+    def missing(self, node: Node) -> XmlError:
+        expected = self.codec.accepts
+        return XmlError(f"{reading.place(node)}: the element is empty; expected {expected}")
+
+
+@dataclass(frozen=True)
+class Size(Binding):
+    """A child's text and its ``unit`` attribute (KiB when there is none) as a number of KiB."""
+
+    def read_child(self, node: Node, seen: Reading) -> int:
+        note_stray(node, seen, ("unit",))
+        unit = reading.decode(_UNIT, node, node.get("unit", "KiB"), "unit")
+        count = reading.decode(_COUNT, node, reading.content(node))
+        try:
+            return units.kib(count, unit)
+        except ValueError:
+            raise XmlError(
+                f"{reading.place(node)}: value too large: {count}{node.get('unit', 'KiB')};"
+                f" at most {units.LIMIT} bytes"
+            ) from None
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        out.text_element(self.name, str(value), {"unit": "KiB"})
+
+
+@dataclass(frozen=True)
+class Child(Binding):
+    cls: type[Element]
+
+    def read_child(self, node: Node, seen: Reading) -> Any:
+        return self.cls.__schema__.read(node, seen)
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        value.__schema__.write(value, out, self.name)
+
+
+@dataclass(frozen=True)
+class Children(Child):
+    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
+        return tuple(self.read_child(kid, seen) for kid in kids.get(self.name, ()))
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        for item in value:
+            super().write_child(item, out)
+
+
+@dataclass(frozen=True)
+class Flag(Binding):
+    def read_child(self, node: Node, seen: Reading) -> bool:
+        note_stray(node, seen)
+        return True
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        if value:
+            out.text_element(self.name, "")
+
+
+@dataclass(frozen=True)
+class Raw(Binding):
+    """A child element kept as the text it was."""
+
+    def read_child(self, node: Node, seen: Reading) -> str:
+        return verbatim(node)
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        out.verbatim(value)
+
+
+@dataclass(frozen=True)
+class Foreign(Binding):
+    """Every child element of a foreign namespace, each kept as the text it was."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return ()
+
+    def read(self, node: Node, kids: Kids, seen: Reading) -> tuple[str, ...]:
+        return tuple(verbatim(kid) for kid in reading.elements(node) if str(kid.tag).startswith("{"))
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        for item in value:
+            out.verbatim(item)
+
+
+def verbatim(node: Node) -> str:
+    """The text of a subtree, with the namespace declarations it needs."""
+    return etree.tostring(node, encoding="unicode", with_tail=False)
+
+
+def note_stray(node: Node, seen: Reading, known: tuple[str, ...] = ()) -> None:
+    """Note what stands in or on an element that has nothing but text."""
+    for name in node.keys():  # noqa: SIM118 - an lxml node is not a dict
+        if name not in known:
+            seen.note(node, str(name))
+    for kid in reading.elements(node):
+        seen.note(kid)

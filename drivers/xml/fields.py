@@ -1,0 +1,108 @@
+"""What stands to the right of a field's name: where in the XML its value is, and how it is written.
+
+Without ``default`` the document must say it; with ``default=None`` it may be absent. A value of
+None is never written, any other is, whether it is the default or not. What can always be absent has
+a ``default`` all the same (``()``, ``False``, ``None``): type checkers see only what the call says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from embervirt.drivers.xml import bindings
+from embervirt.drivers.xml.codecs import Codec, string
+
+if TYPE_CHECKING:
+    from embervirt.drivers.xml.element import Element
+
+T = TypeVar("T")
+D = TypeVar("D")
+E = TypeVar("E", bound="Element")
+KEY = "xml"
+_REQUIRED: Any = dataclasses.MISSING
+
+
+def _field(binding: bindings.Binding, default: Any) -> Any:
+    return dataclasses.field(default=default, metadata={KEY: binding})
+
+
+@overload
+def attr(name: str) -> str: ...
+@overload
+def attr(name: str, codec: Codec[T]) -> T: ...
+@overload
+def attr(name: str, *, default: D) -> str | D: ...
+@overload
+def attr(name: str, codec: Codec[T], *, default: D) -> T | D: ...
+def attr(name: str, codec: Codec[Any] = string, *, default: Any = _REQUIRED) -> Any:
+    """The attribute ``name`` of the element."""
+    return _field(bindings.Attribute(name, codec), default)
+
+
+@overload
+def text(name: str) -> str: ...
+@overload
+def text(name: str, codec: Codec[T]) -> T: ...
+@overload
+def text(name: str, *, default: D) -> str | D: ...
+@overload
+def text(name: str, codec: Codec[T], *, default: D) -> T | D: ...
+def text(name: str, codec: Codec[Any] = string, *, default: Any = _REQUIRED) -> Any:
+    """The text of the child ``<name>``."""
+    return _field(bindings.ChildText(name, codec), default)
+
+
+@overload
+def content() -> str: ...
+@overload
+def content(codec: Codec[T]) -> T: ...
+@overload
+def content(*, default: D) -> str | D: ...
+@overload
+def content(codec: Codec[T], *, default: D) -> T | D: ...
+def content(codec: Codec[Any] = string, *, default: Any = _REQUIRED) -> Any:
+    """The text of the element itself."""
+    return _field(bindings.Content("", codec), default)
+
+
+@overload
+def size(name: str) -> int: ...
+@overload
+def size(name: str, *, default: D) -> int | D: ...
+def size(name: str, *, default: Any = _REQUIRED) -> Any:
+    """The text of the child ``<name unit='MiB'>`` in KiB, rounded up; KiB when it has no unit."""
+    return _field(bindings.Size(name), default)
+
+
+@overload
+def child(cls: type[E]) -> E: ...
+@overload
+def child(cls: type[E], *, default: D) -> E | D: ...
+@overload
+def child(cls: type[E], tag: str) -> E: ...
+@overload
+def child(cls: type[E], tag: str, *, default: D) -> E | D: ...
+def child(cls: type[Any], tag: str | None = None, *, default: Any = _REQUIRED) -> Any:
+    """The child element that ``cls`` stands for; ``tag`` when it has another name here."""
+    return _field(bindings.Child(tag or cls.__schema__.tag, cls), default)
+
+
+def children(cls: type[E], tag: str | None = None, *, default: tuple[E, ...]) -> tuple[E, ...]:
+    """Every child element that ``cls`` stands for, in the document's order."""
+    return _field(bindings.Children(tag or cls.__schema__.tag, cls), default)  # type: ignore[no-any-return]
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Whether the empty child ``<name/>`` is there."""
+    return _field(bindings.Flag(name), default)  # type: ignore[no-any-return]
+
+
+def raw(name: str, *, default: str | None) -> str | None:
+    """The child ``<name>`` and all that is in it, as the text it was."""
+    return _field(bindings.Raw(name), default)  # type: ignore[no-any-return]
+
+
+def foreign(*, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Every child of another namespace, as the text it was."""
+    return _field(bindings.Foreign(""), default)  # type: ignore[no-any-return]

@@ -1,0 +1,62 @@
+"""embervirt: libvirt's embedded mode in a Python process, with every driver a supervised actor.
+
+``import embervirt as libvirt`` is meant to be enough::
+
+    import embervirt as libvirt
+
+    with libvirt.open("qemu:///embed?root=/var/lib/my-agent") as conn:
+        domain = conn.createXML(open("guest.xml").read())
+        print(domain.state(), domain.XMLDesc())
+
+Classes, functions and constants have libvirt-python's names and numbers. Everything is loaded on
+first use, so that ``import embervirt`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from embervirt.constants import *  # noqa: F403
+    from embervirt.errors import libvirtError as libvirtError
+    from embervirt.libvirt.connect import virConnect as virConnect
+    from embervirt.libvirt.domain import virDomain as virDomain
+    from embervirt.libvirt.eventloop import virEventRegisterDefaultImpl as virEventRegisterDefaultImpl
+    from embervirt.libvirt.eventloop import virEventRunDefaultImpl as virEventRunDefaultImpl
+    from embervirt.libvirt.library import getVersion as getVersion
+    from embervirt.libvirt.library import open as open
+    from embervirt.libvirt.library import openAuth as openAuth
+    from embervirt.libvirt.library import openReadOnly as openReadOnly
+    from embervirt.libvirt.secrets import virSecret as virSecret
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "errors": ("libvirtError",),
+    "libvirt.connect": ("virConnect",),
+    "libvirt.domain": ("virDomain",),
+    "libvirt.secrets": ("virSecret",),
+    "libvirt.eventloop": ("virEventRegisterDefaultImpl", "virEventRunDefaultImpl"),
+    "libvirt.library": ("getVersion", "open", "openAuth", "openReadOnly"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    elif name.startswith(("VIR_", "LIBVIR_")):
+        constants = vars(import_module(f"{__name__}.constants"))
+        if name not in constants:
+            raise AttributeError(f"module {__name__!r} has no constant {name!r}")
+        value = constants[name]
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    constants = import_module(f"{__name__}.constants")
+    return sorted({*globals(), *_HOME_OF, *(name for name in vars(constants) if name.isupper())})

@@ -1,0 +1,204 @@
+"""``virDomain``: a handle on one domain by UUID. Reads look up what the actors publish; the rest is a call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embervirt.actors.messages import Request
+from embervirt.drivers.qemu import messages
+from embervirt.drivers.qemu.errors import DomainNotRunning, NoDomain
+from embervirt.drivers.qemu.face import Face
+from embervirt.drivers.qemu.states import SHUTOFF
+from embervirt.drivers.qemu.tables import Definition, Running
+from embervirt.errors import ActorUnavailable, InvalidArgument, NotSupported, Quarantined
+from embervirt.libvirt.flags import only
+from embervirt.libvirt.identifiers import uuid_bytes
+
+if TYPE_CHECKING:
+    from embervirt.libvirt.connect import virConnect
+
+XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
+DESTROY_GRACEFUL = 1
+START_AUTODESTROY = 2
+
+
+class virDomain:  # noqa: N801 - libvirt-python's name
+    """Stays valid while the domain and the root do; ``name`` and ``UUID`` even after."""
+
+    def __init__(self, conn: virConnect, face: Face, name: str, uuid: str) -> None:
+        self._conn, self._face, self._name, self._uuid = conn, face, name, uuid
+
+    def __repr__(self) -> str:
+        return f"<virDomain {self._name} {self._uuid}>"
+
+    # Reads: no message.
+
+    def _running(self) -> Running | None:
+        self._face.check_open()
+        return self._face.tables.running.rows.get(self._uuid)
+
+    def _definition(self) -> Definition | None:
+        return self._face.tables.definitions.rows.get(self._uuid)
+
+    def _gone(self) -> NoDomain:
+        return NoDomain(f"no domain with matching uuid '{self._uuid}' ({self._name})")
+
+    def _known(self) -> Running | Definition:
+        row = self._running() or self._definition()
+        if row is None:
+            raise self._gone()
+        return row
+
+    def connect(self) -> virConnect:
+        """The connection it was looked up on."""
+        return self._conn
+
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    def UUID(self) -> bytes:  # noqa: N802
+        """16 bytes."""
+        return uuid_bytes(self._uuid)
+
+    def UUIDString(self) -> str:  # noqa: N802
+        """Canonical text."""
+        return self._uuid
+
+    def ID(self) -> int:  # noqa: N802
+        """Positive while it runs, else -1."""
+        row = self._running()
+        return -1 if row is None else row.id
+
+    def OSType(self) -> str:  # noqa: N802
+        """``hvm``: what the guest sees is a whole machine."""
+        self._known()
+        return "hvm"
+
+    def state(self, flags: int = 0) -> list[int]:
+        """``[virDomainState, reason]``. Raises NoDomain."""
+        row = self._running()
+        if row is not None:
+            return list(row.state)
+        if self._definition() is None:
+            raise self._gone()
+        ended = self._face.tables.ended.rows.get(self._uuid)
+        return [SHUTOFF, 0] if ended is None else list(ended)
+
+    def isActive(self) -> int:  # noqa: N802
+        """1 while it has a QEMU process."""
+        return int(self._running() is not None)
+
+    def isPersistent(self) -> int:  # noqa: N802
+        """1 when it is defined, 0 when it is gone once it ends."""
+        self._known()
+        return int(self._definition() is not None)
+
+    def isUpdated(self) -> int:  # noqa: N802
+        """1 when it runs with something other than its definition says."""
+        row, definition = self._running(), self._definition()
+        return int(row is not None and definition is not None and row.origin != definition.xml)
+
+    def XMLDesc(self, flags: int = 0) -> str:  # noqa: N802
+        """The live description, or with flag INACTIVE (2) the one of the next start."""
+        only(flags, XML_SECURE | XML_INACTIVE | XML_UPDATE_CPU | XML_MIGRATABLE, "XMLDesc")
+        if flags & XML_SECURE:
+            self._conn._check_writable("virDomainGetXMLDesc with secure flag")
+        row = self._running()
+        if row is None or flags & XML_INACTIVE:
+            definition = self._definition()
+            if definition is not None:
+                return definition.xml
+            if row is None:
+                raise self._gone()
+            return row.origin
+        return row.xml
+
+    def info(self) -> list[int]:
+        """``[state, maximum memory KiB, memory KiB, vCPUs, CPU time ns]``."""
+        row = self._known()
+        domain = row.domain
+        time = self._face.cpu_time(row) if isinstance(row, Running) else 0
+        return [self.state()[0], domain.memory, domain.current_memory or domain.memory, domain.vcpus, time]
+
+    def maxMemory(self) -> int:  # noqa: N802
+        """KiB."""
+        return self.info()[1]
+
+    def maxVcpus(self) -> int:  # noqa: N802
+        """Of the definition or the running guest."""
+        return self.info()[3]
+
+    # Changes: a call.
+
+    def _call(self, request: Request[None]) -> None:
+        """To the guest's actor; a guest that ended meanwhile is one that does not run."""
+        self._conn._check_writable(type(request).__name__)
+        row = self._running()
+        if row is None:
+            self._known()
+            raise DomainNotRunning("domain is not running")
+        try:
+            self._face.bus.call(row.actor, request)
+        except Quarantined:
+            raise
+        except ActorUnavailable as error:
+            if self._running() is None:
+                raise DomainNotRunning("domain is not running") from error
+            raise
+
+    def create(self) -> int:
+        """Start it."""
+        return self.createWithFlags(0)
+
+    def createWithFlags(self, flags: int = 0) -> int:  # noqa: N802
+        """``VIR_DOMAIN_START_PAUSED`` and ``_AUTODESTROY`` are known; others raise InvalidArgument."""
+        only(flags, 1 | START_AUTODESTROY | 8, "createWithFlags")
+        self._conn._check_writable("virDomainCreate")
+        ref = self._face.bus.call("qemu", messages.Create(self._uuid, flags))
+        self._conn._started(ref.uuid, ref.id, flags)
+        return 0
+
+    def destroy(self) -> int:
+        """End it now."""
+        return self.destroyFlags(0)
+
+    def destroyFlags(self, flags: int = 0) -> int:  # noqa: N802
+        """With ``GRACEFUL`` (1) QEMU is only asked, and SystemError_ raised when it does not obey."""
+        only(flags, DESTROY_GRACEFUL, "destroyFlags")
+        self._call(messages.Destroy(bool(flags & DESTROY_GRACEFUL)))
+        return 0
+
+    def shutdown(self) -> int:
+        """Press the power button; returns at once."""
+        return self.shutdownFlags(0)
+
+    def shutdownFlags(self, flags: int = 0) -> int:  # noqa: N802
+        """``ACPI_POWER_BTN`` (1) is the only way there is yet."""
+        if flags & ~1:
+            raise NotSupported("shutdown by other means than the ACPI power button (flag 1)")
+        self._call(messages.Shutdown())
+        return 0
+
+    def suspend(self) -> int:
+        """Pause it."""
+        self._call(messages.Suspend())
+        return 0
+
+    def resume(self) -> int:
+        """Let it run again."""
+        self._call(messages.Resume())
+        return 0
+
+    def undefine(self) -> int:
+        """Forget the definition."""
+        return self.undefineFlags(0)
+
+    def undefineFlags(self, flags: int = 0) -> int:  # noqa: N802
+        """All flags are accepted: they name files that these domains never have."""
+        only(flags, 0x7F, "undefineFlags")
+        if flags & 4 and flags & 8:
+            raise InvalidArgument("flags NVRAM (4) and KEEP_NVRAM (8) exclude each other")
+        self._conn._check_writable("virDomainUndefine")
+        self._face.bus.call("qemu", messages.Undefine(self._uuid, flags))
+        return 0

@@ -1,0 +1,129 @@
+"""One open root: what is made when it opens, in order, and undone when it closes, in reverse."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from embervirt.actors.bus import Bus
+from embervirt.actors.messages import Request
+from embervirt.actors.subscription import Subscription
+from embervirt.config.load import Loaded, load
+from embervirt.drivers.driver import DRIVERS, Environment, KeyProvider, Part, backoff
+from embervirt.drivers.root.files import make_directories
+from embervirt.drivers.root.lock import RootLock
+from embervirt.drivers.root.paths import RootPaths
+from embervirt.errors import ActorUnavailable, InternalError, InvalidConnection
+from embervirt.runtime import drivers
+from embervirt.runtime.tree import root_spec
+from embervirt.supervisor.report import Node
+from embervirt.supervisor.supervisor import Supervisor
+
+R = TypeVar("R")
+
+
+class Root:
+    """Shared by all connections to one root directory. Made by ``registry.acquire`` only."""
+
+    def __init__(
+        self, path: Path, overrides: Mapping[str, Any], secret_key: KeyProvider | None = None
+    ) -> None:
+        self.paths = RootPaths(path)
+        self.configuration: Loaded = load(self.paths.path, os.environ, overrides)
+        self.settings = self.configuration.settings
+        self.failed: str = ""
+        self.on_failed: list[Callable[[str], None]] = []
+        self.before_close: list[Callable[[], object]] = []
+        self._parts: dict[str, Part] = {}
+        self._opening = threading.Lock()
+        with ExitStack() as undo:
+            self._open(undo, secret_key)
+            self._close = undo.pop_all()
+
+    def _open(self, undo: ExitStack, secret_key: KeyProvider | None) -> None:
+        made = _missing_directories(self.paths)
+        undo.callback(_remove_empty, made)
+        make_directories(self.paths.directories)
+        self.lock = RootLock.acquire(self.paths)
+        undo.callback(self.lock.release)
+        self.bus = Bus(self.settings.calls.deadline, self.settings.calls.mailbox)
+        undo.callback(self.bus.close)
+        resources = undo.enter_context(ExitStack())
+        spec = root_spec(self.paths, self.settings, self.bus, backoff(self.settings))
+        self.supervisor = Supervisor(spec, self.bus, on_failed=self._failed)
+        self.environment = Environment(
+            self.paths, self.settings, self.bus, self.supervisor, resources, secret_key
+        )
+        self.bus.routes.missing = self._missing
+        started = self.supervisor.start()
+        undo.callback(self._stop)
+        started.result(self.settings.calls.deadline)
+        made.clear()
+
+    def _failed(self, why: str) -> None:
+        self.failed = why
+        for tell in list(self.on_failed):
+            tell(why)
+
+    def _stop(self) -> None:
+        self.bus.routes.close(InvalidConnection("the root was closed"))
+        if not self.supervisor.close(self.settings.calls.deadline):
+            raise InternalError(f"root {self.paths.path}: an actor did not stop; see the log")
+
+    def part(self, name: str) -> Part:
+        """The driver ``name``, started on first use. Raises NoConnect, or what kept it from starting."""
+        with self._opening:
+            part = self._parts.get(name)
+            if part is None:
+                driver = drivers.find(name)
+                part = driver.open(self.environment)
+                started = self.supervisor.start_child(DRIVERS, part.spec, before=drivers.after(name))
+                started.result(self.settings.calls.deadline)
+                part.settle()
+                self._parts[name] = part
+        return part
+
+    def _missing(self, name: str) -> None:
+        """A call for a name nobody has: a driver that was not used yet, or nobody at all."""
+        if name not in drivers.installed() or name in self._parts:
+            raise ActorUnavailable(f"no actor named {name} runs under this root")
+        self.part(name)
+
+    def call(self, name: str, request: Request[R]) -> R:
+        """Ask an actor of this root; see ``Bus.call``."""
+        return self.bus.call(name, request)
+
+    def subscribe(self, since: int | None = None) -> Subscription:
+        """The events of this root from now on, or after number ``since``."""
+        return Subscription(self.bus, since=since, queue=self.settings.events.queue)
+
+    def tree(self) -> Node:
+        """The supervision tree as it stands."""
+        return self.supervisor.picture()
+
+    def crash(self, path: str, error: BaseException | None = None) -> None:
+        """Crash an actor, ``drivers/qemu`` say, as a bug in it would; its supervisor does the rest."""
+        self.supervisor.crash(("root", *path.split("/")), error or RuntimeError("crashed on purpose"))
+
+    def close(self) -> None:
+        """Stop the actors and free everything; guests run on."""
+        for each in self.before_close:
+            each()
+        self._close.close()
+
+
+def _missing_directories(paths: RootPaths) -> list[Path]:
+    """What opening this root will create, parents first."""
+    wanted = {parent for each in paths.directories for parent in (each, *each.parents)}
+    return sorted(each for each in wanted if not each.exists())
+
+
+def _remove_empty(made: list[Path]) -> None:
+    """A failed open leaves nothing behind; what is not empty belongs to somebody."""
+    for directory in reversed(made):
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()

@@ -1,0 +1,94 @@
+"""The processes actor: watches processes by pidfd, children or not, and tells who asked how each ended."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from embervirt.actors.actor import Actor, Context, handles
+from embervirt.actors.messages import Message, Request
+from embervirt.supervisor.identity import Identity, Process
+from embervirt.supervisor.recorder import Spawned, read_status, reap
+
+PROCESSES_ACTOR = "processes"
+NAMES = {each.value: f" ({each.name})" for each in signal.Signals}
+"""Of signals; the real-time ones between the first and the last have none."""
+
+RECORDER_SECONDS = 1.0
+"""How long the recorder may take to write the status after the program's end; it needs a millisecond."""
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """A process under a recorder: enough to find exactly it again, and what became of it."""
+
+    identity: Identity
+    spawned: Spawned
+    status_file: str
+
+    def status(self) -> int | None:
+        """After its end: exit code, minus a signal's number, or None when nobody knows."""
+        reap(self.spawned, RECORDER_SECONDS)
+        return read_status(Path(self.status_file))
+
+
+class Watch(Request[bool], frozen=True):
+    """Tell the actor ``notify`` when it ends. Replies False when it had ended already (and tells so)."""
+
+    safe = True
+    process: Watched
+    notify: str
+
+
+class ProcessExited(Message, frozen=True):
+    """``status``: exit code, minus the signal's number, or None when it is not known."""
+
+    pid: int
+    status: int | None
+
+
+class Processes(Actor):
+    """Holds a pidfd for each watch; all are dropped with its generation, and who asked asks again."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._held: dict[int, Process] = {}
+
+    def setup(self) -> None:
+        """Nothing to rebuild: those who watch start after this actor."""
+        self.resources.callback(self._release)
+
+    def _release(self) -> None:
+        for process in self._held.values():
+            process.close()
+
+    @handles(Watch)
+    def watch(self, request: Watch) -> bool:
+        """Begin to watch."""
+        process = Process.attach(request.process.identity)
+        if process is None:
+            self._tell(request)
+            return False
+        self._held[process.fileno()] = process
+        self.inbox.watch(process.fileno(), partial(self._ended, request, process))
+        return True
+
+    def _ended(self, request: Watch, process: Process) -> None:
+        self.inbox.unwatch(process.fileno())
+        self._held.pop(process.fileno()).close()
+        self._tell(request)
+
+    def _tell(self, request: Watch) -> None:
+        pid = request.process.identity.pid
+        self.bus.tell(request.notify, ProcessExited(pid, request.process.status()))
+
+
+def describe(status: int | None) -> str:
+    """An exit status in words."""
+    if status is None:
+        return "exit status unknown"
+    if status < 0:
+        return f"killed by signal {-status}{NAMES.get(-status, '')}"
+    return f"exited with status {status}"

@@ -1,0 +1,363 @@
+"""The supervision tree as plain state: what happened goes in, what to do now comes out.
+
+No threads, no clock, no I/O: ``now`` is given, and ``plan`` answers with actions. Instead of a script
+for every strategy there is one rule for starting and one for stopping, applied until nothing changes:
+
+* a child that should run and is down starts when it is due and those before it are up;
+* a child that should not run and is not down stops once those after it are down.
+
+A group restart marks its victims ``recycle`` (should not run until they have been down once).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from embervirt.actors.exits import SHUTDOWN, Exit
+from embervirt.supervisor.policy import Decision, Dropped, GivingUp, Uniform, decide
+from embervirt.supervisor.spec import ChildSpec, Path
+
+Phase = Literal["down", "starting", "up", "stopping"]
+NEVER = float("inf")
+
+
+@dataclass(eq=False)
+class Child:
+    """One child as it stands. A supervisor has ``children``; ``failing`` is why it gives itself up.
+
+    ``log``: restarts of its children within the window; ``budget``: its own, when its parent is dynamic.
+    """
+
+    spec: ChildSpec
+    parent: Child | None = None
+    phase: Phase = "down"
+    wanted: bool = True
+    trial: bool = False
+    recycle: bool = False
+    generation: int = 0
+    due: float = 0.0
+    by: float = NEVER
+    ready_at: float | None = None
+    failures: int = 0
+    log: tuple[float, ...] = ()
+    budget: tuple[float, ...] = ()
+    quarantined: str = ""
+    exits: deque[tuple[int, float, Exit]] = field(default_factory=lambda: deque(maxlen=16))
+    children: dict[str, Child] = field(default_factory=dict)
+    risen: bool = False
+    failing: Exit | None = None
+
+    def __post_init__(self) -> None:
+        self.path: Path = (*(self.parent.path if self.parent else ()), self.spec.id)
+        for spec in self.spec.children:
+            self.children[spec.id] = Child(spec, self)
+
+    @property
+    def alive(self) -> bool:
+        """Starting or up."""
+        return self.phase in ("starting", "up")
+
+    @property
+    def expected(self) -> bool:
+        """Neither stopped on purpose nor in quarantine."""
+        return self.wanted and not self.quarantined
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether it is one of the children that its supervisor got at run time."""
+        return self.parent is not None and self.parent.strategy == "dynamic"
+
+    @property
+    def strategy(self) -> str:
+        """Of a supervisor; "" for anything else."""
+        return "" if self.spec.supervision is None else self.spec.supervision.strategy
+
+    def walk(self) -> Iterator[Child]:
+        """This one and all below it."""
+        yield self
+        for child in list(self.children.values()):
+            yield from child.walk()
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start this generation of ``child``."""
+
+    child: Child
+    generation: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Ask it to end."""
+
+    child: Child
+
+
+@dataclass(frozen=True)
+class Abandon:
+    """It did not start or stop in time: fence it and go on without it."""
+
+    child: Child
+    generation: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A failure to report: what ended, why, and what becomes of it; ``asked`` when it was being stopped."""
+
+    child: Child
+    reason: Exit
+    decision: Decision
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class Changed:
+    """``child`` is up, or down with ``reason``; ``gone`` when its specification went too."""
+
+    child: Child
+    reason: Exit | None = None
+    gone: bool = False
+
+
+Action = Start | Stop | Abandon | Failed | Changed
+
+
+class Tree:
+    """``uniform(low, high)`` gives the jitter."""
+
+    def __init__(self, spec: ChildSpec, uniform: Uniform) -> None:
+        self.root = Child(spec)
+        self._uniform = uniform
+        self._actions: list[Action] = []
+
+    def find(self, path: Path) -> Child | None:
+        """The child at ``path``, which begins with the root's id."""
+        node: Child | None = self.root if path[:1] == self.root.path else None
+        for id_ in path[1:]:
+            node = node.children.get(id_) if node is not None else None
+        return node
+
+    # What happened.
+
+    def add(self, parent: Child, spec: ChildSpec, *, before: frozenset[str] = frozenset()) -> Child:
+        """A new child at the end, or in front of the first of ``before``; its first start is on trial.
+
+        Raises ValueError when there is one of that id, or no room for another.
+        """
+        if spec.id in parent.children:
+            there = parent.children[spec.id].phase
+            raise ValueError(f"{parent.spec.id} has a child {spec.id} already, which is {there}")
+        limit = parent.spec.supervision.max_children if parent.spec.supervision else 0
+        if limit is not None and len(parent.children) >= limit:
+            raise ValueError(f"{parent.spec.id} has its {limit} children already (max_children)")
+        child = Child(spec, parent, trial=True)
+        later = {id_: parent.children.pop(id_) for id_ in list(parent.children) if id_ in before}
+        parent.children.update({spec.id: child, **later})
+        return child
+
+    def ready(self, child: Child, generation: int, now: float) -> None:
+        """It is up."""
+        if child.generation == generation and child.phase == "starting":
+            child.phase, child.ready_at, child.by, child.trial = "up", now, NEVER, False
+            self._actions.append(Changed(child))
+
+    def exited(self, child: Child, generation: int, reason: Exit, now: float) -> None:
+        """It ended, asked or not."""
+        if child.generation != generation or child.phase == "down":
+            return
+        asked = child.phase == "stopping" or child.recycle or not child.wanted or _closing(child.parent)
+        up_for = None if child.ready_at is None else now - child.ready_at
+        child.phase, child.by, child.ready_at, child.recycle = "down", NEVER, None, False
+        child.exits.append((generation, now, reason))
+        if asked and reason.abnormal and not (reason.kind == "fenced" and child.spec.seconds == 0):
+            self._actions.append(Failed(child, reason, Dropped(), asked))
+        if child.trial or (asked and self._leaves(child)):
+            self._drop(child, reason)
+        elif asked:
+            self._actions.append(Changed(child, reason))
+        else:
+            self._decide(child, reason, up_for, now)
+
+    def stop(self, child: Child) -> None:
+        """Nothing restarts what was stopped on purpose; a pending restart is cancelled."""
+        child.wanted = False
+        if child.phase == "down" and child.dynamic:
+            self._drop(child, SHUTDOWN)
+        elif child.phase == "down":
+            self._actions.append(Changed(child, SHUTDOWN))
+
+    def clear(self, child: Child) -> None:
+        """End its quarantine: it starts anew with no failures."""
+        child.quarantined, child.failures, child.budget, child.due = "", 0, (), 0.0
+
+    # Decisions.
+
+    @staticmethod
+    def _leaves(child: Child) -> bool:
+        """Whether its specification goes with it when it was stopped."""
+        return child.spec.restart == "temporary" or (child.dynamic and not child.wanted)
+
+    def _drop(self, child: Child, reason: Exit) -> None:
+        if child.parent is not None:
+            child.parent.children.pop(child.spec.id, None)
+        self._actions.append(Changed(child, reason, gone=True))
+
+    def _decide(self, child: Child, reason: Exit, up_for: float | None, now: float) -> None:
+        parent = child.parent
+        if parent is None:
+            self._actions.append(Changed(child, reason))
+            child.wanted = False
+            return
+        decision = self._decision(child, parent, reason, up_for, now)
+        unstarted = up_for is None and not parent.risen and not child.dynamic
+        if unstarted and (reason.abnormal or not isinstance(decision, Dropped)):
+            self._actions.append(Failed(child, reason, GivingUp(f"{parent.spec.id} cannot start", ())))
+            self._actions.append(Changed(child, reason))
+            self._fail(parent, Exit("start_failed", reason.error, f"child {child.spec.id}", str(reason)))
+            return
+        if reason.abnormal or not isinstance(decision, Dropped):
+            self._actions.append(Failed(child, reason, decision))
+        if isinstance(decision, Dropped):
+            self._dropped(child, reason)
+            return
+        self._spend(child, parent, decision.log)
+        if isinstance(decision, GivingUp):
+            self._give_up(child, parent, decision, reason)
+        else:
+            child.failures, child.due = decision.failures, decision.due
+            self._recycle(child, parent, decision.due)
+        self._actions.append(Changed(child, reason))
+
+    def _decision(
+        self, child: Child, parent: Child, reason: Exit, up_for: float | None, now: float
+    ) -> Decision:
+        assert parent.spec.supervision is not None
+        return decide(
+            child.spec, parent.spec.supervision, reason, now=now, up_for=up_for, failures=child.failures,
+            log=child.budget if child.dynamic else parent.log, uniform=self._uniform,
+        )  # fmt: skip
+
+    @staticmethod
+    def _spend(child: Child, parent: Child, log: tuple[float, ...]) -> None:
+        if child.dynamic:
+            child.budget = log
+        else:
+            parent.log = log
+
+    def _dropped(self, child: Child, reason: Exit) -> None:
+        if child.spec.restart == "temporary" or child.dynamic:
+            self._drop(child, reason)
+        else:
+            child.wanted = False
+            self._actions.append(Changed(child, reason))
+
+    def _give_up(self, child: Child, parent: Child, decision: GivingUp, reason: Exit) -> None:
+        if child.spec.on_give_up == "quarantine":
+            child.quarantined = decision.why
+        else:
+            self._fail(parent, Exit("shutdown", reason.error, term="reached_max_restart_intensity"))
+
+    @staticmethod
+    def _fail(parent: Child, reason: Exit) -> None:
+        parent.failing, parent.phase, parent.by = parent.failing or reason, "stopping", NEVER
+
+    @staticmethod
+    def _recycle(child: Child, parent: Child, due: float) -> None:
+        siblings = list(parent.children.values())
+        groups = {"one_for_all": siblings, "rest_for_one": siblings[siblings.index(child) :]}
+        for victim in groups.get(parent.strategy, ()):
+            victim.recycle = victim.phase != "down"
+            victim.due = max(victim.due, due)
+
+    # What to do now.
+
+    def plan(self, now: float) -> list[Action]:
+        """Actions in order; what they need is noted as begun."""
+        while self._step(self.root, True, now):
+            pass
+        actions, self._actions = self._actions, []
+        return actions
+
+    def next_due(self, now: float) -> float:
+        """When ``plan``, last asked at ``now``, may have more to say, if nothing happens before."""
+        waits = ((each.due if each.phase == "down" else each.by) for each in self.root.walk())
+        return min((at for at in waits if at > now), default=NEVER)
+
+    def _step(self, child: Child, allowed: bool, now: float) -> bool:
+        """Apply the rules to ``child`` and below; True when something changed."""
+        should = allowed and child.expected and not child.recycle
+        if child.phase == "down":
+            return should and child.due <= now and self._may_start(child) and self._begin(child, now)
+        if child.alive and not should and self._may_stop(child):
+            return self._end(child, now)
+        if now >= child.by:
+            return self._abandon(child, now)
+        changed = [self._step(each, child.phase != "stopping", now) for each in list(child.children.values())]
+        return any(changed) or (child.spec.supervision is not None and self._supervisor_step(child, now))
+
+    def _supervisor_step(self, child: Child, now: float) -> bool:
+        children = child.children.values()
+        waits_for = [each for each in children if each.expected and not each.dynamic]
+        if child.phase == "starting" and all(each.phase == "up" for each in waits_for):
+            child.risen = True
+            self.ready(child, child.generation, now)
+            return True
+        if child.phase == "stopping" and all(c.phase == "down" for c in children):
+            reason, by_itself = child.failing or Exit("shutdown"), child.failing is not None
+            child.failing, child.risen, child.log = None, False, ()
+            child.phase = "up" if by_itself else "stopping"
+            self.exited(child, child.generation, reason, now)
+            return True
+        return False
+
+    def _begin(self, child: Child, now: float) -> bool:
+        child.phase, child.generation = "starting", child.generation + 1
+        if child.spec.supervision is None:
+            child.by = now + child.spec.start_timeout
+            self._actions.append(Start(child, child.generation))
+        for each in child.children.values():
+            each.due, each.failures, each.budget = 0.0, 0, ()
+        return True
+
+    def _end(self, child: Child, now: float) -> bool:
+        child.phase = "stopping"
+        if child.spec.supervision is None:
+            child.by = now + child.spec.seconds
+            if child.by > now:
+                self._actions.append(Stop(child))
+        return True
+
+    def _abandon(self, child: Child, now: float) -> bool:
+        kind: Literal["start_timeout", "fenced"] = "start_timeout" if child.phase == "starting" else "fenced"
+        self._actions.append(Abandon(child, child.generation))
+        self.exited(child, child.generation, Exit(kind), now)
+        return True
+
+    @staticmethod
+    def _may_start(child: Child) -> bool:
+        parent = child.parent
+        if parent is None or child.dynamic:
+            return True
+        siblings = list(parent.children.values())
+        group = parent.strategy != "one_for_one"
+        if group and any(each.recycle or each.phase == "stopping" for each in siblings):
+            return False
+        before = siblings[: siblings.index(child)] if group or not parent.risen else []
+        return all(each.phase == "up" for each in before if each.expected)
+
+    @staticmethod
+    def _may_stop(child: Child) -> bool:
+        parent = child.parent
+        if parent is None or child.dynamic or not (child.recycle or parent.phase == "stopping"):
+            return True
+        siblings = list(parent.children.values())
+        return all(each.phase == "down" for each in siblings[siblings.index(child) + 1 :])
+
+
+def _closing(parent: Child | None) -> bool:
+    return parent is not None and parent.phase == "stopping"
