@@ -14,7 +14,7 @@ ALL = 15
 
 
 def matches(row: SecretRow, flags: int) -> bool:
-    """Whether ``flags`` ask for this one: of each pair any that is set must fit, a pair without is no question."""
+    """Whether ``flags`` ask for this one: of each pair any that is set; a pair without asks nothing."""
     return _fits(flags, row.ephemeral, EPHEMERAL, NO_EPHEMERAL) and _fits(
         flags, row.private, PRIVATE, NO_PRIVATE
     )

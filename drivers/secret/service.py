@@ -6,8 +6,8 @@ from embervirt.actors.fence import Fence
 from embervirt.actors.table import Table
 from embervirt.drivers.secret.errors import InvalidSecret, NoSecret
 from embervirt.drivers.secret.model import Secret
-from embervirt.drivers.secret.store import Place
 from embervirt.drivers.secret.reading import row_of
+from embervirt.drivers.secret.store import Place
 from embervirt.drivers.secret.tables import SecretRow
 from embervirt.drivers.secret.validate import check_redefinition
 from embervirt.drivers.secret.value import SecretValue

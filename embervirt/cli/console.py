@@ -183,7 +183,7 @@ def console(session: Session, domain: str) -> None:
         raise Refused(f"domain '{name}' does not run, or has no console of type pty")
     with selectors.DefaultSelector() as selector, keyboard(interrupt=False) as keys:
         ended: list[bool] = []
-        with closing(Console(path, selector, click.get_binary_stream("stdout"), keys, ended.append)):
+        with closing(Console(path, selector, sys.stdout.buffer, keys, ended.append)):
             click.echo(f"Connected to domain '{name}'; Ctrl-] leaves", err=True)
             while not ended:
                 for key, mask in selector.select():

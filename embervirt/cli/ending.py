@@ -21,7 +21,7 @@ CRASHED, KILLED = 3, 130
 
 @dataclass(frozen=True)
 class Ending:
-    """``status``: of the process that ran the guest. ``why``: the cause in words, empty when there is no more."""
+    """``status``: of the process that ran the guest. ``why``: the cause in words, or empty."""
 
     status: int
     reason: str

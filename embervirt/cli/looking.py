@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,26 +107,36 @@ def info_rows(row: dict[str, Any], os_type: str, facts: dict[str, int]) -> list[
     ]
 
 
-def _one_word(name: str, says: str, word: Callable[[dict[str, Any]], str]) -> click.Command:
-    """``domid``, ``domname``, ``domuuid``: one fact of a domain."""
-
-    @command(name, help=says)
-    @domain_argument
-    @pass_session
-    def each(session: Session, domain: str) -> None:
-        with session.domain(domain) as found:
-            about = identity(found)
-        session.answer(word(about), **about)
-
-    return each
+@command()
+@domain_argument
+@pass_session
+def domid(session: Session, domain: str) -> None:
+    """Print a domain's id, - when it does not run."""
+    about = _about(session, domain)
+    session.answer(_id(about), **about)
 
 
-COMMANDS: list[click.Command] = [
-    list_,
-    dumpxml,
-    domstate,
-    dominfo,
-    _one_word("domid", "Print a domain's id, - when it does not run.", _id),
-    _one_word("domname", "Print a domain's name.", lambda about: str(about["name"])),
-    _one_word("domuuid", "Print a domain's UUID.", lambda about: str(about["uuid"])),
-]
+@command()
+@domain_argument
+@pass_session
+def domname(session: Session, domain: str) -> None:
+    """Print a domain's name."""
+    about = _about(session, domain)
+    session.answer(about["name"], **about)
+
+
+@command()
+@domain_argument
+@pass_session
+def domuuid(session: Session, domain: str) -> None:
+    """Print a domain's UUID."""
+    about = _about(session, domain)
+    session.answer(about["uuid"], **about)
+
+
+def _about(session: Session, domain: str) -> dict[str, Any]:
+    with session.domain(domain) as found:
+        return identity(found)
+
+
+COMMANDS = [list_, dumpxml, domstate, dominfo, domid, domname, domuuid]

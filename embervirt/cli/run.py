@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -32,20 +33,23 @@ DYING = 10.0
 """Seconds the kernel may need to end a process that was sent SIGKILL."""
 
 
-class SecretFiles(click.ParamType):
-    """``XML,FILE``: two files, neither with a comma in its name."""
+Secrets = tuple[tuple[str, bytes], ...]
+"""Each secret's XML and its value."""
 
-    name = "XML,FILE"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The XML as text and the value as bytes."""
-        paths = [Path(path) for path in value.split(",")]
-        if len(paths) != 2:
-            self.fail(f"'{value}': expected a file of XML, a comma, and a file with the value", param, ctx)
-        try:
-            return paths[0].read_text("utf-8"), paths[1].read_bytes()
-        except (OSError, UnicodeDecodeError) as error:
-            self.fail(f"'{value}': {error}", param, ctx)
+def _secrets(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Secrets:
+    return tuple(_secret(value) for value in values)
+
+
+def _secret(option: str) -> tuple[str, bytes]:
+    """Of ``XML,FILE``: two files, neither with a comma in its name."""
+    paths = [Path(path) for path in option.split(",")]
+    if len(paths) != 2:
+        raise click.BadParameter(f"'{option}': expected a file of XML, a comma, and a file with the value")
+    try:
+        return paths[0].read_text("utf-8"), paths[1].read_bytes()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"'{option}': {error}") from error
 
 
 @command()
@@ -53,13 +57,14 @@ class SecretFiles(click.ParamType):
 @click.option(
     "--secret",
     "secrets",
-    type=SecretFiles(),
     multiple=True,
+    metavar="XML,FILE",
+    callback=_secrets,
     help="Define the secret of an XML file for this run, with the content of FILE as its value. Repeatable.",
 )
 @click.pass_context
 @pass_session
-def run(session: Session, ctx: click.Context, file: Any, secrets: tuple[tuple[str, bytes], ...]) -> None:
+def run(session: Session, ctx: click.Context, file: Any, secrets: Secrets) -> None:
     """Run the guest that FILE describes until it ends, with its console on this terminal.
 
     Ctrl-C asks the guest to power off, as SIGTERM and SIGHUP do; a second Ctrl-C kills it. Ctrl-] leaves the
@@ -91,7 +96,7 @@ def run(session: Session, ctx: click.Context, file: Any, secrets: tuple[tuple[st
 
 def _console_out(session: Session) -> BinaryIO:
     """Standard output, unless a JSON document goes there."""
-    return click.get_binary_stream("stderr" if session.json else "stdout")
+    return sys.stderr.buffer if session.json else sys.stdout.buffer
 
 
 @contextmanager
@@ -155,7 +160,7 @@ def _run(
 
 
 class _Log:
-    """The console's log: QEMU writes there all it says on the pty, and what is unread there is lost with QEMU."""
+    """The console's log: all that QEMU wrote to the pty, of which the unread part is lost when QEMU ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
-from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from embervirt.cli import words
 from embervirt.cli.session import XML, Refused, Session, command, pass_session, text_of
 
+if TYPE_CHECKING:
+    from embervirt.libvirt.secrets import virSecret
+
 uuid_argument = click.argument("uuid", metavar="SECRET")
 """A secret's UUID."""
-
-FILTERS = {"ephemeral": 1, "no-ephemeral": 2, "private": 4, "no-private": 8}
-"""Options of ``secret-list``: virConnectListAllSecretsFlags."""
 
 
 @command("secret-define")
@@ -32,27 +30,28 @@ def secret_define(session: Session, file: Any, validate: bool) -> None:
         session.answer(f"Secret {uuid} created", uuid=uuid)
 
 
-def _filters(function: Callable[..., None]) -> Callable[..., None]:
-    options = (click.option(f"--{name}", is_flag=True, help=f"Only {name} ones.") for name in reversed(FILTERS))
-    return reduce(lambda decorated, option: option(decorated), options, function)
-
-
 @command("secret-list")
-@_filters
+@click.option("--ephemeral", "flags", multiple=True, flag_value=1, help="Only ephemeral ones.")
+@click.option("--no-ephemeral", "flags", multiple=True, flag_value=2, help="Only those kept on disk.")
+@click.option("--private", "flags", multiple=True, flag_value=4, help="Only private ones.")
+@click.option("--no-private", "flags", multiple=True, flag_value=8, help="Only readable ones.")
 @pass_session
-def secret_list(session: Session, **wanted: bool) -> None:
+def secret_list(session: Session, flags: tuple[int, ...]) -> None:
     """List the secrets; their values are never shown."""
     from embervirt.cli import output
 
-    flags = sum(flag for name, flag in FILTERS.items() if wanted[name.replace("-", "_")])
     with session.connect("secret") as conn:
-        secrets = [(each.UUIDString(), each.usageType(), each.usageID()) for each in conn.listAllSecrets(flags)]
-    named = [(uuid, words.word(words.USAGES, kind), usage) for uuid, kind, usage in secrets]
+        rows = [_row(each) for each in conn.listAllSecrets(sum(set(flags)))]
     if session.json:
-        keys = ("uuid", "usage_type", "usage_id")
-        click.echo(output.document([dict(zip(keys, row, strict=True)) for row in named]))
+        click.echo(output.document(rows))
     else:
-        output.show_table(["UUID", "Usage"], ((uuid, f"{kind} {usage}".strip()) for uuid, kind, usage in named))
+        cells = ((row["uuid"], f"{row['usage_type']} {row['usage_id']}".strip()) for row in rows)
+        output.show_table(["UUID", "Usage"], cells)
+
+
+def _row(secret: virSecret) -> dict[str, str]:
+    kind = words.word(words.USAGES, secret.usageType())
+    return {"uuid": secret.UUIDString(), "usage_type": kind, "usage_id": secret.usageID()}
 
 
 @command("secret-dumpxml")
@@ -146,7 +145,7 @@ def secret_rewrap(session: Session, key_file: str) -> None:
     """Protect the values by another key. From then on the setting secret.key_file must name its file."""
     with session.connect("secret") as conn:
         conn.secretRewrap(key_file)
-    text = f"Values are protected by {key_file} now; set secret.key_file to it before the root is opened again"
+    text = f"Values are protected by {key_file} now; set secret.key_file to it before the next open"
     session.answer(text, key_file=key_file)
 
 

@@ -30,7 +30,8 @@ REASONS: tuple[tuple[str, ...], ...] = (
 """By virDomainState, then by its reason (virDomainRunningReason and so on)."""
 
 EVENTS = (
-    "Defined", "Undefined", "Started", "Suspended", "Resumed", "Stopped", "Shutdown", "PMSuspended", "Crashed",
+    "Defined", "Undefined", "Started", "Suspended", "Resumed", "Stopped", "Shutdown", "PMSuspended",
+    "Crashed",
 )  # fmt: skip
 """By virDomainEventType."""
 

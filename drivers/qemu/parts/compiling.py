@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from embervirt.drivers.qemu.model import Devices, Domain
+from embervirt.drivers.qemu.model import Controller, Devices, Domain
 from embervirt.drivers.qemu.parts import chardev, controller, disk, interface, machine, virtual
 from embervirt.drivers.qemu.parts.context import CompileContext
 from embervirt.drivers.qemu.parts.part import Option, Part
@@ -37,7 +37,7 @@ def pci_root(domain: Domain) -> str:
 
 def _devices(domain: Domain, root: str, ctx: CompileContext) -> Iterator[Part]:
     devices, boots = domain.devices, boot_order(domain)
-    for item in devices.controllers:
+    for item in sorted(devices.controllers, key=_after_its_bus):
         yield from controller.parts(item, root)
     for number, item_disk in enumerate(devices.disks):
         node = len(devices.disks) - number
@@ -47,6 +47,11 @@ def _devices(domain: Domain, root: str, ctx: CompileContext) -> Iterator[Part]:
     for number, serial in enumerate(devices.serials):
         yield from chardev.parts(serial, number, ctx.console_log if number == 0 else None)
     yield from _virtual(devices, root)
+
+
+def _after_its_bus(item: Controller) -> tuple[bool, int]:
+    """PCI buses first, the one nearer to the root before the one behind it: QEMU reads from left to right."""
+    return (item.type != "pci", item.index or 0)
 
 
 def _virtual(devices: Devices, root: str) -> Iterator[Part]:

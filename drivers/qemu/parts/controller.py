@@ -9,7 +9,6 @@ from embervirt.drivers.qemu.model import Audio, Controller
 from embervirt.drivers.qemu.parts.bus import pci
 from embervirt.drivers.qemu.parts.names import device_id
 from embervirt.drivers.qemu.parts.part import Device, Option, Part
-from embervirt.drivers.qemu.parts.render import options
 
 USB = {"piix3-uhci": "piix3-usb-uhci", "qemu-xhci": "qemu-xhci"}
 """QEMU's drivers of the models of USB controllers; ``none`` is none."""
@@ -47,4 +46,4 @@ def _bridge(controller: Controller) -> dict[str, Any]:
 
 def audio(device: Audio) -> Iterable[Part]:
     """A backend that drops all sound."""
-    yield Option("audiodev", options(device.type, {"id": f"audio{device.id}"}))
+    yield Option("audiodev", f"driver={device.type},id=audio{device.id}")

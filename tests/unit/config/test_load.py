@@ -95,7 +95,7 @@ def test_each_source_overrides_the_one_before(root: Path) -> None:
         ("[qemu]\nconsole_log = 1\n", ":2", "expected true or false"),
         ("[qemu]\nemulator = 'qemu'\n", ":2", "expected an absolute path"),
         ("[log]\n'level' = 'loud'\n", ":2", "expected debug or info or warning or error"),
-        ("calls = { deadline = 'x' }\n", ":1", "calls.deadline = 'x'"),
+        ("#\ncalls = { deadline = 'x' }\n", ":2", "calls.deadline = 'x'"),
         ("#\ncalls.deadline = 'x'\n", ":2", "calls.deadline = 'x'"),
         ("[supervision]\nbackoff_cap = 0.01\n", ":2", "at least supervision.backoff_initial = 0.1"),
         ("[calls\n", "", "at line 1"),

@@ -71,8 +71,8 @@ def test_a_write_replaces_the_content(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
-def test_a_kernel_that_takes_a_byte_at_a_time_gets_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short write is continued."""
+def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may take one byte at a time."""
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:1]))
     files.write(tmp_path / "file", NEW, durable=False)

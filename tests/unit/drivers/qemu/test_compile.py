@@ -1,0 +1,137 @@
+"""Compiling a domain: the command line is libvirt 9's for the same XML, secrets stay out of sight."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from embervirt.drivers.qemu.capabilities import Capabilities
+from embervirt.drivers.qemu.model import Domain, EncryptionSecret, postparse
+from embervirt.drivers.qemu.parts import (
+    Chardev,
+    CompileContext,
+    Device,
+    EncryptedSecret,
+    Object,
+    argv,
+    compile,
+    encrypt,
+)
+from embervirt.drivers.qemu.validate import validate
+from embervirt.drivers.xml import parse, render
+
+GOLDEN = Path(__file__).resolve().parents[3] / "golden/qemu"
+CASES = sorted(path.stem for path in GOLDEN.glob("*.xml"))
+
+
+def secret_of(reference: EncryptionSecret) -> EncryptedSecret:
+    """A value that tells which secret was asked for."""
+    named = f"value-of-{reference.uuid or reference.usage}"
+    return EncryptedSecret(data=base64.b64encode(named.encode()).decode(), iv="aXY=")
+
+
+CONTEXT = CompileContext(
+    domain_id=7,
+    domain_dir="/root/lib/qemu/domain-7-guest",
+    ram_path="/root/lib/qemu/ram/7-guest",
+    monitor_fd=11,
+    console_log=None,
+    secret=secret_of,
+)
+
+
+def defined(text: str, caps: Capabilities) -> Domain:
+    """As the driver defines it."""
+    domain = postparse(parse(Domain, text, strict=True), caps)
+    validate(domain, caps)
+    return domain
+
+
+def domain_named(case: str, caps: Capabilities) -> Domain:
+    """One of the golden domains."""
+    return defined((GOLDEN / f"{case}.xml").read_text(), caps)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_domain_becomes_this_command_line(
+    case: str, caps: Capabilities, golden: Callable[[str, str], None]
+) -> None:
+    """Every domain of the collection compiles to the arguments that are kept beside it."""
+    parts = compile(domain_named(case, caps), caps, CONTEXT)
+    golden(f"qemu/{case}.argv", "\n".join(argv(parts)) + "\n")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_domain_is_defined_as_this_xml(
+    case: str, caps: Capabilities, golden: Callable[[str, str], None]
+) -> None:
+    """Every domain of the collection reads back as the XML that is kept beside it."""
+    golden(f"qemu/{case}.defined", render(domain_named(case, caps)))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_defined_xml_defines_itself(case: str, caps: Capabilities) -> None:
+    """Reading back what was defined and defining it again changes nothing."""
+    domain = domain_named(case, caps)
+    assert defined(render(domain), caps) == domain
+
+
+def test_block_node_is_named_once(caps: Capabilities) -> None:
+    """Each id and node name of a domain with every kind of device is used once."""
+    for case in CASES:
+        parts = compile(domain_named(case, caps), caps, CONTEXT)
+        ids = [part.id for part in parts if isinstance(part, Object | Chardev | Device) and part.id]
+        assert len(ids) == len(set(ids)), case
+
+
+def test_console_log_is_for_a_pty_without_a_log_only(caps: Capabilities) -> None:
+    """The log of the console goes to the first serial port if that is a pty that names no other log."""
+    context = dataclasses.replace(CONTEXT, console_log="/log/guest.log")
+    parts = compile(domain_named("serial", caps), caps, context)
+    logs = [part.props.get("logfile") for part in parts if isinstance(part, Chardev)]
+    assert logs == ["/log/guest.log", "/dir/serial.log", None]
+
+
+def test_newer_qemu_takes_acpi_as_a_property(caps: Capabilities) -> None:
+    """From QEMU 8.0 on a guest without ACPI is told so by the machine, for -no-acpi went away."""
+    newer = msgspec.structs.replace(caps, version=(8, 0, 0))
+    words = argv(compile(domain_named("pc-minimal", caps), newer, CONTEXT))
+    assert "-no-acpi" not in words
+    assert words[words.index("-machine") + 1].endswith(",acpi=off")
+
+
+def test_kvm_guest_asks_for_kvm(caps: Capabilities) -> None:
+    """The type of the domain is the accelerator, and only kvm gets the host's processor."""
+    text = (GOLDEN / "pc-minimal.xml").read_text().replace("type='qemu'", "type='kvm'")
+    words = argv(
+        compile(defined(text.replace("<os>", "<cpu mode='host-passthrough'/><os>"), caps), caps, CONTEXT)
+    )
+    assert words[words.index("-accel") + 1] == "kvm"
+    assert words[words.index("-cpu") + 1] == "host,migratable=on"
+
+
+def test_secret_is_encrypted_with_the_master_key() -> None:
+    """AES-256-CBC with PKCS#7 under the key and the IV gives the value back; the IV is new each time."""
+    key = bytes(range(32))
+    first, second = encrypt(b"a passphrase", key), encrypt(b"a passphrase", key)
+    assert first.iv != second.iv
+    decryptor = Cipher(algorithms.AES256(key), modes.CBC(base64.b64decode(first.iv))).decryptor()
+    padded = decryptor.update(base64.b64decode(first.data)) + decryptor.finalize()
+    unpadder = padding.PKCS7(128).unpadder()
+    assert unpadder.update(padded) + unpadder.finalize() == b"a passphrase"
+
+
+def test_secret_is_in_no_repr(caps: Capabilities) -> None:
+    """Neither the encrypted value nor the part that carries it shows it when printed."""
+    parts = compile(domain_named("disk-luks", caps), caps, CONTEXT)
+    value = base64.b64encode(b"value-of-/dir/luks.raw").decode()
+    assert any(value in word for word in argv(parts))
+    assert value not in repr(parts)
+    assert value not in repr(EncryptedSecret(data=value, iv=value))
