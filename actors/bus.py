@@ -21,7 +21,14 @@ from embervirt.actors.exchange import ACTORS, CALLS, EVENTS, TRACE, Exchange, se
 from embervirt.actors.handover import Handover
 from embervirt.actors.messages import Event, Failure, Header, Message, ReplyHeader, Request
 from embervirt.actors.routes import Pending, Routes
-from embervirt.errors import ForkedError, InvalidConnection, NotStarted, OperationTimeout, libvirtError
+from embervirt.errors import (
+    ForkedError,
+    InvalidConnection,
+    NotStarted,
+    OperationTimeout,
+    ResourceBusy,
+    libvirtError,
+)
 
 R = TypeVar("R")
 Caller = tuple[zmq.Socket[bytes], bytes]
@@ -35,10 +42,10 @@ PATIENCE = 0.4
 class Bus:
     """``seconds``: deadline of a call that does not say; ``mailbox``: calls that may wait for one actor.
 
-    ``published``: number of the last event, as the events actor says.
+    ``in_flight``: calls under way at once, in all threads. ``published``: number of the last event, as the events actor says.
     """
 
-    def __init__(self, seconds: float = 30.0, mailbox: int = 1000) -> None:
+    def __init__(self, seconds: float = 30.0, mailbox: int = 1000, in_flight: int = 1000) -> None:
         self.seconds = seconds
         self.exchange = Exchange()
         self.context = self.exchange.context
@@ -50,7 +57,7 @@ class Bus:
         self._traces, self._callers = itertools.count(1), itertools.count(1)
         self._lock = threading.Condition()
         self._idle: list[Caller] = []
-        self._busy = 0
+        self._busy, self._in_flight = 0, in_flight
         self._closing = False
         with ExitStack() as undo:
             undo.callback(self.exchange.close, PATIENCE)
@@ -78,6 +85,8 @@ class Bus:
     def _take(self) -> Caller:
         with self._lock:
             self._check_open()
+            if self._busy >= self._in_flight:
+                raise ResourceBusy(f"{self._busy} calls are under way already (setting calls.in_flight)")
             taken = self._idle.pop() if self._idle else self._connected()
             self._busy += 1
             return taken

@@ -121,6 +121,11 @@ class Routes:
         for pending in lost:
             self.notify(pending, _lost(pending, "the root was closed"))
 
+    def check_open(self) -> None:
+        """Raises what ``close`` was given, once it was."""
+        if self.closed is not None:
+            raise type(self.closed)(self.closed.detail)
+
     def admit(self, name: str, caller: bytes, deadline: float) -> Pending:
         """Register a call; waits while the actor is between two generations, until ``deadline``."""
         if name not in self._routes and self.closed is None:
@@ -138,8 +143,7 @@ class Routes:
 
     def _wait_up(self, name: str, deadline: float) -> Route:
         while True:
-            if self.closed is not None:
-                raise type(self.closed)(self.closed.detail)
+            self.check_open()
             route = self._routes.get(name)
             if route is None:
                 raise ActorUnavailable(f"{name} ended")

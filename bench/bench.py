@@ -92,7 +92,8 @@ def lifecycle(conn: libvirt.virConnect, directory: Path, table: Table) -> None:
         for _ in range(ROUNDS)
     ]
     start, destroy, floor_start, floor_quit = (statistics.median(each) for each in zip(*rows, strict=True))
-    table.add_row("start, ms", f"{start:.1f}", f"{floor_start:.1f}", f"{start / floor_start:.2f} x (at most 2)")
+    ratio = f"{start / floor_start:.2f} x (at most 2)"
+    table.add_row("start, ms", f"{start:.1f}", f"{floor_start:.1f}", ratio)
     more = destroy - floor_quit
     table.add_row("destroy, ms", f"{destroy:.1f}", f"{floor_quit:.1f}", f"{more:+.1f} ms (at most +20)")
 

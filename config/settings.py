@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -62,12 +62,6 @@ class Events(Struct, frozen=True):
     queue: Count
 
 
-class Log(Struct, frozen=True):
-    """What is logged."""
-
-    level: Level
-
-
 class Settings(Struct, frozen=True):
     """All of them, by section."""
 
@@ -76,4 +70,3 @@ class Settings(Struct, frozen=True):
     qemu: Qemu
     secret: Secret
     events: Events
-    log: Log

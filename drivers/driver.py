@@ -1,4 +1,4 @@
-"""What a driver is to a root. Found by the entry point group ``embervirt.drivers``; ours come the same way."""
+"""What a driver is to a root. All, ours too, are found by the entry point group ``embervirt.drivers``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from embervirt.actors.actor import Actor, Context
 from embervirt.actors.bus import Bus
 from embervirt.config.settings import Settings
 from embervirt.drivers.root.paths import RootPaths
+from embervirt.supervisor.child import actor_child
 from embervirt.supervisor.spec import Backoff, ChildSpec
 from embervirt.supervisor.supervisor import Supervisor
 
@@ -23,6 +25,14 @@ def backoff(settings: Settings) -> Backoff:
     """Delays between restarts, as set."""
     chosen = settings.supervision
     return Backoff(chosen.backoff_initial, chosen.backoff_factor, chosen.backoff_cap, chosen.backoff_jitter)
+
+
+def child(
+    settings: Settings, bus: Bus, name: str, make: Callable[[Context], Actor], **spec: Any
+) -> ChildSpec:
+    """The specification of an actor, with the delays and times that the settings say."""
+    shutdown = settings.supervision.shutdown_timeout
+    return actor_child(name, make, bus, backoff=backoff(settings), shutdown=shutdown, **spec)
 
 
 @dataclass(frozen=True)
@@ -39,10 +49,9 @@ class Environment:
     resources: ExitStack
     secret_key: KeyProvider | None = None
 
-    @property
-    def backoff(self) -> Backoff:
-        """Delays between restarts, as set."""
-        return backoff(self.settings)
+    def child(self, name: str, make: Callable[[Context], Actor], **spec: Any) -> ChildSpec:
+        """The specification of an actor of this root, with the delays and times that the settings say."""
+        return child(self.settings, self.bus, name, make, **spec)
 
 
 @dataclass(frozen=True)

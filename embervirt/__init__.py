@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embervirt.constants import *  # noqa: F403
+    from embervirt.constants import *
     from embervirt.errors import libvirtError as libvirtError
     from embervirt.libvirt.connect import virConnect as virConnect
     from embervirt.libvirt.domain import virDomain as virDomain

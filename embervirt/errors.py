@@ -43,7 +43,7 @@ VIR_ERR_ERROR = 2
 """``virErrorLevel``: everything raised here is an error, never a warning."""
 
 
-class libvirtError(Exception):  # noqa: N801, N818 - libvirt-python's name
+class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
     """What every failed call raises. ``err`` is libvirt-python's nine-tuple, or None.
 
     ``detail`` is what went wrong, where, and what would be accepted; the message is libvirt's

@@ -61,6 +61,11 @@ class Child:
         return self.phase in ("starting", "up")
 
     @property
+    def ticking(self) -> bool:
+        """Whether time alone may change it: it is not down, or will be started."""
+        return self.phase != "down" or (self.expected and (self.parent is None or self.parent.alive))
+
+    @property
     def expected(self) -> bool:
         """Neither stopped on purpose nor in quarantine."""
         return self.wanted and not self.quarantined
@@ -107,9 +112,11 @@ class Abandon:
 
 @dataclass(frozen=True)
 class Failed:
-    """A failure to report: what ended, why, and what becomes of it; ``asked`` when it was being stopped."""
+    """A failure to report: what ended, when, why, and what becomes of it; ``asked`` when it was being stopped."""
 
     child: Child
+    generation: int
+    at: float
     reason: Exit
     decision: Decision
     asked: bool = False
@@ -175,7 +182,7 @@ class Tree:
         child.phase, child.by, child.ready_at, child.recycle = "down", NEVER, None, False
         child.exits.append((generation, now, reason))
         if asked and reason.abnormal and not (reason.kind == "fenced" and child.spec.seconds == 0):
-            self._actions.append(Failed(child, reason, Dropped(), asked))
+            self._actions.append(Failed(child, generation, now, reason, Dropped(), asked))
         if child.trial or (asked and self._leaves(child)):
             self._drop(child, reason)
         elif asked:
@@ -216,12 +223,13 @@ class Tree:
         decision = self._decision(child, parent, reason, up_for, now)
         unstarted = up_for is None and not parent.risen and not child.dynamic
         if unstarted and (reason.abnormal or not isinstance(decision, Dropped)):
-            self._actions.append(Failed(child, reason, GivingUp(f"{parent.spec.id} cannot start", ())))
-            self._actions.append(Changed(child, reason))
-            self._fail(parent, Exit("start_failed", reason.error, f"child {child.spec.id}", str(reason)))
-            return
+            decision = GivingUp(f"{parent.spec.id} cannot start", parent.log)
         if reason.abnormal or not isinstance(decision, Dropped):
-            self._actions.append(Failed(child, reason, decision))
+            self._actions.append(Failed(child, child.generation, now, reason, decision))
+        if unstarted and isinstance(decision, GivingUp):
+            self._fail(parent, Exit("start_failed", reason.error, f"child {child.spec.id}", str(reason)))
+            self._actions.append(Changed(child, reason))
+            return
         if isinstance(decision, Dropped):
             self._dropped(child, reason)
             return
@@ -285,7 +293,7 @@ class Tree:
 
     def next_due(self, now: float) -> float:
         """When ``plan``, last asked at ``now``, may have more to say, if nothing happens before."""
-        waits = ((each.due if each.phase == "down" else each.by) for each in self.root.walk())
+        waits = (each.by if each.phase != "down" else each.due for each in self.root.walk() if each.ticking)
         return min((at for at in waits if at > now), default=NEVER)
 
     def _step(self, child: Child, allowed: bool, now: float) -> bool:

@@ -40,13 +40,13 @@ class MonitorTimeout(OperationTimeout):
     virdomain = VIR_FROM_QEMU
 
 
-class LaunchFailed(InternalError):  # noqa: N818 - as the tree's own leaves
+class LaunchFailed(InternalError):
     """QEMU ended before it answered; the message has its last lines."""
 
     virdomain = VIR_FROM_QEMU
 
 
-class ProbeFailed(InternalError):  # noqa: N818
+class ProbeFailed(InternalError):
     """What stands at the emulator's path did not answer as QEMU does; the message has what it said."""
 
     virdomain = VIR_FROM_QEMU

@@ -8,19 +8,17 @@ import threading
 from concurrent.futures import Future, wait
 from pathlib import Path
 
-from embervirt.drivers.qemu.model import Domain, model_of, postparse
-from embervirt.drivers.qemu.validate import validate
-
 from embervirt.actors.bus import Bus
 from embervirt.config.settings import Settings
 from embervirt.drivers.driver import Environment
 from embervirt.drivers.qemu.backend.real import RealBackend
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import NoEmulator
+from embervirt.drivers.qemu.model import Domain, model_of, postparse
 from embervirt.drivers.qemu.tables import Running, Tables
+from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse, render
-from embervirt.supervisor.spec import Backoff
 from embervirt.supervisor.supervisor import Supervisor
 
 NANOSECONDS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -35,7 +33,7 @@ class Face:
         self.settings: Settings = environment.settings
         self.bus: Bus = environment.bus
         self.supervisor: Supervisor = environment.supervisor
-        self.backoff: Backoff = environment.backoff
+        self.child = environment.child
         self.tables = Tables()
         self.adopting: list[Future[None]] = []
         self._resources = environment.resources
@@ -49,8 +47,7 @@ class Face:
 
     def check_open(self) -> None:
         """Raises InvalidConnection once the root is closed or failed."""
-        if self.bus.routes.closed is not None:
-            raise type(self.bus.routes.closed)(self.bus.routes.closed.detail)
+        self.bus.routes.check_open()
 
     @property
     def backend(self) -> RealBackend:

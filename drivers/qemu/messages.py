@@ -1,4 +1,4 @@
-"""The QEMU driver's contract: what its actor ``qemu`` and the guests' actors ``guest/ID`` are asked and tell."""
+"""The QEMU driver's contract: what its actors, ``qemu`` and ``guest/ID``, are asked and tell."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embervirt.drivers.qemu.model import Domain
-
 from embervirt.drivers.qemu.tables import guest_actor
 from embervirt.drivers.root.paths import RootPaths
 

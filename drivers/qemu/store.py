@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from embervirt.drivers.qemu.model import Domain
 
+from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.root.files import Fence, read, remove, write
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse
@@ -55,7 +55,7 @@ class Store:
                 text = read(path).decode()
                 yield text, parse(Domain, text)
             except (libvirtError, UnicodeDecodeError) as error:
-                self._log.error("definition is not usable and was left aside", file=str(path), error=str(error))
+                self._log.error("definition is not usable", file=str(path), error=str(error))
 
     def define(self, name: str, xml: str) -> None:
         """Keep a definition, durably."""

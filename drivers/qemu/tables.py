@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 
-from embervirt.drivers.qemu.model import Domain
-
 from embervirt.actors.table import Table
+from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.states import State
 from embervirt.supervisor.identity import Identity
 

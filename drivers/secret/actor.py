@@ -1,4 +1,4 @@
-"""The actor ``secret``: message, service, reply. Values go through the hand-over table, never in a message."""
+"""The actor ``secret``: message, service, reply. Values go through the hand-over table."""
 
 from __future__ import annotations
 

@@ -6,25 +6,21 @@ import fcntl
 import os
 import selectors
 import sys
-import termios
 import tty
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from contextlib import closing
+from typing import BinaryIO
 
 import click
 
 from embervirt.cli.domains import domain_argument
 from embervirt.cli.session import Refused, Session, command, pass_session
+from embervirt.cli.terminal import keyboard, serve
 
 ESCAPE = b"\x1d"
 """Ctrl-], as in virsh and telnet."""
 
 CHUNK = 65536
-KEYS_OFF = termios.BRKINT | termios.ICRNL | termios.INLCR | termios.IGNCR | termios.ISTRIP | termios.IXON
-MODES_OFF = termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG
-NOT_A_SIGNAL = b"\0"
-"""_POSIX_VDISABLE: no key sends this signal."""
 
 
 def pty_of(xml: str) -> str | None:
@@ -140,34 +136,6 @@ def _lock(pty: int, path: str) -> None:
         raise Refused(f"console {path} is in use by another process") from None
 
 
-@contextmanager
-def keyboard(*, interrupt: bool) -> Iterator[int | None]:
-    """The terminal's descriptor in raw mode until the end of the ``with``; None when standard input is none.
-
-    Output stays as it is, so that messages are lines. With ``interrupt`` Ctrl-C remains SIGINT, the only
-    key that is not the guest's besides Ctrl-].
-    """
-    if not sys.stdin.isatty():
-        yield None
-        return
-    keys = sys.stdin.fileno()
-    before = termios.tcgetattr(keys)
-    termios.tcsetattr(keys, termios.TCSADRAIN, raw(before, interrupt))
-    try:
-        yield keys
-    finally:
-        termios.tcsetattr(keys, termios.TCSADRAIN, before)
-
-
-def raw(attributes: list[Any], interrupt: bool) -> list[Any]:
-    """``tcgetattr``'s list with every key passed on at once, but Ctrl-C when ``interrupt``."""
-    iflag, oflag, cflag, lflag, ispeed, ospeed, keys = attributes
-    single = {termios.VMIN: 1, termios.VTIME: 0, termios.VQUIT: NOT_A_SIGNAL, termios.VSUSP: NOT_A_SIGNAL}
-    characters = [single.get(index, key) for index, key in enumerate(keys)]
-    modes = lflag & ~MODES_OFF | (termios.ISIG if interrupt else 0)
-    return [iflag & ~KEYS_OFF, oflag, cflag, modes, ispeed, ospeed, characters]
-
-
 @command()
 @domain_argument
 @pass_session
@@ -186,8 +154,7 @@ def console(session: Session, domain: str) -> None:
         with closing(Console(path, selector, sys.stdout.buffer, keys, ended.append)):
             click.echo(f"Connected to domain '{name}'; Ctrl-] leaves", err=True)
             while not ended:
-                for key, mask in selector.select():
-                    key.data(mask)
+                serve(selector)
 
 
 COMMANDS = [console]

@@ -9,22 +9,18 @@ from threading import Thread
 from types import TracebackType
 
 from embervirt.actors.subscription import Overflow, Subscription
+from embervirt.cli.ending import STOPPED, Report
 from embervirt.drivers.qemu.messages import Lifecycle
+from embervirt.errors import InternalError
 from embervirt.runtime.root import Root
-
-STOPPED = 5
-"""VIR_DOMAIN_EVENT_STOPPED."""
-
-
-class RootFailed(Exception):
-    """The root's supervision gave up; the text says why."""
+from embervirt.supervisor.report import ChildFailed
 
 
 class Watch:
-    """The lifecycle events of a root from now on. ``fileno`` is readable while ``take`` has something."""
+    """What happens to a root's guests from now on. ``fileno`` is readable while ``take`` has something."""
 
     def __init__(self, root: Root) -> None:
-        self._arrived: SimpleQueue[Lifecycle | RootFailed] = SimpleQueue()
+        self._arrived: SimpleQueue[Report | InternalError] = SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._root = root
         self._subscription = root.subscribe()
@@ -35,13 +31,13 @@ class Watch:
     def _read(self) -> None:
         while (received := self._subscription.get()) is not None:
             event = None if isinstance(received, Overflow) else received.event()
-            if isinstance(event, Lifecycle):
+            if isinstance(event, Lifecycle | ChildFailed):
                 self._put(event)
 
     def _failed(self, why: str) -> None:
-        self._put(RootFailed(why))
+        self._put(InternalError(f"the supervision of root {self._root.paths.path} gave up: {why}"))
 
-    def _put(self, item: Lifecycle | RootFailed) -> None:
+    def _put(self, item: Report | InternalError) -> None:
         self._arrived.put(item)
         os.eventfd_write(self._wake, 1)
 
@@ -49,17 +45,17 @@ class Watch:
         """For a selector."""
         return self._wake
 
-    def take(self) -> list[Lifecycle]:
-        """What has arrived, in order. Raises RootFailed."""
+    def take(self) -> list[Report]:
+        """What has arrived, in order. Raises InternalError when the root's supervision gave up."""
         os.eventfd_read(self._wake)
-        found = []
+        found: list[Report] = []
         while (item := self._next()) is not None:
-            if isinstance(item, RootFailed):
+            if isinstance(item, InternalError):
                 raise item
             found.append(item)
         return found
 
-    def _next(self) -> Lifecycle | RootFailed | None:
+    def _next(self) -> Report | InternalError | None:
         try:
             return self._arrived.get_nowait()
         except Empty:

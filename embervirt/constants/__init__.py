@@ -1,9 +1,9 @@
+# ruff: noqa: F403
 """Every constant of libvirt-python 9.0 with its number or text; those of ``libvirt_qemu`` are in ``_qemu``.
 
 The modules are private so that ``import *`` from here gives the constants and nothing else.
 """
 
-# ruff: noqa: F403
 
 from embervirt.constants._domain import *
 from embervirt.constants._domain_agent import *

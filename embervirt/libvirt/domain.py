@@ -1,4 +1,4 @@
-"""``virDomain``: a handle on one domain by UUID. Reads look up what the actors publish; the rest is a call."""
+"""``virDomain``: a handle on one domain. Reads look up what the actors publish; the rest is a call."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_bytes
 
 if TYPE_CHECKING:
-    from embervirt.libvirt.connect import virConnect
+    from embervirt.libvirt.domains import DomainCalls
 
 XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
 DESTROY_GRACEFUL = 1
 START_AUTODESTROY = 2
 
 
-class virDomain:  # noqa: N801 - libvirt-python's name
+class virDomain:
     """Stays valid while the domain and the root do; ``name`` and ``UUID`` even after."""
 
-    def __init__(self, conn: virConnect, face: Face, name: str, uuid: str) -> None:
+    def __init__(self, conn: DomainCalls, face: Face, name: str, uuid: str) -> None:
         self._conn, self._face, self._name, self._uuid = conn, face, name, uuid
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class virDomain:  # noqa: N801 - libvirt-python's name
             raise self._gone()
         return row
 
-    def connect(self) -> virConnect:
+    def connect(self) -> DomainCalls:
         """The connection it was looked up on."""
         return self._conn
 
@@ -57,20 +57,20 @@ class virDomain:  # noqa: N801 - libvirt-python's name
         """Its name."""
         return self._name
 
-    def UUID(self) -> bytes:  # noqa: N802
+    def UUID(self) -> bytes:
         """16 bytes."""
         return uuid_bytes(self._uuid)
 
-    def UUIDString(self) -> str:  # noqa: N802
+    def UUIDString(self) -> str:
         """Canonical text."""
         return self._uuid
 
-    def ID(self) -> int:  # noqa: N802
+    def ID(self) -> int:
         """Positive while it runs, else -1."""
         row = self._running()
         return -1 if row is None else row.id
 
-    def OSType(self) -> str:  # noqa: N802
+    def OSType(self) -> str:
         """``hvm``: what the guest sees is a whole machine."""
         self._known()
         return "hvm"
@@ -85,21 +85,21 @@ class virDomain:  # noqa: N801 - libvirt-python's name
         ended = self._face.tables.ended.rows.get(self._uuid)
         return [SHUTOFF, 0] if ended is None else list(ended)
 
-    def isActive(self) -> int:  # noqa: N802
+    def isActive(self) -> int:
         """1 while it has a QEMU process."""
         return int(self._running() is not None)
 
-    def isPersistent(self) -> int:  # noqa: N802
+    def isPersistent(self) -> int:
         """1 when it is defined, 0 when it is gone once it ends."""
         self._known()
         return int(self._definition() is not None)
 
-    def isUpdated(self) -> int:  # noqa: N802
+    def isUpdated(self) -> int:
         """1 when it runs with something other than its definition says."""
         row, definition = self._running(), self._definition()
         return int(row is not None and definition is not None and row.origin != definition.xml)
 
-    def XMLDesc(self, flags: int = 0) -> str:  # noqa: N802
+    def XMLDesc(self, flags: int = 0) -> str:
         """The live description, or with flag INACTIVE (2) the one of the next start."""
         only(flags, XML_SECURE | XML_INACTIVE | XML_UPDATE_CPU | XML_MIGRATABLE, "XMLDesc")
         if flags & XML_SECURE:
@@ -121,11 +121,11 @@ class virDomain:  # noqa: N801 - libvirt-python's name
         time = self._face.cpu_time(row) if isinstance(row, Running) else 0
         return [self.state()[0], domain.memory, domain.current_memory or domain.memory, domain.vcpus, time]
 
-    def maxMemory(self) -> int:  # noqa: N802
+    def maxMemory(self) -> int:
         """KiB."""
         return self.info()[1]
 
-    def maxVcpus(self) -> int:  # noqa: N802
+    def maxVcpus(self) -> int:
         """Of the definition or the running guest."""
         return self.info()[3]
 
@@ -151,19 +151,19 @@ class virDomain:  # noqa: N801 - libvirt-python's name
         """Start it."""
         return self.createWithFlags(0)
 
-    def createWithFlags(self, flags: int = 0) -> int:  # noqa: N802
+    def createWithFlags(self, flags: int = 0) -> int:
         """``VIR_DOMAIN_START_PAUSED`` and ``_AUTODESTROY`` are known; others raise InvalidArgument."""
         only(flags, 1 | START_AUTODESTROY | 8, "createWithFlags")
         self._conn._check_writable("virDomainCreate")
         ref = self._face.bus.call("qemu", messages.Create(self._uuid, flags))
-        self._conn._started(ref.uuid, ref.id, flags)
+        self._conn._started(ref, flags)
         return 0
 
     def destroy(self) -> int:
         """End it now."""
         return self.destroyFlags(0)
 
-    def destroyFlags(self, flags: int = 0) -> int:  # noqa: N802
+    def destroyFlags(self, flags: int = 0) -> int:
         """With ``GRACEFUL`` (1) QEMU is only asked, and SystemError_ raised when it does not obey."""
         only(flags, DESTROY_GRACEFUL, "destroyFlags")
         self._call(messages.Destroy(bool(flags & DESTROY_GRACEFUL)))
@@ -173,7 +173,7 @@ class virDomain:  # noqa: N801 - libvirt-python's name
         """Press the power button; returns at once."""
         return self.shutdownFlags(0)
 
-    def shutdownFlags(self, flags: int = 0) -> int:  # noqa: N802
+    def shutdownFlags(self, flags: int = 0) -> int:
         """``ACPI_POWER_BTN`` (1) is the only way there is yet."""
         if flags & ~1:
             raise NotSupported("shutdown by other means than the ACPI power button (flag 1)")
@@ -194,7 +194,7 @@ class virDomain:  # noqa: N801 - libvirt-python's name
         """Forget the definition."""
         return self.undefineFlags(0)
 
-    def undefineFlags(self, flags: int = 0) -> int:  # noqa: N802
+    def undefineFlags(self, flags: int = 0) -> int:
         """All flags are accepted: they name files that these domains never have."""
         only(flags, 0x7F, "undefineFlags")
         if flags & 4 and flags & 8:

@@ -25,13 +25,13 @@ class Loop:
 loop = Loop()
 
 
-def virEventRegisterDefaultImpl() -> int:  # noqa: N802 - libvirt's name
+def virEventRegisterDefaultImpl() -> int:
     """From now on callbacks run only inside ``virEventRunDefaultImpl``."""
     loop.registered = True
     return 0
 
 
-def virEventRunDefaultImpl() -> int:  # noqa: N802 - libvirt's name
+def virEventRunDefaultImpl() -> int:
     """Wait for the next event callback, run it, return 0."""
     loop.run_one()
     return 0

@@ -10,7 +10,8 @@ from embervirt.errors import InvalidArgument, libvirtError
 def uuid_text(value: object) -> str:
     """Canonical text of 16 bytes. Anything else raises a bare libvirtError, as libvirt-python does."""
     if not isinstance(value, bytes) or len(value) != 16:
-        raise libvirtError(f"a UUID is 16 bytes; its text goes to the call whose name ends in UUIDString: {value!r}")
+        expected = "expected 16 bytes; text goes to the call whose name ends in UUIDString"
+        raise libvirtError(f"UUID {value!r}: {expected}")
     return str(uuid.UUID(bytes=value))
 
 

@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from embervirt.errors import NoConnect
-from embervirt.libvirt.connect import virConnect
+from embervirt.libvirt.connect import API_VERSION, virConnect
 from embervirt.runtime.drivers import find
 from embervirt.runtime.registry import acquire
 from embervirt.uri import parse_uri
 
-LIBVIRT_VERSION = 9_000_000
-"""The API this speaks, as ``getVersion`` numbers it: major * 1,000,000 + minor * 1,000 + release."""
 
-
-def open(  # noqa: A001 - libvirt's name
+def open(
     name: str | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
@@ -30,12 +27,12 @@ def open(  # noqa: A001 - libvirt's name
     return _open(name, False, settings or {}, secret_key)
 
 
-def openReadOnly(name: str | None = None) -> virConnect:  # noqa: N802 - libvirt's name
+def openReadOnly(name: str | None = None) -> virConnect:
     """Connect for looking only; whatever changes something raises OperationDenied."""
     return _open(name, True, {}, None)
 
 
-def openAuth(uri: str | None, auth: Any, flags: int = 0) -> virConnect:  # noqa: N802 - libvirt's name
+def openAuth(uri: str | None, auth: Any, flags: int = 0) -> virConnect:
     """As ``open``, or ``openReadOnly`` with flag 1; an embedded driver asks nobody for credentials."""
     return _open(uri, bool(flags & 1), {}, None)
 
@@ -56,6 +53,6 @@ def _open(
         raise
 
 
-def getVersion(name: str | None = None) -> int:  # noqa: N802 - libvirt's name
+def getVersion(name: str | None = None) -> int:
     """The libvirt version whose API this is."""
-    return LIBVIRT_VERSION
+    return API_VERSION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from embervirt.drivers.secret import messages
 from embervirt.drivers.secret.errors import NoSecret
@@ -13,50 +13,47 @@ from embervirt.drivers.secret.tables import SecretRow
 from embervirt.drivers.secret.value import SecretValue
 from embervirt.errors import NotSupported
 from embervirt.libvirt.callbacks import Registration
+from embervirt.libvirt.connection import Connection
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_bytes, uuid_from_string, uuid_text
-from embervirt.runtime.root import Root
-
-if TYPE_CHECKING:
-    from embervirt.libvirt.connect import virConnect
 
 
-class virSecret:  # noqa: N801 - libvirt-python's name
+class virSecret:
     """A handle on one secret by UUID."""
 
-    def __init__(self, conn: virConnect, row: SecretRow) -> None:
+    def __init__(self, conn: SecretCalls, row: SecretRow) -> None:
         self._conn, self._uuid = conn, row.uuid
         self._usage = row.usage_type, row.usage_id
 
     def __repr__(self) -> str:
         return f"<virSecret {self._uuid}>"
 
-    def connect(self) -> virConnect:
+    def connect(self) -> SecretCalls:
         """The connection it was looked up on."""
         return self._conn
 
-    def UUID(self) -> bytes:  # noqa: N802
+    def UUID(self) -> bytes:
         """16 bytes."""
         return uuid_bytes(self._uuid)
 
-    def UUIDString(self) -> str:  # noqa: N802
+    def UUIDString(self) -> str:
         """Canonical text."""
         return self._uuid
 
-    def usageType(self) -> int:  # noqa: N802
+    def usageType(self) -> int:
         """``virSecretUsageType``."""
         return self._usage[0]
 
-    def usageID(self) -> str:  # noqa: N802
+    def usageID(self) -> str:
         """What it is for: a volume's path, a name, an iSCSI target; empty for usage type none."""
         return self._usage[1]
 
-    def XMLDesc(self, flags: int = 0) -> str:  # noqa: N802
+    def XMLDesc(self, flags: int = 0) -> str:
         """Its definition; never its value."""
         only(flags, 0, "XMLDesc")
         return self._conn._secret_row(self._uuid).xml
 
-    def setValue(self, value: bytes, flags: int = 0) -> int:  # noqa: N802
+    def setValue(self, value: bytes, flags: int = 0) -> int:
         """Keep ``value``, bytes; durable and encrypted when this returns, unless the secret is ephemeral."""
         only(flags, 0, "setValue")
         if not isinstance(value, bytes):
@@ -82,18 +79,8 @@ class virSecret:  # noqa: N801 - libvirt-python's name
         return 0
 
 
-class SecretCalls:
+class SecretCalls(Connection):
     """The part of ``virConnect`` that concerns secrets."""
-
-    @property
-    def root(self) -> Root:
-        """The runtime behind the connection."""
-        raise NotSupported("secrets without a connection")
-
-    _face: Callable[[str], Any]
-    _check_writable: Callable[[str], None]
-    _register: Callable[[Registration], int]
-    _deregister: Callable[[int], None]
 
     @property
     def _secrets(self) -> Face:
@@ -101,7 +88,7 @@ class SecretCalls:
         return face
 
     def _secret(self, row: SecretRow) -> virSecret:
-        return virSecret(self, row)  # type: ignore[arg-type]
+        return virSecret(self, row)
 
     def _secret_row(self, uuid: str) -> SecretRow:
         row = self._secrets.rows.get(uuid)
@@ -109,7 +96,7 @@ class SecretCalls:
             raise NoSecret(f"no secret with matching uuid '{uuid}'")
         return row
 
-    def secretDefineXML(self, xml: str, flags: int = 0) -> virSecret:  # noqa: N802
+    def secretDefineXML(self, xml: str, flags: int = 0) -> virSecret:
         """Keep a definition; durable when this returns, unless it is ephemeral."""
         only(flags, 1, "secretDefineXML")
         self._check_writable("virSecretDefineXML")
@@ -117,44 +104,48 @@ class SecretCalls:
         self.root.call("secret", messages.Define(uuid, text))
         return self._secret(self._secret_row(uuid))
 
-    def secretLookupByUUIDString(self, uuidstr: str) -> virSecret:  # noqa: N802
+    def secretLookupByUUIDString(self, uuidstr: str) -> virSecret:
         """Raises InvalidArgument, NoSecret."""
         return self._secret(self._secret_row(uuid_from_string(uuidstr)))
 
-    def secretLookupByUUID(self, uuid: bytes) -> virSecret:  # noqa: N802
+    def secretLookupByUUID(self, uuid: bytes) -> virSecret:
         """16 bytes. Raises NoSecret."""
         return self._secret(self._secret_row(uuid_text(uuid)))
 
-    def secretLookupByUsage(self, usageType: int, usageID: str) -> virSecret:  # noqa: N802, N803
+    def secretLookupByUsage(self, usageType: int, usageID: str) -> virSecret:
         """Raises NoSecret."""
         for row in self._secrets.rows.values():
             if (row.usage_type, row.usage_id) == (usageType, usageID):
                 return self._secret(row)
         raise NoSecret(f"no secret with matching usage '{usageID}'")
 
-    def listAllSecrets(self, flags: int = 0) -> list[virSecret]:  # noqa: N802
+    def listAllSecrets(self, flags: int = 0) -> list[virSecret]:
         """Those that match ``virConnectListAllSecretsFlags``."""
         only(flags, 0xF, "listAllSecrets")
         return [self._secret(row) for row in self._secrets.select(flags)]
 
-    def listSecrets(self) -> list[str]:  # noqa: N802
+    def listSecrets(self) -> list[str]:
         """All UUIDs as text."""
         return [row.uuid for row in self._secrets.select(0)]
 
-    def numOfSecrets(self) -> int:  # noqa: N802
+    def numOfSecrets(self) -> int:
         """How many there are."""
         return len(self.listSecrets())
 
-    def secretRewrap(self, provider: Any) -> None:  # noqa: N802
-        """Not libvirt's: protect all values by another key; ``provider`` is a path or a callable of 32 bytes."""
+    def secretRewrap(self, provider: Any) -> None:
+        """Not libvirt's: protect all values by another key, of a file's path or a callable of 32 bytes."""
         self._check_writable("secretRewrap")
         token = self.root.bus.handover.put(provider, time.monotonic() + self.root.bus.seconds)
         self.root.call("secret", messages.Rewrap(token))
 
-    def secretEventRegisterAny(  # noqa: N802
-        self, secret: virSecret | None, eventID: int, cb: Callable[..., Any], opaque: Any  # noqa: N803
+    def secretEventRegisterAny(
+        self, secret: virSecret | None, eventID: int, cb: Callable[..., Any], opaque: Any
     ) -> int:
-        """LIFECYCLE (0) ``cb(conn, secret, event, detail, opaque)``, VALUE_CHANGED (1) ``cb(conn, secret, opaque)``."""
+        """Events of one secret or of all; answers the id for ``secretEventDeregisterAny``.
+
+        LIFECYCLE (0): ``cb(conn, secret, event, detail, opaque)``; VALUE_CHANGED (1): the same without
+        ``event`` and ``detail``.
+        """
         uuid = None if secret is None else secret.UUIDString()
 
         def handle(event: Any) -> virSecret:
@@ -177,7 +168,7 @@ class SecretCalls:
             raise NotSupported(f"secret event {eventID}; known are 0 (lifecycle) and 1 (value changed)")
         return self._register(kinds[eventID])
 
-    def secretEventDeregisterAny(self, callbackID: int) -> int:  # noqa: N802, N803
+    def secretEventDeregisterAny(self, callbackID: int) -> int:
         """Raises InvalidArgument for an id that is not registered."""
         self._deregister(callbackID)
         return 0

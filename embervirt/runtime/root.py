@@ -13,7 +13,7 @@ from embervirt.actors.bus import Bus
 from embervirt.actors.messages import Request
 from embervirt.actors.subscription import Subscription
 from embervirt.config.load import Loaded, load
-from embervirt.drivers.driver import DRIVERS, Environment, KeyProvider, Part, backoff
+from embervirt.drivers.driver import DRIVERS, Environment, KeyProvider, Part
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.paths import RootPaths
@@ -50,10 +50,11 @@ class Root:
         make_directories(self.paths.directories)
         self.lock = RootLock.acquire(self.paths)
         undo.callback(self.lock.release)
-        self.bus = Bus(self.settings.calls.deadline, self.settings.calls.mailbox)
+        chosen = self.settings.calls
+        self.bus = Bus(chosen.deadline, chosen.mailbox, chosen.in_flight)
         undo.callback(self.bus.close)
         resources = undo.enter_context(ExitStack())
-        spec = root_spec(self.paths, self.settings, self.bus, backoff(self.settings))
+        spec = root_spec(self.paths, self.settings, self.bus)
         self.supervisor = Supervisor(spec, self.bus, on_failed=self._failed)
         self.environment = Environment(
             self.paths, self.settings, self.bus, self.supervisor, resources, secret_key
@@ -92,6 +93,10 @@ class Root:
         if name not in drivers.installed() or name in self._parts:
             raise ActorUnavailable(f"no actor named {name} runs under this root")
         self.part(name)
+
+    def check_open(self) -> None:
+        """Raises InvalidConnection once the root is closed or has failed."""
+        self.bus.routes.check_open()
 
     def call(self, name: str, request: Request[R]) -> R:
         """Ask an actor of this root; see ``Bus.call``."""

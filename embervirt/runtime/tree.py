@@ -5,15 +5,15 @@ from __future__ import annotations
 from embervirt.actors.bus import EVENTS_ACTOR, Bus
 from embervirt.actors.event_log import EventLog
 from embervirt.config.settings import Settings
+from embervirt.drivers.driver import backoff, child
 from embervirt.drivers.root.paths import RootPaths
-from embervirt.supervisor.child import actor_child
 from embervirt.supervisor.processes import PROCESSES_ACTOR, Processes
-from embervirt.supervisor.spec import Backoff, ChildSpec, Supervision
+from embervirt.supervisor.spec import ChildSpec, Supervision
 
 
-def root_spec(paths: RootPaths, settings: Settings, bus: Bus, delays: Backoff) -> ChildSpec:
+def root_spec(paths: RootPaths, settings: Settings, bus: Bus) -> ChildSpec:
     """root (rest_for_one): events, processes, drivers (one_for_one), guests (dynamic)."""
-    chosen = settings.supervision
+    chosen, delays = settings.supervision, backoff(settings)
     static = Supervision(
         strategy="rest_for_one", intensity=chosen.driver_intensity, period=chosen.driver_period
     )
@@ -25,8 +25,8 @@ def root_spec(paths: RootPaths, settings: Settings, bus: Bus, delays: Backoff) -
     )
     journal, keep = paths.own_lib / "events.jsonl", settings.events.journal_size
     children = (
-        actor_child(EVENTS_ACTOR, lambda context: EventLog(context, journal, keep), bus, backoff=delays),
-        actor_child(PROCESSES_ACTOR, Processes, bus, backoff=delays),
+        child(settings, bus, EVENTS_ACTOR, lambda context: EventLog(context, journal, keep)),
+        child(settings, bus, PROCESSES_ACTOR, Processes),
         ChildSpec(id="drivers", supervision=drivers, shutdown="infinity", backoff=delays),
         ChildSpec(id="guests", supervision=guests, shutdown="infinity", backoff=delays),
     )

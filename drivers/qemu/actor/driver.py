@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from embervirt.drivers.qemu.model import model_of
-
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.drivers.driver import GUESTS
 from embervirt.drivers.qemu.actor.spec import guest_spec
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import Create, Define, DomainRef, Undefine
+from embervirt.drivers.qemu.model import model_of
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service.domains import Domains
 from embervirt.drivers.qemu.store import Record, Store

@@ -5,7 +5,6 @@ from __future__ import annotations
 from embervirt.drivers.qemu.actor.guest import Guest
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.plan import Plan
-from embervirt.supervisor.child import actor_child
 from embervirt.supervisor.processes import PROCESSES_ACTOR
 from embervirt.supervisor.spec import ChildSpec
 
@@ -14,14 +13,12 @@ USES = frozenset({"secret", PROCESSES_ACTOR})
 
 def guest_spec(plan: Plan, face: Face) -> ChildSpec:
     """Transient: it ends with its guest. When it fails too often it is quarantined, and the guest runs on."""
-    return actor_child(
+    return face.child(
         f"{plan.id}-{plan.domain.name}",
         lambda context: Guest(context, face, plan),
-        face.bus,
         name=plan.actor,
         uses=USES,
         restart="transient",
         on_give_up="quarantine",
         start_timeout=face.settings.qemu.start_timeout + 5,
-        backoff=face.backoff,
     )

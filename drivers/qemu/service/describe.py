@@ -60,5 +60,6 @@ def passthrough(monitor: Session, command: str, seconds: float) -> str:
         name, arguments = asked["execute"], asked.get("arguments")
     except (ValueError, TypeError, KeyError) as error:
         expected = '{"execute": "query-status", "arguments": {}}'
-        raise InvalidArgument(f"monitor command {command[:80]!r}: expected JSON such as {expected}") from error
+        text = f"monitor command {command[:80]!r}: expected JSON such as {expected}"
+        raise InvalidArgument(text) from error
     return json.dumps(monitor.execute(name, arguments, timeout=seconds))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from embervirt.drivers.qemu.model import Domain, model_of
-
 from embervirt.actors.fence import Fence
 from embervirt.actors.messages import Event
 from embervirt.drivers.qemu import states
 from embervirt.drivers.qemu.errors import DomainExists, NoDomain
 from embervirt.drivers.qemu.messages import Create, Define, DomainRef, Lifecycle, Undefine
+from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.states import Transition
 from embervirt.drivers.qemu.store import Store

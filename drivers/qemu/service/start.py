@@ -1,4 +1,4 @@
-"""The start of a guest: directories, key, secrets, command line, process, record, ``cont``; or nothing at all."""
+"""The start of a guest: directories, key, command line, process, record, ``cont``; or nothing at all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embervirt.drivers.qemu.parts import CompileContext
-
 from embervirt.drivers.qemu import parts
 from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Session
 from embervirt.drivers.qemu.face import Face
+from embervirt.drivers.qemu.parts import CompileContext
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service import stop
 from embervirt.drivers.qemu.service.keys import Call, MasterKey

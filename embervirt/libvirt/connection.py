@@ -1,0 +1,69 @@
+"""What every connection has, whatever drivers it serves: its share of a root, its callbacks, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from embervirt.errors import InvalidArgument, InvalidConnection, NotSupported, OperationDenied
+from embervirt.libvirt.callbacks import Registration, dispatcher
+from embervirt.runtime.registry import Lease
+from embervirt.runtime.root import Root
+
+
+class Connection:
+    """Base of ``virConnect``; the calls of each driver are a subclass in a file of their own."""
+
+    def __init__(self, lease: Lease, driver: str, uri: str, readonly: bool) -> None:
+        self._lease, self._driver, self._uri, self._readonly = lease, driver, uri, readonly
+        self._before_close: list[Callable[[], None]] = []
+        self._callbacks: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def root(self) -> Root:
+        """The runtime behind it: tree, events, settings. Raises InvalidConnection once closed."""
+        if not self._lease.open:
+            raise InvalidConnection(f"{self._uri} was closed")
+        return self._lease.root
+
+    def _check_open(self) -> None:
+        """Raises InvalidConnection once this connection or its root is closed, or the root has failed."""
+        self.root.check_open()
+
+    def close(self) -> int:
+        """Give it up; guests run on unless they were started with autodestroy. Answers the users left."""
+        if self._lease.open:
+            for id_ in self._callbacks:
+                dispatcher(self._lease.root).remove(id_)
+            for last in self._before_close:
+                last()
+        return self._lease.close()
+
+    def _face(self, driver: str) -> Any:
+        """What ``driver`` offers its handles. Raises NotSupported for one this URI does not serve."""
+        if self._driver not in (driver, "qemu"):
+            raise NotSupported(f"a {self._driver} connection has no {driver} driver; open {driver}:///embed")
+        return self.root.part(driver).face
+
+    def _check_writable(self, call: str) -> None:
+        if self._readonly:
+            raise OperationDenied(f"read only access prevents {call}")
+
+    def _register(self, registration: Registration) -> int:
+        id_ = dispatcher(self.root).add(registration)
+        self._callbacks.append(id_)
+        return id_
+
+    def _deregister(self, id_: int) -> None:
+        if id_ not in self._callbacks or not dispatcher(self.root).remove(id_):
+            raise InvalidArgument(f"no event callback with id {id_} on this connection")
+        self._callbacks.remove(id_)

@@ -1,0 +1,157 @@
+"""The connection's domain calls: definitions, starts, look-ups, lists and events."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from embervirt.drivers.qemu import filters
+from embervirt.drivers.qemu.errors import NoDomain
+from embervirt.drivers.qemu.face import Face
+from embervirt.drivers.qemu.messages import Create, Define, Destroy, DomainRef, Lifecycle, Rebooted
+from embervirt.drivers.qemu.tables import guest_actor
+from embervirt.errors import ActorUnavailable, NotSupported
+from embervirt.libvirt.callbacks import Registration
+from embervirt.libvirt.connection import Connection
+from embervirt.libvirt.domain import START_AUTODESTROY, virDomain
+from embervirt.libvirt.flags import only
+from embervirt.libvirt.identifiers import uuid_from_string, uuid_text
+
+VALIDATE = 1
+START_VALIDATE = 16
+
+
+class DomainCalls(Connection):
+    """The part of ``virConnect`` that concerns domains."""
+
+    @property
+    def _qemu(self) -> Face:
+        face: Face = self._face("qemu")
+        return face
+
+    def _domain(self, name: str, uuid: str) -> virDomain:
+        return virDomain(self, self._qemu, name, uuid)
+
+    def defineXML(self, xml: str) -> virDomain:
+        """Keep a definition; durable when this returns."""
+        return self.defineXMLFlags(xml, 0)
+
+    def defineXMLFlags(self, xml: str, flags: int = 0) -> virDomain:
+        """With ``VALIDATE`` (1), elements that nobody knows are an error."""
+        only(flags, VALIDATE, "defineXMLFlags")
+        self._check_writable("virDomainDefineXML")
+        domain, text = self._qemu.read(xml, strict=bool(flags & VALIDATE))
+        self.root.call("qemu", Define(domain.name, domain.uuid, text))
+        return self._domain(domain.name, domain.uuid)
+
+    def createXML(self, xml: str, flags: int = 0) -> virDomain:
+        """Start a domain that is gone once it ends, or one that is defined with other details."""
+        only(flags, 1 | START_AUTODESTROY | 8 | START_VALIDATE, "createXML")
+        self._check_writable("virDomainCreateXML")
+        domain, text = self._qemu.read(xml, strict=bool(flags & START_VALIDATE))
+        ref = self.root.call("qemu", Create(domain.uuid, flags, domain.name, text))
+        self._started(ref, flags)
+        return self._domain(ref.name, ref.uuid)
+
+    def createLinux(self, xml: str, flags: int = 0) -> virDomain:
+        """libvirt's old name of ``createXML``."""
+        return self.createXML(xml, flags)
+
+    def _started(self, ref: DomainRef, flags: int) -> None:
+        """With autodestroy, this run ends with the connection."""
+
+        def destroy() -> None:
+            row = self._qemu.tables.running.get(ref.uuid)
+            if row is not None and row.id == ref.id:
+                with contextlib.suppress(ActorUnavailable):
+                    self.root.call(guest_actor(ref.id), Destroy())
+
+        if flags & START_AUTODESTROY:
+            self._before_close.append(destroy)
+
+    def lookupByName(self, name: str) -> virDomain:
+        """Raises NoDomain."""
+        uuid = self._qemu.tables.uuid_of(name)
+        if uuid is None:
+            raise NoDomain(f"no domain with matching name '{name}'")
+        return self._domain(name, uuid)
+
+    def lookupByUUIDString(self, uuidstr: str) -> virDomain:
+        """Raises InvalidArgument, NoDomain."""
+        return self._by_uuid(uuid_from_string(uuidstr))
+
+    def lookupByUUID(self, uuid: bytes) -> virDomain:
+        """16 bytes. Raises NoDomain."""
+        return self._by_uuid(uuid_text(uuid))
+
+    def _by_uuid(self, uuid: str) -> virDomain:
+        name = self._qemu.tables.name_of(uuid)
+        if name is None:
+            raise NoDomain(f"no domain with matching uuid '{uuid}'")
+        return self._domain(name, uuid)
+
+    def lookupByID(self, id: int) -> virDomain:
+        """A running one. Raises NoDomain."""
+        for row in self._qemu.tables.running.values():
+            if row.id == id:
+                return self._domain(row.name, row.uuid)
+        raise NoDomain(f"no domain with matching id {id}")
+
+    def listAllDomains(self, flags: int = 0) -> list[virDomain]:
+        """Those that match ``virConnectListAllDomainsFlags``; running ones first."""
+        only(flags, 0xFFFF, "listAllDomains")
+        tables = self._qemu.tables
+        found = filters.select(tables.definitions.values(), tables.running.values(), flags)
+        return [self._domain(name, uuid) for name, uuid in found]
+
+    def listDomainsID(self) -> list[int]:
+        """Ids of the running ones."""
+        return sorted(row.id for row in self._qemu.tables.running.values())
+
+    def listDefinedDomains(self) -> list[str]:
+        """Names of those that are defined and do not run."""
+        return [domain.name() for domain in self.listAllDomains(filters.INACTIVE)]
+
+    def numOfDomains(self) -> int:
+        """How many run."""
+        return len(self.listDomainsID())
+
+    def numOfDefinedDomains(self) -> int:
+        """How many are defined and do not run."""
+        return len(self.listDefinedDomains())
+
+    # Events.
+
+    def domainEventRegister(self, cb: Callable[..., Any], opaque: Any) -> int:
+        """Lifecycle events of all domains: ``cb(conn, domain, event, detail, opaque)``."""
+        self.domainEventRegisterAny(None, 0, cb, opaque)
+        return 0
+
+    def domainEventRegisterAny(
+        self, dom: virDomain | None, eventID: int, cb: Callable[..., Any], opaque: Any
+    ) -> int:
+        """Events of one domain or of all; answers the id for ``domainEventDeregisterAny``.
+
+        LIFECYCLE (0): ``cb(conn, domain, event, detail, opaque)``; REBOOT (1): ``cb(conn, domain, opaque)``.
+        """
+        uuid = None if dom is None else dom.UUIDString()
+
+        def lifecycle(event: Any) -> None:
+            if uuid in (None, event.uuid):
+                cb(self, self._domain(event.name, event.uuid), event.event, event.detail, opaque)
+
+        def rebooted(event: Any) -> None:
+            if uuid in (None, event.uuid):
+                cb(self, self._domain(event.name, event.uuid), opaque)
+
+        kinds = {0: Registration(Lifecycle, lifecycle), 1: Registration(Rebooted, rebooted)}
+        self._face("qemu")
+        if eventID not in kinds:
+            raise NotSupported(f"event {eventID}; known are 0 (lifecycle) and 1 (reboot)")
+        return self._register(kinds[eventID])
+
+    def domainEventDeregisterAny(self, callbackID: int) -> int:
+        """Raises InvalidArgument for an id that is not registered."""
+        self._deregister(callbackID)
+        return 0
