@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -62,6 +62,12 @@ class Events(Struct, frozen=True):
     queue: Count
 
 
+class Log(Struct, frozen=True):
+    """What is logged."""
+
+    level: Level
+
+
 class Settings(Struct, frozen=True):
     """All of them, by section."""
 
@@ -70,3 +76,4 @@ class Settings(Struct, frozen=True):
     qemu: Qemu
     secret: Secret
     events: Events
+    log: Log

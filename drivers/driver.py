@@ -28,11 +28,11 @@ def backoff(settings: Settings) -> Backoff:
 
 
 def child(
-    settings: Settings, bus: Bus, name: str, make: Callable[[Context], Actor], **spec: Any
+    settings: Settings, bus: Bus, id_: str, make: Callable[[Context], Actor], **spec: Any
 ) -> ChildSpec:
     """The specification of an actor, with the delays and times that the settings say."""
     shutdown = settings.supervision.shutdown_timeout
-    return actor_child(name, make, bus, backoff=backoff(settings), shutdown=shutdown, **spec)
+    return actor_child(id_, make, bus, backoff=backoff(settings), shutdown=shutdown, **spec)
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Environment:
     resources: ExitStack
     secret_key: KeyProvider | None = None
 
-    def child(self, name: str, make: Callable[[Context], Actor], **spec: Any) -> ChildSpec:
+    def child(self, id_: str, make: Callable[[Context], Actor], **spec: Any) -> ChildSpec:
         """The specification of an actor of this root, with the delays and times that the settings say."""
-        return child(self.settings, self.bus, name, make, **spec)
+        return child(self.settings, self.bus, id_, make, **spec)
 
 
 @dataclass(frozen=True)

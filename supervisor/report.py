@@ -56,17 +56,16 @@ class Node(msgspec.Struct, frozen=True):
 def failed(action: Failed) -> ChildFailed:
     """The report of a failure."""
     child, decision = action.child, action.decision
-    generation, ended, _ = child.exits[-1]
     context = "start_error" if action.reason.kind.startswith("start") else "child_terminated"
     context = "shutdown_error" if action.asked else context
     what, count = "drop", 0
     if isinstance(decision, Restarting):
-        due = child.due - ended
+        due = decision.due - action.at
         what, count = f"restart in {due:.3g} s" if due > 0 else "restart now", len(decision.log)
     elif isinstance(decision, GivingUp):
         what, count = f"give up: {decision.why}", len(decision.log)
     return ChildFailed(
-        "/".join(child.path[:-1]), context, str(action.reason), child.spec.id, generation, count, what,
+        "/".join(child.path[:-1]), context, str(action.reason), child.spec.id, action.generation, count, what,
         action.reason.doing,
     )  # fmt: skip
 

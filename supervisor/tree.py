@@ -112,7 +112,7 @@ class Abandon:
 
 @dataclass(frozen=True)
 class Failed:
-    """A failure to report: what ended, when, why, and what becomes of it; ``asked`` when it was being stopped."""
+    """A failure to report: what ended, when, why, what becomes of it; ``asked`` when it was being stopped."""
 
     child: Child
     generation: int

@@ -184,7 +184,7 @@ def test_many_unknown_elements_are_read_in_linear_time() -> None:
 def test_root_element_must_be_the_right_one(document: str) -> None:
     """In libvirt's words and code."""
     with pytest.raises(
-        XmlError, match="XML error: expecting root element of 'cart', not '.*(wagon|cart)'"
+        XmlError, match=r"XML error: expecting root element of 'cart', not '.*(wagon|cart)'"
     ) as caught:
         parse(Cart, document)
     assert caught.value.get_error_code() == 27

@@ -1,7 +1,8 @@
-"""Writing and reading agree, for every object of a class: found by generating objects from the declarations."""
+"""Writing and reading agree for every object of a class, as generated from the class's declaration."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def fields(binding: Binding) -> st.SearchStrategy[Any]:
 def objects(cls: type[Element]) -> st.SearchStrategy[Any]:
     """Objects of a class, by its declaration."""
     schema = cls.__schema__
-    known = {name: st.deferred(lambda b=binding: fields(b)) for name, binding in schema.bindings.items()}
+    known = {name: st.deferred(partial(fields, binding)) for name, binding in schema.bindings.items()}
     required = {name: strategy for name, strategy in known.items() if name in schema.required}
     optional = {name: strategy for name, strategy in known.items() if name not in schema.required}
     return st.fixed_dictionaries(required, optional=optional).map(lambda given: cls(**given))
