@@ -24,7 +24,7 @@ Phase = Literal["down", "starting", "up", "stopping"]
 NEVER = float("inf")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Child:
     """One child as it stands. A supervisor has ``children``; ``failing`` is why it gives itself up.
 
@@ -54,6 +54,9 @@ class Child:
         self.path: Path = (*(self.parent.path if self.parent else ()), self.spec.id)
         for spec in self.spec.children:
             self.children[spec.id] = Child(spec, self)
+
+    def __repr__(self) -> str:
+        return f"<{'/'.join(self.path)} {self.generation} {self.phase}>"
 
     @property
     def alive(self) -> bool:

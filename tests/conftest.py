@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 GOLDEN = Path(__file__).parent / "golden"
-MARK = "EMBERVIRT_TEST_SESSION"
+MARK = "PYTEST_SESSION_OF_EMBERVIRT"
 GRACE = 5.0
 """Seconds in which what a test ended may still be ending."""
 

@@ -19,6 +19,7 @@ class DomainRef(Message, frozen=True):
 class Define(Request[DomainRef], frozen=True):
     """Keep ``xml`` (complete, as rendered from the parsed model) as a definition."""
 
+    safe = True
     name: str
     uuid: str
     xml: str
@@ -27,6 +28,7 @@ class Define(Request[DomainRef], frozen=True):
 class Undefine(Request[None], frozen=True):
     """Forget the definition; a running guest becomes transient. ``flags``: virDomainUndefineFlagsValues."""
 
+    safe = True
     uuid: str
     flags: int
 
@@ -34,6 +36,7 @@ class Undefine(Request[None], frozen=True):
 class Create(Request[DomainRef], frozen=True):
     """Start a defined domain, or with ``xml`` a transient one. ``flags``: virDomainCreateFlags."""
 
+    safe = True
     seconds = 60.0
     uuid: str
     flags: int = 0
@@ -47,18 +50,25 @@ class Create(Request[DomainRef], frozen=True):
 class Suspend(Request[None], frozen=True):
     """Pause the vCPUs."""
 
+    safe = True
+
 
 class Resume(Request[None], frozen=True):
     """Let them run again."""
+
+    safe = True
 
 
 class Shutdown(Request[None], frozen=True):
     """Press the ACPI power button; the guest decides."""
 
+    safe = True
+
 
 class Destroy(Request[None], frozen=True):
     """End QEMU now: SIGTERM, and SIGKILL when that is not obeyed (unless ``graceful``)."""
 
+    safe = True
     seconds = 60.0
     graceful: bool = False
 
@@ -66,6 +76,7 @@ class Destroy(Request[None], frozen=True):
 class Query(Request[str], frozen=True):
     """A QMP command of the caller's, as JSON text; replies its return value as JSON text."""
 
+    safe = True
     command: str
 
 

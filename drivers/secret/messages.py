@@ -16,6 +16,7 @@ class SecretRef(Message, frozen=True):
 class Define(Request[SecretRef], frozen=True):
     """Keep a secret, complete XML as rendered from the parsed model; its value is set apart."""
 
+    safe = True
     uuid: str
     xml: str
 
@@ -23,12 +24,14 @@ class Define(Request[SecretRef], frozen=True):
 class Undefine(Request[None], frozen=True):
     """Forget a secret and its value."""
 
+    safe = True
     uuid: str
 
 
 class SetValue(Request[None], frozen=True):
     """``token`` stands for the value, as bytes."""
 
+    safe = True
     uuid: str
     token: str
 
@@ -52,6 +55,7 @@ class FindValue(Request[str], frozen=True):
 class Rewrap(Request[None], frozen=True):
     """Protect the root's data key by another key; ``token`` stands for its provider."""
 
+    safe = True
     token: str
 
 

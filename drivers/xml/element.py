@@ -37,7 +37,7 @@ class Schema:
     cls: type[Element]
     tag: str
     bindings: Mapping[str, Binding]
-    required: frozenset[str]
+    required: tuple[str, ...]
     refuse: frozenset[str]
     closed: bool
 
@@ -122,7 +122,7 @@ class Element:
             cls=cls,
             tag=tag,
             bindings={item.name: item.metadata[KEY] for item in declared},
-            required=frozenset(item.name for item in declared if item.default is dataclasses.MISSING),
+            required=tuple(item.name for item in declared if item.default is dataclasses.MISSING),
             refuse=frozenset(refuse),
             closed=closed,
         )

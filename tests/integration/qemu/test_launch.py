@@ -163,7 +163,7 @@ def test_another_session_finds_it_after_the_first(host: Host) -> None:
 
 
 def test_the_log_begins_with_the_command(host: Host) -> None:
-    """As libvirt writes it: a line of what starts, then the command for a shell; no value of a secret object."""
+    """As libvirt writes it: what starts, then the command for a shell; no value of a secret object."""
     secrets = (
         '{"qom-type":"secret","id":"a","data":"c2VjcmV0"}',
         '{"qom-type":"secret", "data" : "c2Vj\\"cmV0","id":"b"}',

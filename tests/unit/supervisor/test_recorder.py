@@ -51,7 +51,7 @@ class Bench:
 
     def run(self, *argv: str) -> int | None:
         """The recorded status of a program that ends by itself."""
-        assert reap(spawn(argv, status_file=self.status, log_fd=self.log_fd), LONG)
+        ended(spawn(argv, status_file=self.status, log_fd=self.log_fd))
         return read_status(self.status)
 
     @contextmanager
@@ -61,7 +61,7 @@ class Bench:
         spawned = spawn(argv, status_file=self.status, log_fd=self.log_fd, pass_fds=pass_fds)
         with self.gate.open("wb"):
             yield spawned
-        assert reap(spawned, LONG)
+        ended(spawned)
 
 
 @pytest.fixture
@@ -70,6 +70,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
     os.close(made.log_fd)
+
+
+def ended(spawned: Spawned) -> None:
+    """Waits for the recorder's end and asserts that it is no zombie."""
+    assert reap(spawned, LONG)
+    assert start_time(spawned.recorder_pid) is None
 
 
 def descriptors(pid: int) -> dict[int, str]:

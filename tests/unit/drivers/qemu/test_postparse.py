@@ -55,7 +55,7 @@ def test_current_memory_is_at_most_all(caps: Capabilities) -> None:
 
 
 def test_traces_of_a_run_are_dropped(caps: Capabilities) -> None:
-    """Id, terminals and QEMU's aliases of a live description are not part of a definition; own aliases are."""
+    """Id, terminals and QEMU's aliases are no part of a definition; the user's own aliases are."""
     text = SHORT.format(
         "<devices><serial type='pty'><source path='/dev/pts/1'/><alias name='serial0'/></serial>"
         "<console type='pty' tty='/dev/pts/1'><source path='/dev/pts/1'/><alias name='serial0'/></console>"

@@ -1,0 +1,221 @@
+"""Random lives of trees against what must always hold (O01). Virtual time only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from embervirt.actors.exits import NORMAL, SHUTDOWN, Exit
+from embervirt.supervisor.policy import GivingUp, Restarting
+from embervirt.supervisor.spec import Backoff, ChildSpec
+from embervirt.supervisor.tree import Action, Child, Failed, Start
+from unit.supervisor.world import AT_ONCE, ERROR, World, leaf, supervisor
+
+DELAYED = Backoff(initial=1.0, factor=2.0, cap=4.0, jitter=0.0, reset_after=20.0)
+PERIOD = 8.0
+
+leaves: st.SearchStrategy[dict[str, Any]] = st.builds(
+    dict,
+    restart=st.sampled_from(["permanent", "permanent", "transient", "temporary"]),
+    backoff=st.sampled_from([AT_ONCE, DELAYED]),
+    shutdown=st.sampled_from([1.0, 3.0, "brutal"]),
+    start_timeout=st.just(5.0),
+    on_give_up=st.sampled_from(["escalate", "escalate", "quarantine"]),
+)
+strategies = st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])
+limits = st.integers(0, 4)
+
+
+class Watched(World):
+    """Checks every start against who else is alive, and every decision against its own count."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.victims: dict[Child, set[tuple[str, int]]] = defaultdict(set)
+        self.counted: dict[Any, list[float]] = defaultdict(list)
+        self.stopped: set[Child] = set()
+        self.clears: dict[Child, int] = defaultdict(int)
+        super().__init__(spec, automatic=False)
+
+    def carry_out(self, action: Action) -> None:
+        """First the checks."""
+        if isinstance(action, Start):
+            self.check_start(action.child)
+        if isinstance(action, Failed) and isinstance(action.decision, Restarting | GivingUp):
+            self.check_limit(action)
+        super().carry_out(action)
+
+    def check_start(self, child: Child) -> None:
+        """Nobody that was stopped, and in a group only in order, after its last victim is gone."""
+        assert child not in self.stopped
+        assert child.parent not in self.stopped
+        assert not child.quarantined
+        parent = child.parent
+        assert parent is not None
+        assert parent.alive
+        if parent.strategy in ("one_for_all", "rest_for_one"):
+            siblings = list(parent.children.values())
+            before = siblings[: siblings.index(child)]
+            assert all(each.phase == "up" for each in before if each.expected)
+            alive = {(id_, generation) for id_, all_ in self.live.items() for generation in all_}
+            assert not self.victims[parent] & alive
+
+    def check_limit(self, failed: Failed) -> None:
+        """Recounts the window of the scope it belongs to."""
+        child, parent = failed.child, failed.child.parent
+        assert parent is not None
+        flags = parent.spec.supervision
+        assert flags is not None
+        if isinstance(failed.decision, GivingUp) and "cannot start" in failed.decision.why:
+            return
+        scope: Any = (parent, parent.generation)
+        if child.dynamic:
+            scope = (child, self.clears[child], parent.generation)
+        self.counted[scope].append(failed.at)
+        within = [at for at in self.counted[scope] if failed.at - flags.period < at <= failed.at]
+        assert isinstance(failed.decision, GivingUp) is (len(within) > flags.intensity)
+
+    def exit(self, child: Child, reason: Exit = ERROR) -> None:
+        """Also notes whom this death takes along."""
+        parent, was_up = child.parent, child.phase in ("starting", "up") and not child.recycle
+        super().exit(child, reason)
+        if parent is not None and was_up and parent.alive:
+            siblings = list(parent.children.values())
+            self.victims[parent] = {(each.spec.id, each.generation) for each in siblings if each.recycle}
+
+
+class TreeMachine(RuleBasedStateMachine):
+    """Children answer when they like, die when they like; time passes; the operator adds, stops, clears."""
+
+    world: Watched
+    added = 0
+
+    @initialize(
+        outer=strategies, inner=strategies, fields=st.lists(leaves, min_size=7, max_size=7),
+        intensity=st.tuples(limits, limits, limits),
+    )  # fmt: skip
+    def build(self, outer: Any, inner: Any, fields: list[Any], intensity: tuple[int, int, int]) -> None:
+        """root: a, s (b, c, d), guests (dynamic), e."""
+        of = {id_: leaf(id_, **each) for id_, each in zip("abcdefg", fields, strict=True)}
+        s = supervisor("s", [of["b"], of["c"], of["d"]], inner, intensity[0], PERIOD)
+        guests = supervisor("guests", (), "dynamic", intensity[1], PERIOD)
+        children = [of["a"], s, guests, of["e"]]
+        self.world = Watched(supervisor("root", children, outer, intensity[2], PERIOD))
+
+    def some(self, data: st.DataObject, *phases: str) -> Child | None:
+        """A leaf in one of these phases."""
+        found = [c.spec.id for c in self.world.tree.root.walk() if not c.strategy and c.phase in phases]
+        return self.world.at(data.draw(st.sampled_from(found))) if found else None
+
+    @rule(data=st.data())
+    def comes_up(self, data: st.DataObject) -> None:
+        """A start ends well."""
+        if (child := self.some(data, "starting")) is not None:
+            self.world.ready(child)
+            self.world.go()
+
+    @rule()
+    def all_come_up(self) -> None:
+        """What is starting, and what starts after that."""
+        while starting := [
+            c for c in self.world.tree.root.walk() if not c.strategy and c.phase == "starting"
+        ]:
+            self.world.ready(starting[0])
+            self.world.go()
+
+    @rule(data=st.data(), reason=st.sampled_from([ERROR, ERROR, NORMAL, SHUTDOWN]))
+    def dies(self, data: st.DataObject, reason: Exit) -> None:
+        """Asked or not."""
+        if (child := self.some(data, "starting", "up", "stopping")) is not None:
+            self.world.exit(child, reason)
+            self.world.go()
+
+    @rule(data=st.data())
+    def two_die_together(self, data: st.DataObject) -> None:
+        """Before anybody can act on the first."""
+        for _ in range(2):
+            if (child := self.some(data, "up")) is not None:
+                self.world.exit(child)
+        self.world.go()
+
+    @rule(data=st.data())
+    def obeys(self, data: st.DataObject) -> None:
+        """One that was asked to stop does."""
+        if (child := self.some(data, "stopping")) is not None:
+            self.world.exit(child, SHUTDOWN)
+            self.world.go()
+
+    @rule(seconds=st.floats(0.01, 6))
+    def time_passes(self, seconds: float) -> None:
+        """With the timers on the way."""
+        self.world.wait(self.world.now + seconds)
+
+    @rule(data=st.data())
+    def the_operator_stops_one(self, data: st.DataObject) -> None:
+        """A leaf or the supervisor s."""
+        some = [c.spec.id for c in self.world.tree.root.walk() if c.parent and c.spec.id != "guests"]
+        if some:
+            child = self.world.at(data.draw(st.sampled_from(some)))
+            self.world.stopped.add(child)
+            self.world.tree.stop(child)
+            self.world.go()
+
+    @rule(fields=leaves)
+    def the_operator_adds_one(self, fields: Any) -> None:
+        """A guest."""
+        guests = self.world.tree.find(("root", "guests"))
+        if guests is not None and guests.alive:
+            self.added += 1
+            self.world.add("guests", leaf(f"g{self.added}", **fields))
+
+    @rule()
+    def the_operator_clears_all(self) -> None:
+        """Every quarantine ends."""
+        for child in list(self.world.tree.root.walk()):
+            if child.quarantined:
+                self.world.clears[child] += 1
+                self.world.tree.clear(child)
+        self.world.go()
+
+    @precondition(lambda self: self.added > 2)
+    @rule()
+    def everything_stops(self) -> None:
+        """The root is closed."""
+        self.world.stopped.add(self.world.tree.root)
+        self.world.stop("root")
+
+    @invariant()
+    def one_generation_at_a_time(self) -> None:
+        """Whoever is neither fenced nor down is the present one."""
+        if hasattr(self, "world"):
+            assert all(len(generations) <= 1 for generations in self.world.live.values())
+
+    @invariant()
+    def temporary_ones_that_are_down_are_gone(self) -> None:
+        """B07, whatever ended them."""
+        if hasattr(self, "world"):
+            for child in self.world.tree.root.walk():
+                gone = child.spec.restart == "temporary" and child.phase == "down" and child.generation > 0
+                assert not gone
+
+    @invariant()
+    def nothing_more_is_due(self) -> None:
+        """All that could be done now was done, and the next wake-up is in the future."""
+        if hasattr(self, "world"):
+            assert self.world.tree.plan(self.world.now) == []
+            assert self.world.tree.next_due(self.world.now) > self.world.now
+
+    def teardown(self) -> None:
+        """The root stops in bounded time, whoever answers or not."""
+        if hasattr(self, "world"):
+            self.world.stopped.add(self.world.tree.root)
+            self.world.stop("root").wait(self.world.now + 60)
+            assert {child.phase for child in self.world.tree.root.walk()} == {"down"}
+            assert not any(self.world.live.values())
+
+
+TestTree = TreeMachine.TestCase
+TestTree.settings = settings(max_examples=60, stateful_step_count=40)
