@@ -186,20 +186,18 @@ class Tree:
         child.exits.append((generation, now, reason))
         if asked and reason.abnormal and not (reason.kind == "fenced" and child.spec.seconds == 0):
             self._actions.append(Failed(child, generation, now, reason, Dropped(), asked))
-        if child.trial or (asked and self._leaves(child)):
+        if child.trial:
             self._drop(child, reason)
         elif asked:
-            self._actions.append(Changed(child, reason))
+            self._ended(child, reason)
         else:
             self._decide(child, reason, up_for, now)
 
     def stop(self, child: Child) -> None:
         """Nothing restarts what was stopped on purpose; a pending restart is cancelled."""
         child.wanted = False
-        if child.phase == "down" and child.dynamic:
-            self._drop(child, SHUTDOWN)
-        elif child.phase == "down":
-            self._actions.append(Changed(child, SHUTDOWN))
+        if child.phase == "down":
+            self._ended(child, SHUTDOWN)
 
     def clear(self, child: Child) -> None:
         """End its quarantine: it starts anew with no failures."""
@@ -207,10 +205,12 @@ class Tree:
 
     # Decisions.
 
-    @staticmethod
-    def _leaves(child: Child) -> bool:
-        """Whether its specification goes with it when it was stopped."""
-        return child.spec.restart == "temporary" or (child.dynamic and not child.wanted)
+    def _ended(self, child: Child, reason: Exit) -> None:
+        """A specification goes with its child when that is temporary, or dynamic and not to come back."""
+        if child.spec.restart == "temporary" or (child.dynamic and not child.wanted):
+            self._drop(child, reason)
+        else:
+            self._actions.append(Changed(child, reason))
 
     def _drop(self, child: Child, reason: Exit) -> None:
         if child.parent is not None:
@@ -231,10 +231,11 @@ class Tree:
             self._actions.append(Failed(child, child.generation, now, reason, decision))
         if unstarted and isinstance(decision, GivingUp):
             self._fail(parent, Exit("start_failed", reason.error, f"child {child.spec.id}", str(reason)))
-            self._actions.append(Changed(child, reason))
+            self._ended(child, reason)
             return
         if isinstance(decision, Dropped):
-            self._dropped(child, reason)
+            child.wanted = False
+            self._ended(child, reason)
             return
         self._spend(child, parent, decision.log)
         if isinstance(decision, GivingUp):
@@ -259,13 +260,6 @@ class Tree:
             child.budget = log
         else:
             parent.log = log
-
-    def _dropped(self, child: Child, reason: Exit) -> None:
-        if child.spec.restart == "temporary" or child.dynamic:
-            self._drop(child, reason)
-        else:
-            child.wanted = False
-            self._actions.append(Changed(child, reason))
 
     def _give_up(self, child: Child, parent: Child, decision: GivingUp, reason: Exit) -> None:
         if child.spec.on_give_up == "quarantine":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 from embervirt.libvirt.domains import DomainCalls
 from embervirt.libvirt.secrets import SecretCalls
+from embervirt.libvirt.unbuilt import CONNECT, unbuilt
 
 API_VERSION = 9_000_000
 """The libvirt whose API this is: major * 1,000,000 + minor * 1,000 + release."""
@@ -52,3 +54,8 @@ class virConnect(DomainCalls, SecretCalls):
         """1: nothing leaves the process."""
         self._check_open()
         return 1
+
+    if not TYPE_CHECKING:  # a type checker is to see what there is
+
+        def __getattr__(self, name):
+            return unbuilt(name, CONNECT, self)

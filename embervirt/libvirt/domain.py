@@ -13,6 +13,7 @@ from embervirt.drivers.qemu.tables import Definition, Running
 from embervirt.errors import ActorUnavailable, InvalidArgument, NotSupported, Quarantined
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_bytes
+from embervirt.libvirt.unbuilt import DOMAIN, unbuilt
 
 if TYPE_CHECKING:
     from embervirt.libvirt.domains import DomainCalls
@@ -202,3 +203,8 @@ class virDomain:
         self._conn._check_writable("virDomainUndefine")
         self._face.bus.call("qemu", messages.Undefine(self._uuid, flags))
         return 0
+
+    if not TYPE_CHECKING:  # a type checker is to see what there is
+
+        def __getattr__(self, name):
+            return unbuilt(name, DOMAIN, self)

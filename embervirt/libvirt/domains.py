@@ -45,18 +45,18 @@ class DomainCalls(Connection):
         self.root.call("qemu", Define(domain.name, domain.uuid, text))
         return self._domain(domain.name, domain.uuid)
 
-    def createXML(self, xml: str, flags: int = 0) -> virDomain:
+    def createXML(self, xmlDesc: str, flags: int = 0) -> virDomain:
         """Start a domain that is gone once it ends, or one that is defined with other details."""
         only(flags, 1 | START_AUTODESTROY | 8 | START_VALIDATE, "createXML")
         self._check_writable("virDomainCreateXML")
-        domain, text = self._qemu.read(xml, strict=bool(flags & START_VALIDATE))
+        domain, text = self._qemu.read(xmlDesc, strict=bool(flags & START_VALIDATE))
         ref = self.root.call("qemu", Create(domain.uuid, flags, domain.name, text))
         self._started(ref, flags)
         return self._domain(ref.name, ref.uuid)
 
-    def createLinux(self, xml: str, flags: int = 0) -> virDomain:
+    def createLinux(self, xmlDesc: str, flags: int = 0) -> virDomain:
         """libvirt's old name of ``createXML``."""
-        return self.createXML(xml, flags)
+        return self.createXML(xmlDesc, flags)
 
     def _started(self, ref: DomainRef, flags: int) -> None:
         """With autodestroy, this run ends with the connection."""

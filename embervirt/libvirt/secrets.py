@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embervirt.drivers.secret import messages
 from embervirt.drivers.secret.errors import NoSecret
@@ -16,6 +16,7 @@ from embervirt.libvirt.callbacks import Registration
 from embervirt.libvirt.connection import Connection
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_bytes, uuid_from_string, uuid_text
+from embervirt.libvirt.unbuilt import SECRET, unbuilt
 
 
 class virSecret:
@@ -77,6 +78,11 @@ class virSecret:
         self._conn._check_writable("virSecretUndefine")
         self._conn.root.call("secret", messages.Undefine(self._uuid))
         return 0
+
+    if not TYPE_CHECKING:  # a type checker is to see what there is
+
+        def __getattr__(self, name):
+            return unbuilt(name, SECRET, self)
 
 
 class SecretCalls(Connection):
