@@ -107,12 +107,17 @@ class Actor(pykka.ThreadingActor):
         self.bus = context.bus
         self.resources = ExitStack()
         self.activity = IDLE
-        self.log = get_logger(actor=context.name, generation=context.generation)
+        self.logged = get_logger(actor=context.name, generation=context.generation)
         self._exit: Exit = Exit("lost")
 
     @staticmethod
     def _create_actor_inbox() -> Inbox:
         return Inbox()
+
+    @property
+    def log(self) -> Any:
+        """The log, with the request in hand on every line."""
+        return self.logged.bind(request=self.activity.trace) if self.activity.trace else self.logged
 
     @property
     def inbox(self) -> Inbox:

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from embervirt.cli import console, domains, events, inspect, looking, run, secrets
+from embervirt.cli.console import COMMANDS as CONSOLE
+from embervirt.cli.domains import COMMANDS as DOMAINS
+from embervirt.cli.events import COMMANDS as EVENTS
+from embervirt.cli.inspect import COMMANDS as INSPECT
+from embervirt.cli.looking import COMMANDS as LOOKING
+from embervirt.cli.run import COMMANDS as RUN
+from embervirt.cli.secrets import COMMANDS as SECRETS
 from embervirt.cli.session import Refused, Session
 from embervirt.errors import libvirtError
 
@@ -51,6 +57,5 @@ def main(ctx: click.Context, root: Path | None, json: bool) -> None:
     ctx.obj = Session(None if root is None else root.absolute(), json)
 
 
-for _each in (domains, looking, console, run, events, secrets, inspect):
-    for _command in _each.COMMANDS:
-        main.add_command(_command)
+for _command in (*DOMAINS, *LOOKING, *CONSOLE, *RUN, *EVENTS, *SECRETS, *INSPECT):
+    main.add_command(_command)

@@ -44,7 +44,7 @@ DETAILS: tuple[tuple[str, ...], ...] = (
         "Post-copy Error",
     ),
     ("Unpaused", "Migrated", "Snapshot", "Post-copy", "Post-copy Error"),
-    ("Shutdown", "Destroyed", "Crashed", "Migrated", "Saved", "Failed", "Snapshot", "Daemon"),
+    ("Shutdown", "Destroyed", "Crashed", "Migrated", "Saved", "Failed", "Snapshot"),
     ("Finished", "Guest request", "Host request"),
     ("Memory", "Disk"),
     ("Panicked", "Crashloaded"),

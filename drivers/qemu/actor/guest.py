@@ -37,7 +37,7 @@ class Guest(Actor):
         self._face, self._plan = face, plan
         self._store = Store(face.paths, context.fence)
         self._destroyed = self._shut_down = False
-        self.log = self.log.bind(domain=plan.domain.name, id=plan.id)
+        self.logged = self.logged.bind(driver="qemu", domain=plan.domain.name, id=plan.id)
 
     # Start and adoption.
 

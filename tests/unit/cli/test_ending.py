@@ -27,7 +27,7 @@ STARTED, RESUMED = happened(2, 0), happened(4, 0)
     [
         ([], None),
         ([STARTED, RESUMED], None),
-        ([STARTED, happened(6, 1, "guest-shutdown"), happened(5, 0, "exited with status 0")], (0, "shut down")),
+        ([STARTED, happened(6, 1, "guest-shutdown"), happened(5, 0, "exited: 0")], (0, "shut down")),
         ([happened(6, 1)], None),
         ([happened(5, 1, "exited with status 0")], (130, "killed")),
         ([happened(6, 1), happened(5, 1)], (130, "killed")),

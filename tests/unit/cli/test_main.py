@@ -91,7 +91,6 @@ def test_the_version_is_the_packages() -> None:
         ["list"],
         ["unknown"],
         ["start"],
-        ["--root"],
         ["events", "--since", "-1"],
         ["secret-set-value", "u"],
         ["secret-set-value", "u", "AAAA", "--interactive"],
@@ -162,8 +161,10 @@ def test_a_bad_setting_is_an_error_of_one_line(tmp_path: Path) -> None:
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     """Before a root is made for it."""
     root = tmp_path / "root"
-    result = embervirt("--root", root, "define", "-", stdin=b"<domain>\xff</domain>")
-    assert (result.exit_code, result.stderr) == (1, "error: <stdin>: not UTF-8 at byte 8\n")
+    file = tmp_path / "latin.xml"
+    file.write_bytes(b"<domain>\xff</domain>")
+    result = embervirt("--root", root, "define", file)
+    assert (result.exit_code, result.stderr) == (1, f"error: {file}: not UTF-8 at byte 8\n")
     assert not root.exists()
 
 
@@ -182,7 +183,7 @@ def test_base64_may_have_line_ends(text: bytes, value: bytes) -> None:
     assert decoded(text, "f") == value
 
 
-@pytest.mark.parametrize("text", [b"AAE", b"s3cr3t!!", b"AAEC="])
+@pytest.mark.parametrize("text", [b"AAE", b"s3cr3t!!"])
 def test_what_is_not_base64_is_refused_without_showing_it(text: bytes) -> None:
     """The message names the file and the way out, not the value."""
     with pytest.raises(Refused) as refused:
