@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from embervirt.actors.messages import Request
 from embervirt.drivers.qemu import messages
@@ -11,22 +13,35 @@ from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.states import SHUTOFF
 from embervirt.drivers.qemu.tables import Definition, Running
 from embervirt.errors import ActorUnavailable, InvalidArgument, NotSupported, Quarantined
+from embervirt.libvirt.connection import Connection
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_bytes
 from embervirt.libvirt.unbuilt import DOMAIN, unbuilt
 
 if TYPE_CHECKING:
-    from embervirt.libvirt.domains import DomainCalls
+    from embervirt.libvirt.connect import virConnect
 
 XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
 DESTROY_GRACEFUL = 1
 START_AUTODESTROY = 2
 
 
+def destroyer(face: Face, ref: messages.DomainRef) -> Callable[[], None]:
+    """Ends that run of a domain, and no later one: what autodestroy does when its connection closes."""
+
+    def destroy() -> None:
+        row = face.tables.running.get(ref.uuid)
+        if row is not None and row.id == ref.id:
+            with contextlib.suppress(ActorUnavailable):
+                face.bus.call(row.actor, messages.Destroy())
+
+    return destroy
+
+
 class virDomain:
     """Stays valid while the domain and the root do; ``name`` and ``UUID`` even after."""
 
-    def __init__(self, conn: DomainCalls, face: Face, name: str, uuid: str) -> None:
+    def __init__(self, conn: Connection, face: Face, name: str, uuid: str) -> None:
         self._conn, self._face, self._name, self._uuid = conn, face, name, uuid
 
     def __repr__(self) -> str:
@@ -50,9 +65,9 @@ class virDomain:
             raise self._gone()
         return row
 
-    def connect(self) -> DomainCalls:
+    def connect(self) -> virConnect:
         """The connection it was looked up on."""
-        return self._conn
+        return cast("virConnect", self._conn)
 
     def name(self) -> str:
         """Its name."""
@@ -157,7 +172,8 @@ class virDomain:
         only(flags, 1 | START_AUTODESTROY | 8, "createWithFlags")
         self._conn._check_writable("virDomainCreate")
         ref = self._face.bus.call("qemu", messages.Create(self._uuid, flags))
-        self._conn._started(ref, flags)
+        if flags & START_AUTODESTROY:
+            self._conn._before_close.append(destroyer(self._face, ref))
         return 0
 
     def destroy(self) -> int:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from embervirt.drivers.qemu import filters
 from embervirt.drivers.qemu.errors import NoDomain
 from embervirt.drivers.qemu.face import Face
-from embervirt.drivers.qemu.messages import Create, Define, Destroy, DomainRef, Lifecycle, Rebooted
-from embervirt.drivers.qemu.tables import guest_actor
-from embervirt.errors import ActorUnavailable, NotSupported
+from embervirt.drivers.qemu.messages import Create, Define, Lifecycle, Rebooted
+from embervirt.errors import NotSupported
 from embervirt.libvirt.callbacks import Registration
 from embervirt.libvirt.connection import Connection
-from embervirt.libvirt.domain import START_AUTODESTROY, virDomain
+from embervirt.libvirt.domain import START_AUTODESTROY, destroyer, virDomain
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_from_string, uuid_text
 
@@ -51,24 +49,13 @@ class DomainCalls(Connection):
         self._check_writable("virDomainCreateXML")
         domain, text = self._qemu.read(xmlDesc, strict=bool(flags & START_VALIDATE))
         ref = self.root.call("qemu", Create(domain.uuid, flags, domain.name, text))
-        self._started(ref, flags)
+        if flags & START_AUTODESTROY:
+            self._before_close.append(destroyer(self._qemu, ref))
         return self._domain(ref.name, ref.uuid)
 
     def createLinux(self, xmlDesc: str, flags: int = 0) -> virDomain:
         """libvirt's old name of ``createXML``."""
         return self.createXML(xmlDesc, flags)
-
-    def _started(self, ref: DomainRef, flags: int) -> None:
-        """With autodestroy, this run ends with the connection."""
-
-        def destroy() -> None:
-            row = self._qemu.tables.running.get(ref.uuid)
-            if row is not None and row.id == ref.id:
-                with contextlib.suppress(ActorUnavailable):
-                    self.root.call(guest_actor(ref.id), Destroy())
-
-        if flags & START_AUTODESTROY:
-            self._before_close.append(destroy)
 
     def lookupByName(self, name: str) -> virDomain:
         """Raises NoDomain."""

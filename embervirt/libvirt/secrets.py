@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from embervirt.drivers.secret import messages
 from embervirt.drivers.secret.errors import NoSecret
@@ -18,6 +18,9 @@ from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_bytes, uuid_from_string, uuid_text
 from embervirt.libvirt.unbuilt import SECRET, unbuilt
 
+if TYPE_CHECKING:
+    from embervirt.libvirt.connect import virConnect
+
 
 class virSecret:
     """A handle on one secret by UUID."""
@@ -29,9 +32,9 @@ class virSecret:
     def __repr__(self) -> str:
         return f"<virSecret {self._uuid}>"
 
-    def connect(self) -> SecretCalls:
+    def connect(self) -> virConnect:
         """The connection it was looked up on."""
-        return self._conn
+        return cast("virConnect", self._conn)
 
     def UUID(self) -> bytes:
         """16 bytes."""

@@ -89,5 +89,5 @@ class Backend(Protocol):
         ...
 
     def probe(self, binary: str) -> Capabilities:
-        """What the emulator can do; see ``capabilities.cached``."""
+        """What the emulator can do; see ``probe.cached``."""
         ...

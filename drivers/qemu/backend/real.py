@@ -6,8 +6,9 @@ from pathlib import Path
 
 from embervirt.drivers.qemu.backend.launch import launch
 from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, OnClose, OnEvent
+from embervirt.drivers.qemu.backend.probe import cached
 from embervirt.drivers.qemu.backend.protocol import Command, Launched
-from embervirt.drivers.qemu.capabilities import Capabilities, cached
+from embervirt.drivers.qemu.capabilities import Capabilities
 
 
 class RealBackend:
@@ -26,7 +27,7 @@ class RealBackend:
         return Monitor.connect(self._loop, monitor, deadline, on_event, on_close)
 
     def probe(self, binary: str) -> Capabilities:
-        """As ``capabilities.cached``."""
+        """As ``probe.cached``."""
         return cached(binary, self._cache_dir, self._loop)
 
     def close(self) -> None:

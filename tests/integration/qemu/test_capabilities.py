@@ -12,9 +12,10 @@ from statistics import median
 import psutil
 import pytest
 
-from embervirt.drivers.qemu import capabilities
+from embervirt.drivers.qemu.backend import probe as probing
 from embervirt.drivers.qemu.backend.monitor import MonitorLoop
-from embervirt.drivers.qemu.capabilities import Capabilities, cached, probe
+from embervirt.drivers.qemu.backend.probe import cached, probe
+from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import NoEmulator, ProbeFailed
 
 QEMU = "/usr/bin/qemu-system-x86_64"
@@ -44,7 +45,7 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(binary)
         return probe(binary, loop)
 
-    monkeypatch.setattr(capabilities, "probe", noted)
+    monkeypatch.setattr(probing, "probe", noted)
     return asked
 
 
@@ -157,7 +158,7 @@ def test_kvm_coming_or_going_is_asked_anew(
 ) -> None:
     """Whether /dev/kvm opens is part of the key."""
     for device in ("/dev/null", "/nonexistent", "/dev/null", "/nonexistent"):
-        monkeypatch.setattr(capabilities, "KVM", device)
+        monkeypatch.setattr(probing, "KVM", device)
         cached(QEMU, tmp_path, loop)
     assert len(probes) == 2
 

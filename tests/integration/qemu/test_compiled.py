@@ -55,13 +55,8 @@ def make_image(path: Path, passphrase: Path) -> None:
     elif path.suffix == ".raw":
         words += ["-f", "luks", *secret, "-o", f"key-secret=s,{FAST}"]
     else:
-        encryption = {
-            "format": "luks",
-            "key-secret": "s",
-            **dict(item.split("=") for item in FAST.split(",")),
-        }
-        encrypt_options = ",".join(f"encrypt.{key}={value}" for key, value in encryption.items())
-        words += ["-f", "qcow2", *secret, "-o", encrypt_options]
+        options = f"format=luks,key-secret=s,{FAST}".split(",")
+        words += ["-f", "qcow2", *secret, "-o", ",".join(f"encrypt.{option}" for option in options)]
     subprocess.run([*words, str(path), "1M"], check=True, stdin=subprocess.DEVNULL)
 
 
@@ -102,6 +97,7 @@ class Run:
         self.directory.mkdir(0o700)
         self.key = os.urandom(KEY_BYTES)
         self.passphrase = PASSPHRASE
+        self.launched: list[Launched] = []
         (self.directory / MASTER_KEY_FILE).write_bytes(self.key)
 
     def context(self, monitor: int) -> CompileContext:
@@ -129,24 +125,24 @@ class Run:
 
         log, status = self.directory / "log", self.directory / "status"
         command = Command(self.directory, log, status, f"{self.directory}/{MASTER_KEY_FILE}", words)
-        return self.backend.launch(
+        started = self.backend.launch(
             command,
             deadline=time.monotonic() + LONG,
             on_event=lambda event: None,
             on_close=lambda cause: None,
         )
+        self.launched.append(started)
+        return started
 
 
 @pytest.fixture
-def run(backend: RealBackend, real: Capabilities, files: Path, tmp_path: Path) -> Run:
-    """A place for one run."""
-    return Run(backend, real, files, tmp_path)
-
-
-def quit_qemu(launched: Launched) -> None:
-    """Ends it in order."""
-    launched.monitor.execute("quit", timeout=LONG)
-    assert reap(launched.spawned, LONG)
+def run(backend: RealBackend, real: Capabilities, files: Path, tmp_path: Path) -> Iterator[Run]:
+    """A place for one run; whatever was started there is ended in order."""
+    made = Run(backend, real, files, tmp_path)
+    yield made
+    for launched in made.launched:
+        launched.monitor.execute("quit", timeout=LONG)
+        assert reap(launched.spawned, LONG)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -160,7 +156,6 @@ def test_qemu_takes_every_golden_domain(case: str, run: Run) -> None:
     listed = launched.monitor.execute("qom-list", {"path": "/machine/peripheral"}, timeout=LONG)
     made = {entry["name"] for entry in listed if entry["type"].startswith("child<")}
     assert made == {part.id for part in parts if isinstance(part, Device)}
-    quit_qemu(launched)
 
 
 def test_wrong_passphrase_is_qemus_own_error(run: Run) -> None:
@@ -172,9 +167,8 @@ def test_wrong_passphrase_is_qemus_own_error(run: Run) -> None:
 
 def test_memory_is_where_the_xml_wants_it(run: Run) -> None:
     """A guest with file-backed memory has a file of its size in the directory for such files."""
-    launched = run.start(run.domain((GOLDEN / "memory-file.xml").read_text()))
+    run.start(run.domain((GOLDEN / "memory-file.xml").read_text()))
     assert (run.directory / "pc.ram").stat().st_size == 64 << 20
-    quit_qemu(launched)
 
 
 PLUGGED = """\
@@ -182,6 +176,7 @@ PLUGGED = """\
   <name>plug</name>
   <memory unit='MiB'>64</memory>
   <os><type machine='pc'>hvm</type></os>
+  <features><acpi/></features>
   <devices>{}<memballoon model='none'/></devices>
 </domain>
 """
@@ -214,7 +209,6 @@ def test_same_parts_plug_into_a_running_qemu(xml: str, run: Run) -> None:
     listed = launched.monitor.execute("qom-list", {"path": "/machine/peripheral"}, timeout=LONG)
     (device,) = [part for part in parts if isinstance(part, Device)]
     assert device.id in {entry["name"] for entry in listed}
-    quit_qemu(launched)
 
 
 @pytest.mark.parametrize(
@@ -230,4 +224,3 @@ def test_back_ends_unplug_again(xml: str, run: Run) -> None:
     commands = [*map(plug, parts), *map(unplug, reversed(parts))]
     assert [launched.monitor.execute(name, given, timeout=LONG) for name, given in commands]
     assert launched.monitor.execute("query-named-block-nodes", timeout=LONG) == before
-    quit_qemu(launched)

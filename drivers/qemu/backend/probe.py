@@ -1,0 +1,167 @@
+"""What a QEMU binary can do, asked of itself over QMP once and kept in a cache file.
+
+The file's name is a digest of the binary's identity and of whether /dev/kvm opens: any change of either
+is a new file. A file that cannot be read as capabilities counts as absent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from embervirt.drivers.qemu.backend.emulator import check_emulator, explained
+from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop
+from embervirt.drivers.qemu.capabilities import Capabilities, Machine
+from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTimeout, ProbeFailed
+from embervirt.drivers.root import files
+from embervirt.drivers.root.errors import FileRefused
+from embervirt.errors import SystemError_
+
+FORMAT = 1
+"""Raise it with every change of ``Capabilities``: files of other formats are not found."""
+
+SECONDS = 20.0
+"""A probe's time; it takes about 0.1 s."""
+
+KVM = "/dev/kvm"
+
+BOUNDED = ("/usr/bin/env", "--default-signal", "timeout", "--signal=KILL")
+"""Ends the probed program in time even if this process is killed."""
+
+OPTIONS = ("-S", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none,accel=kvm:tcg")
+
+MOST_OUTPUT = 4096
+"""Bytes of the program's output that an error quotes."""
+
+MONITOR_ERRORS = (MonitorError, MonitorLost, MonitorTimeout)
+
+Ask = Callable[..., Any]
+
+
+def cached(binary: str, cache_dir: Path, loop: MonitorLoop) -> Capabilities:
+    """``probe``'s answer, from ``cache_dir``/DIGEST.json if it is there. The directory must exist."""
+    check_emulator(binary)
+    file = cache_dir / f"{_digest(binary)}.json"
+    found = _read(file)
+    if found is None:
+        found = probe(binary, loop)
+        files.write(file, msgspec.json.encode(found, order="deterministic"), durable=False)
+    return found
+
+
+def _digest(binary: str) -> str:
+    path = os.path.realpath(binary)
+    file = Path(path).stat()
+    identity = (FORMAT, path, file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns, _kvm_opens())
+    return hashlib.sha256(repr(identity).encode()).hexdigest()
+
+
+def _kvm_opens() -> bool:
+    try:
+        os.close(os.open(KVM, os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def _read(file: Path) -> Capabilities | None:
+    try:
+        return msgspec.json.decode(files.read(file), type=Capabilities)
+    except (msgspec.DecodeError, FileRefused):
+        return None
+    except SystemError_ as error:
+        if error.get_int1() == errno.ENOENT:
+            return None
+        raise
+
+
+def probe(binary: str, loop: MonitorLoop, seconds: float = SECONDS) -> Capabilities:
+    """Starts ``binary`` without a machine and asks it; at most ``seconds``.
+
+    Raises NoEmulator when it cannot be executed, ProbeFailed with its output when it does not answer.
+    """
+    check_emulator(binary)
+    with explained(f"probe QEMU binary {binary}"), os.fdopen(os.memfd_create("probe"), "rb") as output:
+        try:
+            with _running(binary, output.fileno(), seconds) as near:
+                return _ask(os.path.realpath(binary), near, loop, time.monotonic() + seconds)
+        except MONITOR_ERRORS as error:
+            output.seek(0)
+            said = output.read(MOST_OUTPUT).decode(errors="replace").strip() or error.detail
+            raise ProbeFailed(f"Failed to start QEMU binary {binary} for probing: {said}") from error
+
+
+@contextlib.contextmanager
+def _running(binary: str, output: int, seconds: float) -> Iterator[socket.socket]:
+    near, far = socket.socketpair()
+    with near:
+        with far:
+            chardev = f"socket,id=monitor,fd={far.fileno()}"
+            command = [*BOUNDED, f"{seconds:g}", binary, *OPTIONS]
+            child = subprocess.Popen(
+                [*command, "-chardev", chardev, "-mon", "chardev=monitor,mode=control"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[far.fileno()],
+                cwd="/",
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+                start_new_session=True,
+            )
+        with child:
+            yield near
+
+
+def _ask(binary: str, near: socket.socket, loop: MonitorLoop, deadline: float) -> Capabilities:
+    monitor = Monitor.connect(loop, near, deadline, lambda event: None, lambda cause: None)
+
+    def ask(command: str, **arguments: Any) -> Any:
+        return monitor.execute(command, arguments, timeout=max(0.0, deadline - time.monotonic()))
+
+    try:
+        return _gather(binary, ask)
+    finally:
+        with contextlib.suppress(*MONITOR_ERRORS):
+            ask("quit")
+        monitor.close()
+
+
+def _gather(binary: str, ask: Ask) -> Capabilities:
+    qemu = ask("query-version")["qemu"]
+    machines = [_machine(entry) for entry in ask("query-machines")]
+    return Capabilities(
+        binary=binary,
+        version=(qemu["major"], qemu["minor"], qemu["micro"]),
+        arch=ask("query-target")["arch"],
+        machines={machine.name: machine for machine in machines},
+        aliases={machine.alias: machine.name for machine in machines if machine.alias},
+        devices=_names(ask("qom-list-types", implements="device", abstract=False)),
+        objects=_names(ask("qom-list-types", implements="user-creatable", abstract=False)),
+        commands=_names(ask("query-commands")),
+        kvm=ask("query-kvm")["enabled"],
+    )
+
+
+def _machine(entry: dict[str, Any]) -> Machine:
+    return Machine(
+        name=entry["name"],
+        alias=entry.get("alias"),
+        default_ram_id=entry.get("default-ram-id"),
+        max_cpus=entry["cpu-max"],
+        deprecated=entry["deprecated"],
+        default=entry.get("is-default", False),
+    )
+
+
+def _names(entries: list[dict[str, Any]]) -> frozenset[str]:
+    return frozenset(entry["name"] for entry in entries)
