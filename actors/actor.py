@@ -265,7 +265,9 @@ class Actor(pykka.ThreadingActor):
         """Dispatch; a Future as result defers the reply until it is done."""
         name = self.handlers.get(type(message))
         if name is None:
-            raise TypeError(f"{self.context.name} does not know {type(message).__name__}")
+            what = f"{self.context.name} does not know {type(message).__name__}"
+            self.log.warning("foreign message refused", error=what)
+            raise InvalidArgument(what)
         return getattr(self, name)(message)
 
     # What an actor may do.

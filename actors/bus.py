@@ -42,7 +42,8 @@ PATIENCE = 0.4
 class Bus:
     """``seconds``: deadline of a call that does not say; ``mailbox``: calls that may wait for one actor.
 
-    ``in_flight``: calls under way at once, in all threads. ``published``: number of the last event, as the events actor says.
+    ``in_flight``: calls under way at once, in all threads. ``published``: number of the last event,
+    as the events actor says.
     """
 
     def __init__(self, seconds: float = 30.0, mailbox: int = 1000, in_flight: int = 1000) -> None:
@@ -112,6 +113,20 @@ class Bus:
         self._notices.recv_multipart()
         return made, identity
 
+    def caller(self) -> Caller:
+        """A socket of one's own with its identity, for who sends many calls and waits for none.
+
+        For one thread; ``release`` it before the root's end. Its calls are not among those that ``in_flight`` counts.
+        """
+        self._check_process()
+        with self._lock:
+            self._check_open()
+            return self._connected()
+
+    def new_trace(self) -> int:
+        """A trace id for a call that comes from outside."""
+        return next(self._traces)
+
     def call(
         self, name: str, request: Request[R], *, deadline: float | None = None, trace: int | None = None
     ) -> R:
@@ -123,7 +138,7 @@ class Bus:
         """
         self._check_process()
         until = time.monotonic() + (request.seconds or self.seconds) if deadline is None else deadline
-        trace = next(self._traces) if trace is None else trace
+        trace = self.new_trace() if trace is None else trace
         while True:
             try:
                 return self._once(name, request, until, trace)
@@ -145,7 +160,7 @@ class Bus:
         finally:  # a socket that something else interrupted may hold half a message
             self._give_back(taken, reusable)
         if reply is None:
-            raise self._too_late(pending, request)
+            raise too_late(pending, request)
         return codec.decode_reply(request, *reply)  # type: ignore[no-any-return]
 
     def _exchanged(
@@ -172,14 +187,6 @@ class Bus:
             header = codec.decode_reply_header(head)
             if header.id == id_:
                 return header, body
-
-    @staticmethod
-    def _too_late(pending: Pending, request: Request[Any]) -> OperationTimeout:
-        what = "it goes on and may still happen" if pending.begun else "it was not begun and will not be"
-        asked = f"{pending.name} to {type(request).__name__} (operation {pending.id})"
-        error = OperationTimeout(f"no answer from {asked} in time; {what}")
-        error.operation = pending.id
-        return error
 
     def tell(self, name: str, message: Message) -> bool:
         """Send without a reply; False when nobody is there now. Never waits, and needs no new descriptor."""
@@ -241,3 +248,12 @@ class Bus:
 
 class Drain(Message, frozen=True):
     """There is something in the outbox."""
+
+
+def too_late(pending: Pending, request: Request[Any]) -> OperationTimeout:
+    """What a caller is told at its deadline; ``settle`` the call before."""
+    what = "it goes on and may still happen" if pending.begun else "it was not begun and will not be"
+    asked = f"{pending.name} to {type(request).__name__} (operation {pending.id})"
+    error = OperationTimeout(f"no answer from {asked} in time; {what}")
+    error.operation = pending.id
+    return error

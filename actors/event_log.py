@@ -10,6 +10,7 @@ import errno
 import os
 import time
 from collections import deque
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -32,10 +33,11 @@ class Journal(msgspec.Struct, frozen=True):
 
 
 class Since(Request[Journal], frozen=True):
-    """The journal from number ``seq`` on."""
+    """The journal from number ``seq`` on, at most ``most`` events of it."""
 
     safe = True
     seq: int
+    most: int | None = None
 
 
 class Mark(Request[int], frozen=True):
@@ -134,7 +136,7 @@ class EventLog(Actor):
     @handles(Since)
     def since(self, request: Since) -> Journal:
         """What subscribers ask when they see a gap."""
-        lines = [line for seq, line in self._lines if seq >= request.seq]
+        lines = list(islice((line for seq, line in self._lines if seq >= request.seq), request.most))
         return Journal(self._lines[0][0] if self._lines else self._seq + 1, lines)
 
     @handles(Mark)

@@ -50,6 +50,7 @@ class Exchange:
         except zmq.ZMQError:  # no descriptors left
             self.context.destroy(0)
             raise
+        self._ending = threading.Thread(target=self._end, name="embervirt-ending", daemon=True)
         self._threads = [
             self._run("exchange", exchange, self._exchange),
             self._run("events", events, lambda into, out: zmq.proxy(into, out)),
@@ -99,10 +100,10 @@ class Exchange:
         Whoever holds that one (a subscriber, an abandoned actor) gets ContextTerminated at its next use and
         closes it; a thread of our own waits for that.
         """
-        ending = threading.Thread(target=self._end, name="embervirt-ending", daemon=True)
-        ending.start()
-        ending.join(seconds)
-        return not ending.is_alive()
+        if self._ending.ident is None:
+            self._ending.start()
+        self._ending.join(seconds)
+        return not self._ending.is_alive()
 
     def _end(self) -> None:
         self.context.term()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from typing import Any
+from typing import Any, NewType
 
 from embervirt.errors import InternalError
+
+
+Token = NewType("Token", str)
+"""Stands for an object of this process. A message that has one in it, or in its reply, never comes from outside."""
 
 
 class Handover:
@@ -15,17 +19,17 @@ class Handover:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[float, Any]] = {}
+        self._held: dict[Token, tuple[float, Any]] = {}
 
-    def put(self, value: Any, deadline: float) -> str:
+    def put(self, value: Any, deadline: float) -> Token:
         """Keep ``value`` until ``deadline`` (monotonic seconds); the token says nothing about it."""
-        token = secrets.token_hex(16)
+        token = Token(secrets.token_hex(16))
         with self._lock:
             self._expire()
             self._held[token] = (deadline, value)
         return token
 
-    def take(self, token: str) -> Any:
+    def take(self, token: Token) -> Any:
         """The object, once. Raises InternalError when it was taken or its deadline passed."""
         with self._lock:
             self._expire()

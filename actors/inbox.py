@@ -6,8 +6,10 @@ actor's thread only; ``put`` may be called by any thread.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -36,6 +38,7 @@ class Inbox:
         self._wake = -1
         self._closed = False
         self._watched: dict[int, Callable[[], None]] = {}
+        self._alarm: tuple[float, Callable[[], None]] | None = None
         self._poller = zmq.Poller()
         self._socket: zmq.Socket[bytes] | None = None
 
@@ -65,12 +68,14 @@ class Inbox:
         while True:
             if self._lane:
                 return self._lane.popleft()
+            if self._alarm is not None and self._ring(*self._alarm):
+                continue
             if self._watched and self._wait(0):
                 continue
             mail = self._receive()
             if mail is not None:
                 return Envelope(mail)
-            self._wait(None)
+            self._wait(self._patience())
 
     def _receive(self) -> Mail | None:
         """None too for what has not three frames: ``send`` makes nothing else."""
@@ -89,6 +94,18 @@ class Inbox:
             elif isinstance(ready, int):
                 self._lane.append(Envelope(partial(self._fire, ready)))
         return bool(self._lane)
+
+    def _ring(self, when: float, task: Callable[[], None]) -> bool:
+        """The alarm into the lane, when it is time."""
+        if when > time.monotonic():
+            return False
+        self._alarm = None
+        self._lane.append(Envelope(task))
+        return True
+
+    def _patience(self) -> int | None:
+        """Milliseconds until the alarm, rounded up."""
+        return None if self._alarm is None else max(0, math.ceil((self._alarm[0] - time.monotonic()) * 1000))
 
     def _fire(self, descriptor: int) -> None:
         """What came before it in the lane may have ended the watch."""
@@ -109,6 +126,10 @@ class Inbox:
         """Stop watching."""
         if self._watched.pop(descriptor, None) is not None:
             self._poller.unregister(descriptor)
+
+    def alarm(self, when: float, task: Callable[[], None]) -> None:
+        """Call ``task`` on the actor's thread at ``when`` (monotonic seconds), instead of an alarm set before."""
+        self._alarm = None if math.isinf(when) else (when, task)
 
     def reply(self, caller: bytes, header: bytes, body: bytes) -> None:
         """Answer; on the actor's thread."""

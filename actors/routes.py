@@ -175,6 +175,10 @@ class Routes:
         route = self._routes.get(name)
         return f"{name}#{route.generation}".encode() if route is not None and route.up else None
 
+    def known(self, name: str) -> bool:
+        """Is, or was, somebody of that name here? Else ``admit`` asks ``missing`` first, which may take long."""
+        return name in self._routes or self.closed is not None
+
     def in_flight(self, name: str) -> int:
         """Calls that wait for ``name`` or are handled by it."""
         route = self._routes.get(name)

@@ -15,6 +15,9 @@ from embervirt.errors import (
 VIR_FROM_QEMU = 10
 """``virErrorDomain`` of the QEMU driver."""
 
+VIR_FROM_STORAGE, VIR_FROM_DOM, VIR_FROM_SECURITY = 18, 20, 24
+"""Of libvirt's parts that speak up in the QEMU driver's calls."""
+
 
 class MonitorError(InternalError):
     """QEMU refused a command. ``error_class`` is QMP's, like ``DeviceNotFound``; ``desc`` its explanation."""
@@ -67,10 +70,10 @@ class NoDomain(libvirtError):
 class DomainExists(OperationFailed):
     """Another domain has that name or UUID."""
 
-    virdomain = VIR_FROM_QEMU
+    virdomain = VIR_FROM_DOM
 
 
 class DomainNotRunning(OperationInvalid):
     """Only a running domain can do that."""
 
-    virdomain = VIR_FROM_QEMU
+    virdomain = VIR_FROM_DOM

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from embervirt.drivers.qemu.errors import DomainNotRunning
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, DomainNotRunning
 from embervirt.errors import OperationInvalid
 
 RUNNING, PAUSED, SHUTDOWN, SHUTOFF, CRASHED = 1, 3, 4, 5, 6
@@ -66,32 +66,36 @@ STOPPED = 5
 
 BY_RUN_STATE = {
     "running": ADOPTED,
-    "paused": PAUSED_UNKNOWN,
+    "paused": PAUSED_BY_USER,
     "prelaunch": PAUSED_STARTING,
     "io-error": PAUSED_IO_ERROR,
     "shutdown": GUEST_SHUTDOWN,
     "guest-panicked": GUEST_CRASHED,
 }
-"""QEMU's RunState (query-status) as libvirt sees it."""
+"""QEMU's RunState (query-status) as libvirt sees it; nobody else than its user can have had it paused."""
 
 
-def ending(*, destroyed: bool, shut_down: bool) -> Ending:
-    """Of a QEMU process that is gone: what was asked, or announced by QEMU, before; else it crashed."""
+def ending(*, destroyed: bool, shut_down: bool, status: int | None = None) -> Ending:
+    """Of a QEMU process that is gone: what was asked, or announced by QEMU, before; else it crashed.
+
+    With nobody there to hear the announcement, its exit ``status`` 0 says that it was an orderly end.
+    """
     if destroyed:
         return ENDED_DESTROYED
-    return ENDED_SHUTDOWN if shut_down else ENDED_CRASHED
+    return ENDED_SHUTDOWN if shut_down or status == 0 else ENDED_CRASHED
 
 
 ALLOWED = {
     "suspend": {RUNNING, PAUSED},
     "resume": {PAUSED},
-    "shutdown": {RUNNING, PAUSED},
+    "shutdown": {RUNNING},
 }
 """Requests to a running guest by the states they need; what is not listed needs none."""
 
 REFUSALS = {
     ("resume", RUNNING): "domain is already running",
     ("suspend", SHUTDOWN): "domain is shutting down",
+    ("shutdown", PAUSED): "domain is not running",
 }
 
 
@@ -102,5 +106,5 @@ def check(request: str, state: State | None) -> State:
     allowed = ALLOWED.get(request)
     if allowed is not None and state.state not in allowed:
         text = REFUSALS.get((request, state.state), f"cannot {request} a domain in this state")
-        raise OperationInvalid(text, virdomain=10)
+        raise OperationInvalid(text, virdomain=VIR_FROM_QEMU)
     return state

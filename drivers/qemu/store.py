@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.root.files import Fence, read, remove, write
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse
@@ -74,6 +74,7 @@ class Store:
         for path in sorted(self._paths.qemu_run.glob("*.json")):
             try:
                 record = msgspec.json.decode(read(path), type=Record)
+                model_of(record.xml)
             except (libvirtError, msgspec.MsgspecError) as error:
                 self._log.error("a guest's record is not usable", file=str(path), error=str(error))
                 continue
@@ -90,15 +91,22 @@ class Store:
     def keep(self, record: Record) -> None:
         """Write a guest's record and its pid file, as libvirt names it; volatile, like the guest."""
         pid = f"{record.process.identity.pid}\n".encode()
-        write(self._paths.qemu_run / f"{record.name}.pid", pid, durable=False, fence=self._fence)
+        for path in self._pid_files(record.name):
+            write(path, pid, durable=False, fence=self._fence)
         content = msgspec.json.encode(record)
         write(self._paths.qemu_run / f"{record.name}.json", content, durable=False, fence=self._fence)
 
     def forget(self, record: Record) -> None:
-        """Remove what a run of a guest left: record, pid file, its directory, its memory files."""
+        """Remove what a run of a guest left: its directory, its memory files, pid file, and last its record."""
         self.clean(record.id, record.name, Path(record.ram_dir))
+        for path in self._pid_files(record.name):
+            remove(path, durable=False, fence=self._fence)
         remove(self._paths.qemu_run / f"{record.name}.json", durable=False, fence=self._fence)
-        remove(self._paths.qemu_run / f"{record.name}.pid", durable=False, fence=self._fence)
+
+    def _pid_files(self, name: str) -> list[Path]:
+        """None for a guest called ``driver``: that one is the lock of libvirt's driver."""
+        path = self._paths.qemu_run / f"{name}.pid"
+        return [] if path in self._paths.libvirt_locks else [path]
 
     def clean(self, id_: int, name: str, ram_dir: Path) -> None:
         """Remove the directories of one run."""

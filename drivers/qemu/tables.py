@@ -54,12 +54,16 @@ def guest_actor(id_: int) -> str:
 
 
 class Tables:
-    """One set for each root; outlives every actor."""
+    """One set for each root; outlives every actor.
+
+    ``starting``: UUID and name of the domains whose guest's actor is not up yet.
+    """
 
     def __init__(self) -> None:
         self.definitions: Table[str, Definition] = Table()
         self.running: Table[str, Running] = Table()
         self.ended: Table[str, State] = Table()
+        self.starting: dict[str, str] = {}
         self.ids = itertools.count(1)
 
     def ids_after(self, highest: int) -> None:

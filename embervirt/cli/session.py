@@ -78,13 +78,18 @@ class Session:
 
 
 def _log(root: Path | None) -> None:
-    """Log lines go to standard error, from the level of the setting ``log.level`` on."""
+    """Log lines go to standard error, from the level of the setting ``log.level`` on.
+
+    What the QMP library says is for those who debug: a failure it logs reaches us as an exception too.
+    """
     import logging
 
     from embervirt.config.load import load
 
+    level = load(root, os.environ).settings.log.level.upper()
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    logging.getLogger("embervirt").setLevel(load(root, os.environ).settings.log.level.upper())
+    logging.getLogger("embervirt").setLevel(level)
+    logging.getLogger("embervirt.qmp").propagate = level == "DEBUG"
 
 
 def find(conn: virConnect, wanted: str) -> virDomain:

@@ -6,11 +6,11 @@ With libvirt's default event loop registered (``virEventRegisterDefaultImpl``), 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from embervirt.actors.messages import Event, Numbered
 from embervirt.actors.subscription import Overflow, Subscription
@@ -19,6 +19,8 @@ from embervirt.log import get_logger
 from embervirt.runtime.root import Root
 
 Deliver = Callable[[Event], None]
+PATIENCE = 2.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,12 @@ class Dispatcher:
             self._log.exception("an event callback raised")
 
     def close(self) -> None:
-        """Before the root's bus goes."""
+        """Before the root's bus goes. A callback that runs is not waited for longer than ``PATIENCE``: it may
+        itself wait for this end.
+        """
         self._subscription.cancel()
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(PATIENCE)
 
 
 _dispatchers: dict[int, Dispatcher] = {}
@@ -99,6 +103,18 @@ def dispatcher(root: Root) -> Dispatcher:
         return _dispatchers[id(root)]
 
 
-def simple(callback: Callable[..., Any], *before: Any) -> Callable[..., None]:
-    """Call it with what is fixed first, then what comes with the event."""
-    return lambda *rest: callback(*before, *rest)
+def forget(root: Root, id_: int) -> bool:
+    """Remove a callback; False when there is none with that id."""
+    with _lock:
+        found = _dispatchers.get(id(root))
+    return found is not None and found.remove(id_)
+
+
+def _forget_after_fork() -> None:
+    """A forked child has none of the parent's threads."""
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
+    _lock = threading.Lock()
+    _dispatchers.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

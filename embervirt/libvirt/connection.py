@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
 from embervirt.errors import InvalidArgument, InvalidConnection, NotSupported, OperationDenied
-from embervirt.libvirt.callbacks import Registration, dispatcher
+from embervirt.libvirt.callbacks import Registration, dispatcher, forget
 from embervirt.runtime.registry import Lease
 from embervirt.runtime.root import Root
 
@@ -17,7 +17,7 @@ class Connection:
 
     def __init__(self, lease: Lease, driver: str, uri: str, readonly: bool) -> None:
         self._lease, self._driver, self._uri, self._readonly = lease, driver, uri, readonly
-        self._before_close: list[Callable[[], None]] = []
+        self._before_close = ExitStack()
         self._callbacks: list[int] = []
 
     def __enter__(self) -> Self:
@@ -26,7 +26,8 @@ class Connection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if not self._lease.inherited:
+            self.close()
 
     @property
     def root(self) -> Root:
@@ -41,17 +42,23 @@ class Connection:
 
     def close(self) -> int:
         """Give it up; guests run on unless they were started with autodestroy. Answers the users left."""
-        if self._lease.open:
-            for id_ in self._callbacks:
-                dispatcher(self._lease.root).remove(id_)
-            for last in self._before_close:
-                last()
-        return self._lease.close()
+        try:
+            if self._lease.open and not self._lease.inherited:
+                self._leave()
+        finally:
+            left = self._lease.close()
+        return left
+
+    def _leave(self) -> None:
+        while self._callbacks:
+            forget(self._lease.root, self._callbacks.pop())
+        self._before_close.close()
 
     def _face(self, driver: str) -> Any:
         """What ``driver`` offers its handles. Raises NotSupported for one this URI does not serve."""
         if self._driver not in (driver, "qemu"):
             raise NotSupported(f"a {self._driver} connection has no {driver} driver; open {driver}:///embed")
+        self._check_open()
         return self.root.part(driver).face
 
     def _check_writable(self, call: str) -> None:
@@ -64,6 +71,6 @@ class Connection:
         return id_
 
     def _deregister(self, id_: int) -> None:
-        if id_ not in self._callbacks or not dispatcher(self.root).remove(id_):
+        if id_ not in self._callbacks or not forget(self.root, id_):
             raise InvalidArgument(f"no event callback with id {id_} on this connection")
         self._callbacks.remove(id_)

@@ -12,7 +12,7 @@ from embervirt.drivers.qemu.errors import DomainNotRunning, NoDomain
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.states import SHUTOFF
 from embervirt.drivers.qemu.tables import Definition, Running
-from embervirt.errors import ActorUnavailable, InvalidArgument, NotSupported, Quarantined
+from embervirt.errors import ActorUnavailable, InvalidArgument, InvalidConnection, NotSupported, Quarantined
 from embervirt.libvirt.connection import Connection
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_bytes
@@ -32,7 +32,7 @@ def destroyer(face: Face, ref: messages.DomainRef) -> Callable[[], None]:
     def destroy() -> None:
         row = face.tables.running.get(ref.uuid)
         if row is not None and row.id == ref.id:
-            with contextlib.suppress(ActorUnavailable):
+            with contextlib.suppress(ActorUnavailable, InvalidConnection):
                 face.bus.call(row.actor, messages.Destroy())
 
     return destroy
@@ -102,8 +102,8 @@ class virDomain:
         return [SHUTOFF, 0] if ended is None else list(ended)
 
     def isActive(self) -> int:
-        """1 while it has a QEMU process."""
-        return int(self._running() is not None)
+        """1 while it has a QEMU process. Raises NoDomain, as most calls on a domain that is gone."""
+        return int(isinstance(self._known(), Running))
 
     def isPersistent(self) -> int:
         """1 when it is defined, 0 when it is gone once it ends."""
@@ -171,9 +171,11 @@ class virDomain:
         """``VIR_DOMAIN_START_PAUSED`` and ``_AUTODESTROY`` are known; others raise InvalidArgument."""
         only(flags, 1 | START_AUTODESTROY | 8, "createWithFlags")
         self._conn._check_writable("virDomainCreate")
+        if flags & START_AUTODESTROY:
+            self._conn._check_open()
         ref = self._face.bus.call("qemu", messages.Create(self._uuid, flags))
         if flags & START_AUTODESTROY:
-            self._conn._before_close.append(destroyer(self._face, ref))
+            self._conn._before_close.callback(destroyer(self._face, ref))
         return 0
 
     def destroy(self) -> int:

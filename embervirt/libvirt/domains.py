@@ -50,7 +50,7 @@ class DomainCalls(Connection):
         domain, text = self._qemu.read(xmlDesc, strict=bool(flags & START_VALIDATE))
         ref = self.root.call("qemu", Create(domain.uuid, flags, domain.name, text))
         if flags & START_AUTODESTROY:
-            self._before_close.append(destroyer(self._qemu, ref))
+            self._before_close.callback(destroyer(self._qemu, ref))
         return self._domain(ref.name, ref.uuid)
 
     def createLinux(self, xmlDesc: str, flags: int = 0) -> virDomain:

@@ -44,13 +44,7 @@ def _open(
         raise NoConnect("expected a URI such as qemu:///embed?root=/abs/dir")
     uri = parse_uri(name)
     find(uri.driver)
-    lease = acquire(uri.root, settings, key)
-    try:
-        lease.root.part(uri.driver)
-        return virConnect(lease, uri.driver, name, readonly)
-    except BaseException:
-        lease.close()
-        raise
+    return virConnect(acquire(uri.root, uri.driver, settings, key), uri.driver, name, readonly)
 
 
 def getVersion(name: str | None = None) -> int:

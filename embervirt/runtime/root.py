@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+import zmq
 
 from embervirt.actors.bus import Bus
 from embervirt.actors.messages import Request
 from embervirt.actors.subscription import Subscription
 from embervirt.config.load import Loaded, load
 from embervirt.drivers.driver import DRIVERS, Environment, KeyProvider, Part
+from embervirt.drivers.root.descriptors import standard_descriptors
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.paths import RootPaths
-from embervirt.errors import ActorUnavailable, InternalError, InvalidConnection
+from embervirt.errors import ActorUnavailable, ForkedError, InternalError, InvalidConnection, SystemError_
 from embervirt.runtime import drivers
 from embervirt.runtime.tree import root_spec
 from embervirt.supervisor.report import Node
@@ -30,7 +33,7 @@ class Root:
     """Shared by all connections to one root directory. Made by ``registry.acquire`` only."""
 
     def __init__(
-        self, path: Path, overrides: Mapping[str, Any], secret_key: KeyProvider | None = None
+        self, path: Path, driver: str, overrides: Mapping[str, Any], secret_key: KeyProvider | None = None
     ) -> None:
         self.paths = RootPaths(path)
         self.configuration: Loaded = load(self.paths.path, os.environ, overrides)
@@ -40,16 +43,18 @@ class Root:
         self.before_close: list[Callable[[], object]] = []
         self._parts: dict[str, Part] = {}
         self._opening = threading.Lock()
-        with ExitStack() as undo:
-            self._open(undo, secret_key)
+        with _explained(self.paths.path), ExitStack() as undo:
+            self._open(undo, driver, secret_key)
             self._close = undo.pop_all()
 
-    def _open(self, undo: ExitStack, secret_key: KeyProvider | None) -> None:
+    def _open(self, undo: ExitStack, driver: str, secret_key: KeyProvider | None) -> None:
+        undo.enter_context(standard_descriptors())
         made = _missing_directories(self.paths)
         undo.callback(_remove_empty, made)
         make_directories(self.paths.directories)
         self.lock = RootLock.acquire(self.paths)
         undo.callback(self.lock.release)
+        undo.callback(_remove_content, made)
         chosen = self.settings.calls
         self.bus = Bus(chosen.deadline, chosen.mailbox, chosen.in_flight)
         undo.callback(self.bus.close)
@@ -63,6 +68,7 @@ class Root:
         started = self.supervisor.start()
         undo.callback(self._stop)
         started.result(self.settings.calls.deadline)
+        self.part(driver)
         made.clear()
 
     def _failed(self, why: str) -> None:
@@ -77,6 +83,10 @@ class Root:
 
     def part(self, name: str) -> Part:
         """The driver ``name``, started on first use. Raises NoConnect, or what kept it from starting."""
+        part = self._parts.get(name)
+        return part or self._start_part(name)
+
+    def _start_part(self, name: str) -> Part:
         with self._opening:
             part = self._parts.get(name)
             if part is None:
@@ -115,10 +125,14 @@ class Root:
         self.supervisor.crash(("root", *path.split("/")), error or RuntimeError("crashed on purpose"))
 
     def close(self) -> None:
-        """Stop the actors and free everything; guests run on."""
-        for each in self.before_close:
-            each()
+        """Stop the actors and free everything; guests run on. May be repeated."""
+        while self.before_close:
+            self.before_close.pop(0)()
         self._close.close()
+
+    def disown(self) -> None:
+        """In a forked child: every handle raises ForkedError, also those that only look something up."""
+        self.bus.routes.closed = ForkedError("this process was forked from the one that opened the root")
 
 
 def _missing_directories(paths: RootPaths) -> list[Path]:
@@ -127,8 +141,25 @@ def _missing_directories(paths: RootPaths) -> list[Path]:
     return sorted(each for each in wanted if not each.exists())
 
 
+def _remove_content(made: list[Path]) -> None:
+    """A failed open leaves nothing behind: what is in directories it made is its own, for it had the lock."""
+    for directory in made:
+        for each in directory.iterdir() if directory.is_dir() else ():
+            if each not in made:
+                each.unlink()
+
+
 def _remove_empty(made: list[Path]) -> None:
-    """A failed open leaves nothing behind; what is not empty belongs to somebody."""
+    """The directories themselves; what is not empty belongs to somebody."""
     for directory in reversed(made):
         if directory.is_dir() and not any(directory.iterdir()):
             directory.rmdir()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What the system said while the root was opened, no descriptors left say, as an error of the tree."""
+    try:
+        yield
+    except (OSError, zmq.ZMQError) as error:
+        raise SystemError_(f"cannot open root {path}: {error.strerror}", int1=error.errno or -1) from error

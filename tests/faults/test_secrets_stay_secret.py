@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import os
 import secrets
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import embervirt as libvirt
 from embervirt.libvirt.connect import virConnect
 
 OPERATIONS = 100
+SECRET = "<secret><usage type='ceph'><name>s{}</name></usage></secret>"
 
 
 def spellings(value: bytes) -> list[bytes]:
@@ -49,14 +49,14 @@ def luks_guest(image: Path, uuid: str) -> str:
     <domain type='qemu'><name>luks</name><memory unit='MiB'>32</memory>
       <os><type arch='x86_64' machine='q35'>hvm</type></os>
       <devices><disk type='file' device='disk'><driver name='qemu' type='raw'/>
-        <source file='{image}'><encryption format='luks'><secret type='passphrase' uuid='{uuid}'/></encryption>
-        </source><target dev='vda' bus='virtio'/></disk></devices>
+        <source file='{image}'><encryption format='luks'>
+          <secret type='passphrase' uuid='{uuid}'/></encryption></source><target dev='vda' bus='virtio'/></disk></devices>
     </domain>"""
 
 
 def exercise(conn: virConnect, values: list[bytes], directory: Path) -> None:
-    """A hundred operations on secrets, with a crash of the actor in the middle and a guest that uses one."""
-    made = [conn.secretDefineXML(f"<secret><usage type='ceph'><name>s{n}</name></usage></secret>") for n in range(5)]
+    """A hundred operations on secrets, a crash of the actor in the middle, and a guest that uses one."""
+    made = [conn.secretDefineXML(SECRET.format(n)) for n in range(5)]
     for number in range(OPERATIONS):
         secret, value = made[number % 5], values[number % 5]
         secret.setValue(value)
@@ -66,7 +66,7 @@ def exercise(conn: virConnect, values: list[bytes], directory: Path) -> None:
     image = directory / "luks.img"
     key = directory / "passphrase"
     key.write_bytes(values[0])
-    arguments = ["--object", f"secret,id=k,file={key}", "-o", "key-secret=k,iter-time=10"]
+    arguments = ["--object", f"secret,id=k,file={key}", "-o", "key-secret=k,iter-time=10,hash-alg=sha512"]
     subprocess.run(["qemu-img", "create", "-q", "-f", "luks", *arguments, image, "1M"], check=True)
     key.unlink()
     conn.createXML(luks_guest(image, made[0].UUIDString()))
@@ -103,7 +103,7 @@ def test_no_value_reaches_a_traceback(
     conn: virConnect, values: list[bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The report of a crash with a value in hand does not show it."""
-    secret = conn.secretDefineXML("<secret><usage type='ceph'><name>crash</name></usage></secret>")
+    secret = conn.secretDefineXML(SECRET.format("crash"))
 
     def broken(*arguments: object, **named: object) -> None:
         raise RuntimeError(f"a bug with {arguments} {named}")
@@ -129,7 +129,7 @@ secret.setValue(os.read(0, 1000))
 print(secret, secret.value() and "had it")
 secret.setValue(secret)
 """
-    ended = subprocess.run([sys.executable, "-c", program], input=values[0], capture_output=True, env=os.environ)
+    ended = subprocess.run([sys.executable, "-c", program], input=values[0], capture_output=True)
     assert b"had it" in ended.stdout
     assert b"TypeError" in ended.stderr
     assert not found_in(ended.stdout + ended.stderr, values)

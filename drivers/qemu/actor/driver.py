@@ -50,11 +50,12 @@ class QemuDriver(Actor):
         plan = self._domains.prepare(request)
         reply: Future[DomainRef] = Future()
         started = self._supervise(plan)
-        started.add_done_callback(lambda done: self.post(lambda: self._started(plan, done, reply)))
+        started.add_done_callback(lambda done: self._started(plan, done, reply))
         return reply
 
     def _started(self, plan: Plan, started: Future[None], reply: Future[DomainRef]) -> None:
-        self._domains.starting.discard(plan.domain.uuid)
+        """On the supervisor's thread, for this actor may have died meanwhile; the guest's has not."""
+        self._face.tables.starting.pop(plan.domain.uuid, None)
         error = started.exception()
         if error is not None:
             reply.set_exception(error)

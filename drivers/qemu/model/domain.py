@@ -143,6 +143,13 @@ class Domain(
         """How many virtual CPUs it starts with; ``vcpu.count`` is how many it can have."""
         return self.vcpu.current or self.vcpu.count
 
+    @property
+    def memory_in_file(self) -> bool:
+        """Whether its memory is a file of the host: when the XML says so, or says how it is shared."""
+        backing = self.memory_backing
+        source = backing.source.type if backing and backing.source else None
+        return source == "file" or (source != "memfd" and backing is not None and backing.access is not None)
+
 
 @lru_cache(maxsize=1024)
 def model_of(xml: str) -> Domain:

@@ -75,17 +75,14 @@ def _cpu(domain: Domain) -> str:
 
 
 def _memory(domain: Domain, id_: str, size: int, ctx: CompileContext) -> Object:
-    """A file when the XML says so or says how it is shared, as libvirt has it."""
     backing = domain.memory_backing
-    source = backing.source.type if backing and backing.source else None
-    access = backing.access.mode if backing and backing.access else None
-    share = {} if access is None else {"share": access == "shared"}
+    share = {"share": backing.access.mode == "shared"} if backing and backing.access else {}
     stable = {"x-use-canonical-path-for-ramblock-id": False}
-    if source == "memfd":
-        return Object("memory-backend-memfd", id_, {**share, **stable, "size": size})
-    if source == "file" or access:
+    if domain.memory_in_file:
         file = {"mem-path": str(Path(ctx.ram_path) / id_)}
         return Object("memory-backend-file", id_, {**file, **share, **stable, "size": size})
+    if backing and backing.source and backing.source.type == "memfd":
+        return Object("memory-backend-memfd", id_, {**share, **stable, "size": size})
     return Object("memory-backend-ram", id_, {"size": size})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from embervirt.drivers.qemu.backend.protocol import Session
 from embervirt.drivers.qemu.model import Console, Domain, Serial
 from embervirt.drivers.qemu.model.chardev import CharSource
+from embervirt.drivers.qemu.parts.names import device_id
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.states import State
 from embervirt.drivers.qemu.store import Record
@@ -38,7 +39,8 @@ def ptys(chardevs: list[dict[str, Any]]) -> dict[str, str]:
 def live(domain: Domain, id_: int, paths: dict[str, str]) -> Domain:
     """The definition with what this run adds: its id, and the pty of each port."""
     devices = domain.devices
-    serials = tuple(_serial(port, paths.get(f"charserial{n}")) for n, port in enumerate(devices.serials))
+    labels = [f"char{device_id(port.alias, f'serial{n}')}" for n, port in enumerate(devices.serials)]
+    serials = tuple(_serial(port, paths.get(label)) for port, label in zip(devices.serials, labels, strict=True))
     consoles = (_console(devices.consoles[0], serials[0]),) if serials and devices.consoles else ()
     ports = replace(devices, serials=serials, consoles=(*consoles, *devices.consoles[1:]))
     return replace(domain, id=id_, devices=ports)

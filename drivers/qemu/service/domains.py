@@ -7,7 +7,7 @@ from collections.abc import Callable
 from embervirt.actors.fence import Fence
 from embervirt.actors.messages import Event
 from embervirt.drivers.qemu import states
-from embervirt.drivers.qemu.errors import DomainExists, NoDomain
+from embervirt.drivers.qemu.errors import VIR_FROM_DOM, VIR_FROM_QEMU, DomainExists, NoDomain
 from embervirt.drivers.qemu.messages import Create, Define, DomainRef, Lifecycle, Undefine
 from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.plan import Plan
@@ -20,13 +20,12 @@ START_PAUSED, START_AUTODESTROY = 1, 2
 
 
 class Domains:
-    """All definitions of one root; ``starting`` are those whose guest's actor is not up yet."""
+    """All definitions of one root, and what may be started."""
 
     def __init__(
         self, store: Store, tables: Tables, fence: Fence, publish: Callable[[Event], None]
     ) -> None:
         self._store, self._tables, self._fence, self._publish = store, tables, fence, publish
-        self.starting: set[str] = set()
 
     def load(self) -> None:
         """Publish what is on disk."""
@@ -45,7 +44,9 @@ class Domains:
         return self._announce(row.name, row.uuid, added)
 
     def _check_unique(self, name: str, uuid: str) -> None:
-        holder, called = self._tables.uuid_of(name), self._tables.name_of(uuid)
+        starting = self._tables.starting
+        holder = self._tables.uuid_of(name) or next((u for u, n in starting.items() if n == name), None)
+        called = self._tables.name_of(uuid) or starting.get(uuid)
         if holder not in (None, uuid):
             raise DomainExists(f"domain '{name}' already exists with uuid {holder}")
         if called not in (None, name):
@@ -65,26 +66,24 @@ class Domains:
 
     def _refuse_undefine(self, uuid: str) -> None:
         if self._tables.running.get(uuid) is not None:
-            raise OperationInvalid("cannot undefine transient domain", virdomain=10)
+            raise OperationInvalid("cannot undefine transient domain", virdomain=VIR_FROM_QEMU)
         raise NoDomain(f"no domain with matching uuid '{uuid}'")
 
     def prepare(self, request: Create) -> Plan:
         """What to start. Raises when it runs, is being started, or clashes with another."""
-        if request.uuid in self._tables.running.rows or request.uuid in self.starting:
-            self._refuse_start(request)
         if request.xml:
             self._check_unique(request.name, request.uuid)
-            domain, xml = model_of(request.xml), request.xml
-        else:
-            domain, xml = self._defined(request.uuid)
-        self.starting.add(request.uuid)
+        if request.uuid in self._tables.running.rows or request.uuid in self._tables.starting:
+            self._refuse_start(request)
+        domain, xml = (model_of(request.xml), request.xml) if request.xml else self._defined(request.uuid)
+        self._tables.starting[domain.uuid] = domain.name
         paused, autodestroy = bool(request.flags & START_PAUSED), bool(request.flags & START_AUTODESTROY)
         return Plan(next(self._tables.ids), domain, xml, paused, autodestroy)
 
     def _refuse_start(self, request: Create) -> None:
         name = self._tables.name_of(request.uuid) or request.name
         text = f"domain '{name}' is already active" if request.xml else "domain is already running"
-        raise OperationInvalid(text, virdomain=10)
+        raise OperationInvalid(text, virdomain=VIR_FROM_DOM if request.xml else VIR_FROM_QEMU)
 
     def _defined(self, uuid: str) -> tuple[Domain, str]:
         row = self._tables.definitions.get(uuid)

@@ -14,9 +14,10 @@ from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Ses
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.parts import CompileContext
 from embervirt.drivers.qemu.plan import Plan
-from embervirt.drivers.qemu.service import stop
+from embervirt.drivers.qemu.service import files, stop
 from embervirt.drivers.qemu.service.keys import Call, MasterKey
 from embervirt.drivers.qemu.store import Record, Store
+from embervirt.drivers.root.descriptors import standard_descriptors
 from embervirt.drivers.root.files import make_directories
 from embervirt.errors import InternalError
 from embervirt.supervisor.identity import Process
@@ -50,11 +51,13 @@ def monitor_path(directory: Path) -> Path:
 def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks) -> Run:
     """Spawn QEMU stopped, record it, let it go. After an error nothing of it is left but its log.
 
-    Raises NoEmulator, LaunchFailed (with QEMU's last words), MonitorError, what the secret driver said.
+    Raises SystemError_ (a file is missing), NoEmulator, LaunchFailed (with QEMU's last words), MonitorError, what the secret driver said.
     """
     deadline = time.monotonic() + face.settings.qemu.start_timeout
     ram_dir = plan.ram_dir(face.paths, face.settings.qemu.memory_backing_dir)
+    files.check(plan.domain)
     with ExitStack() as undo:
+        undo.enter_context(standard_descriptors())
         undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
         command = _command(plan, face, call, ram_dir)
         launched = face.backend.launch(
@@ -75,6 +78,13 @@ def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks
     return Run(record, process, launched.monitor)
 
 
+def undo(run: Run, store: Store) -> None:
+    """Of a start that went well when what follows it did not."""
+    stop.kill(run.process)
+    run.monitor.close()
+    store.forget(run.record)
+
+
 def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
     domain = plan.domain
     return Record(
@@ -84,9 +94,7 @@ def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
 
 def _command(plan: Plan, face: Face, call: Call, ram_dir: Path) -> Command:
     directory = plan.directory(face.paths)
-    backing = plan.domain.memory_backing
-    file_backed = backing is not None and backing.source is not None and backing.source.type == "file"
-    make_directories([directory, ram_dir] if file_backed else [directory])
+    make_directories([directory, ram_dir] if plan.domain.memory_in_file else [directory])
     key = MasterKey.create(directory)
     log = face.paths.qemu_log / f"{plan.domain.name}.log"
     console = face.paths.qemu_log / f"{plan.domain.name}.console.log"

@@ -1,14 +1,13 @@
-"""The end of a QEMU process: how it is brought about, and what is known of it afterwards."""
+"""How the end of a QEMU process is brought about."""
 
 from __future__ import annotations
 
 import errno
 import signal
 
-from embervirt.drivers.qemu.store import Record
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.errors import SystemError_
 from embervirt.supervisor.identity import Process
-from embervirt.supervisor.processes import describe
 
 KILLED = 10.0
 """Seconds the kernel may need to end a process that was sent SIGKILL."""
@@ -28,7 +27,7 @@ def terminate(process: Process, graceful: bool, seconds: float) -> None:
             return
     name = "SIGTERM" if graceful else "SIGKILL"
     text = f"Failed to terminate process {process.identity.pid} with {name}: Device or resource busy"
-    raise SystemError_(text, int1=errno.EBUSY, virdomain=10)
+    raise SystemError_(text, int1=errno.EBUSY, virdomain=VIR_FROM_QEMU)
 
 
 def kill(process: Process) -> None:
@@ -36,8 +35,3 @@ def kill(process: Process) -> None:
     process.signal(signal.SIGKILL)
     process.wait(KILLED)
     process.close()
-
-
-def cause(record: Record) -> str:
-    """Why QEMU ended, in words, from its recorder."""
-    return describe(record.process.status())

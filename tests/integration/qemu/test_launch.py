@@ -25,6 +25,9 @@ from embervirt.errors import InternalError, SystemError_, libvirtError
 from embervirt.supervisor.identity import Process
 from embervirt.supervisor.recorder import read_status, reap
 
+pytestmark = pytest.mark.filterwarnings("error")
+"""A socket or process that is only collected as garbage is a leak."""
+
 QEMU = "/usr/bin/qemu-system-x86_64"
 LONG = 20.0
 """Seconds that nothing here needs."""
@@ -296,6 +299,9 @@ def test_a_failure_of_any_step_undoes_the_others(
             host.start()
     nothing_left(host)
     assert (psutil.Process().num_fds(), threading.active_count()) == before
+    if step == "identify":
+        assert host.closed.result(0) is None
+        host.closed = Future()
     host.quit(host.start())
 
 
@@ -306,6 +312,7 @@ def test_a_process_without_the_nonce_is_not_ours(host: Host) -> None:
     host.argv = lambda fd: [word.replace("fd=0", f"fd={fd}") for word in argv]
     with pytest.raises(LaunchFailed):
         host.start()
+    assert host.closed.done()
     nothing_left(host)
 
 

@@ -26,6 +26,9 @@ from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTime
 from embervirt.drivers.root import sockets
 from embervirt.errors import InternalError, OperationTimeout, OutcomeUnknown
 
+pytestmark = pytest.mark.filterwarnings("error")
+"""A socket or process that is only collected as garbage is a leak."""
+
 QEMU = "/usr/bin/qemu-system-x86_64"
 LONG = 20.0
 """Seconds that nothing here needs."""
@@ -167,7 +170,8 @@ def test_a_secret_stays_with_qemu(loop: MonitorLoop, qemu: Qemu, caplog: pytest.
     shown = caplog.text
     for error in (refused.value, lost):
         assert (error.__cause__, error.__context__) == (None, None) or error.__suppress_context__
-        shown += repr(error) + repr(error.__context__) + "".join(traceback.format_exception(error))
+        shown += repr((error, error.__cause__, error.__context__))
+        shown += "".join(traceback.format_exception(error))
     assert secret not in shown
     loud = {record.name for record in caplog.records if record.levelno > logging.DEBUG}
     assert loud <= {"embervirt.qmp"}
@@ -230,6 +234,7 @@ def test_a_close_ends_calls_and_leaves_qemu_running(loop: MonitorLoop, qemu: Qem
         assert isinstance(call.result(LONG / 2), MonitorLost)
     monitor.close()
     assert ends.closed.result(0) is None
+    assert loop.monitors == set()
     qemu.child.send_signal(signal.SIGCONT)
     assert Ends().session(loop, qemu.path).execute("query-status", timeout=LONG)["running"] is False
 
@@ -251,6 +256,16 @@ def test_the_end_of_the_loop_ends_everything(qemu: Qemu) -> None:
         monitor.execute("query-status", timeout=LONG)
     with pytest.raises(MonitorLost, match="loop of the monitors is closed"):
         Ends().session(loop, qemu.path)
+
+
+def test_a_call_that_a_closing_loop_drops_is_lost(qemu: Qemu) -> None:
+    """What the loop had still to do when it ended has no answer, and says so."""
+    loop = MonitorLoop()
+    monitor = Ends().session(loop, qemu.path)
+    call = loop.start(asyncio.sleep, LONG)
+    loop.close()
+    with pytest.raises(MonitorLost, match="its loop was closed during query-status"):
+        monitor._answer(call, "query-status", LONG, LONG)
 
 
 def test_events_arrive_as_they_were_sent(loop: MonitorLoop, qemu: Qemu) -> None:
@@ -282,16 +297,18 @@ def test_an_event_that_nobody_can_handle_ends_the_session(loop: MonitorLoop, qem
 def test_a_callback_cannot_wait_for_its_own_thread(loop: MonitorLoop, qemu: Qemu) -> None:
     """A call from ``on_event`` is an error at once, not a dead lock; a close there does not wait."""
     errors: Future[BaseException | None] = Future()
-    ends = Ends()
+    returned, ends = threading.Event(), Ends()
 
     def calls(event: dict[str, Any]) -> None:
         errors.set_result(outcome(lambda: monitor.execute("query-status", timeout=LONG)))
         monitor.close()
+        returned.set()
 
     monitor = Monitor.connect(loop, qemu.path, time.monotonic() + LONG, calls, ends.close)
     outcome(lambda: monitor.execute("cont", timeout=LONG))
     assert "must not wait" in str(errors.result(LONG))
     assert ends.closed.result(LONG) is None
+    assert returned.is_set()
 
 
 def test_a_cut_needs_no_loop(loop: MonitorLoop, pair: tuple[socket.socket, socket.socket]) -> None:

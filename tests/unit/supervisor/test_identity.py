@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,9 @@ from embervirt.supervisor.identity import (
     start_time,
     wait_exit,
 )
+
+pytestmark = pytest.mark.filterwarnings("error")
+"""A socket or process that is only collected as garbage is a leak."""
 
 
 class Blocked:
@@ -114,16 +118,11 @@ def test_a_number_nobody_has_is_gone(blocked: Blocked) -> None:
 
 def test_the_number_of_a_thread_is_no_process() -> None:
     """A pid that now names a thread of some process, start time and all, is gone."""
-    leave = threading.Event()
-    thread = threading.Thread(target=leave.wait)
-    thread.start()
-    number = thread.native_id
-    assert number is not None
-    ticks = start_time(number)
-    assert ticks is not None
-    assert hold(number, ticks) is None
-    leave.set()
-    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        number = pool.submit(threading.get_native_id).result()
+        ticks = start_time(number)
+        assert ticks is not None
+        assert hold(number, ticks) is None
 
 
 def test_no_signal_reaches_anyone_after_the_end(blocked: Blocked) -> None:

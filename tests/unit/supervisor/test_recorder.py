@@ -22,6 +22,9 @@ from embervirt.supervisor import recorder
 from embervirt.supervisor.identity import has_exited, hold, send_signal, start_time, wait_exit
 from embervirt.supervisor.recorder import Spawned, read_status, reap, spawn
 
+pytestmark = pytest.mark.filterwarnings("error")
+"""A socket or process that is only collected as garbage is a leak."""
+
 LONG = 20.0
 """Seconds that nothing here needs: a wait that lasts so long has failed."""
 

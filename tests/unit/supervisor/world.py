@@ -42,14 +42,16 @@ def supervisor(
 class World:
     """``log`` has ``start a1``, ``stop a1``, ``abandon a1``, ``ready a1``, ``exit a1`` in order."""
 
-    def __init__(self, spec: ChildSpec, *, automatic: bool = True) -> None:
-        self.tree = Tree(spec, lambda low, high: 1.0)
+    def __init__(
+        self, of: ChildSpec | Tree, live: dict[str, set[int]] | None = None, *, automatic: bool = True
+    ) -> None:
+        self.tree = of if isinstance(of, Tree) else Tree(of, lambda low, high: 1.0)
+        self.live = {} if live is None else live
         self.now = 0.0
         self.automatic = automatic
         self.log: list[str] = []
         self.reports: list[Failed] = []
         self.changes: list[Changed] = []
-        self.live: dict[str, set[int]] = {}
         self.asked: set[Child] = set()
         self.failing: dict[str, int] = {}
         self.deaf: set[str] = set()
@@ -78,7 +80,7 @@ class World:
                     self.exit(child, SHUTDOWN)
             case Abandon(child, generation):
                 self._note("abandon", child, generation)
-                self.live[child.spec.id].discard(generation)
+                self.live.get(child.spec.id, set()).discard(generation)
             case Failed():
                 self.reports.append(action)
             case Changed():

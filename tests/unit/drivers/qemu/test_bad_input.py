@@ -79,7 +79,7 @@ def mutated(draw: st.DrawFn) -> str:
     return str(etree.tostring(root, encoding="unicode"))
 
 
-def check(text: str, caps: Capabilities) -> None:
+def assert_compiled_or_refused(text: str, caps: Capabilities) -> None:
     """Defines and compiles it; what was accepted must also be stable."""
     try:
         domain = postparse(parse(Domain, text), caps)
@@ -96,7 +96,7 @@ def check(text: str, caps: Capabilities) -> None:
 @given(mutated())
 def test_mutated_domain_is_compiled_or_refused(caps: Capabilities, text: str) -> None:
     """Changes to the tree of a valid domain end in libvirtError or in a domain that reads back the same."""
-    check(text, caps)
+    assert_compiled_or_refused(text, caps)
 
 
 @settings(max_examples=150)
@@ -105,4 +105,4 @@ def test_damaged_text_is_compiled_or_refused(caps: Capabilities, valid: str, dat
     """So do changes to its characters."""
     begin = data.draw(st.integers(0, len(valid)))
     end = data.draw(st.integers(begin, min(len(valid), begin + 40)))
-    check(valid[:begin] + data.draw(st.text(max_size=5)) + valid[end:], caps)
+    assert_compiled_or_refused(valid[:begin] + data.draw(st.text(max_size=5)) + valid[end:], caps)

@@ -91,12 +91,45 @@ def test_block_node_is_named_once(caps: Capabilities) -> None:
         assert len(ids) == len(set(ids)), case
 
 
-def test_console_log_is_for_a_pty_without_a_log_only(caps: Capabilities) -> None:
+BACKINGS = {
+    "<source type='anonymous'/>": "ram",
+    "<source type='memfd'/><access mode='shared'/>": "memfd",
+    "<source type='file'/>": "file",
+    "<access mode='private'/>": "file",
+    "<source type='anonymous'/><access mode='shared'/>": "file",
+}
+
+
+@pytest.mark.parametrize(("backing", "kind"), BACKINGS.items())
+def test_memory_is_a_file_when_it_is_shared(backing: str, kind: str, caps: Capabilities) -> None:
+    """As libvirt has it, a way of sharing without a source means a file; the model says so too."""
+    text = (GOLDEN / "pc-minimal.xml").read_text()
+    domain = defined(text.replace("<os>", f"<memoryBacking>{backing}</memoryBacking><os>"), caps)
+    (memory,) = [
+        part
+        for part in compile(domain, caps, CONTEXT)
+        if isinstance(part, Object) and part.type.startswith("memory-backend-")
+    ]
+    assert memory.type == f"memory-backend-{kind}"
+    assert domain.memory_in_file == (kind == "file")
+
+
+SERIALS = {
+    "<serial type='pty'/><serial type='pty'/>": ["/log/guest.log", None],
+    "<serial type='null'/><serial type='pty'/>": [None, None],
+    "<serial type='pty'><log file='/own'/></serial>": ["/own"],
+}
+
+
+@pytest.mark.parametrize(("serials", "expected"), SERIALS.items())
+def test_console_log_is_for_a_pty_without_a_log_only(
+    serials: str, expected: list[str | None], caps: Capabilities
+) -> None:
     """The log of the console goes to the first serial port if that is a pty that names no other log."""
+    text = (GOLDEN / "pc-minimal.xml").read_text().replace("</os>", f"</os><devices>{serials}</devices>")
     context = dataclasses.replace(CONTEXT, console_log="/log/guest.log")
-    parts = compile(domain_named("serial", caps), caps, context)
-    logs = [part.props.get("logfile") for part in parts if isinstance(part, Chardev)]
-    assert logs == ["/log/guest.log", "/dir/serial.log", None]
+    parts = compile(defined(text, caps), caps, context)
+    assert [part.props.get("logfile") for part in parts if isinstance(part, Chardev)] == expected
 
 
 def test_newer_qemu_takes_acpi_as_a_property(caps: Capabilities) -> None:

@@ -13,6 +13,9 @@ import pytest
 from embervirt.drivers.root import sockets
 from embervirt.drivers.root.sockets import ADDRESS_MAX
 
+pytestmark = pytest.mark.filterwarnings("error")
+"""A socket or process that is only collected as garbage is a leak."""
+
 
 @pytest.fixture(params=["short", "just fits", "one too long", "very long"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
