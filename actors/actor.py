@@ -238,13 +238,25 @@ class Actor(pykka.ThreadingActor):
         except libvirtError as error:
             self._reply(caller, header, error)
         except BaseException as error:
-            self._reply(caller, header, error)
+            self._crashed(caller, header, error)
             raise
         else:
             if isinstance(result, Future):
                 self._defer(caller, header, result)
             else:
                 self._reply(caller, header, result)
+
+    def _crashed(self, caller: bytes, header: Header, error: BaseException) -> None:
+        """From now on callers wait for the successor; then the asker gets the error, and the rest is told."""
+
+        def notify(pending: Pending, failure: Failure) -> None:
+            if pending.id == header.id:
+                self._reply(caller, header, error)
+            else:
+                self._notify(pending, failure)
+
+        why = str(Exit("error", error))
+        self.bus.routes.down(self.context.name, self.context.generation, why, notify)
 
     def _defer(self, caller: bytes, header: Header, future: Future[Any]) -> None:
         activity = self.activity

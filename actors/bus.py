@@ -116,7 +116,7 @@ class Bus:
     def caller(self) -> Caller:
         """A socket of one's own with its identity, for who sends many calls and waits for none.
 
-        For one thread; ``release`` it before the root's end. Its calls are not among those that ``in_flight`` counts.
+        For one thread; ``release`` it before the root's end. ``in_flight`` does not count its calls.
         """
         self._check_process()
         with self._lock:

@@ -9,9 +9,8 @@ from typing import Any, NewType
 
 from embervirt.errors import InternalError
 
-
 Token = NewType("Token", str)
-"""Stands for an object of this process. A message that has one in it, or in its reply, never comes from outside."""
+"""Stands for an object of this process: no message with one in it, or in its reply, comes from outside."""
 
 
 class Handover:

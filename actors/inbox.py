@@ -65,17 +65,17 @@ class Inbox:
 
     def get(self) -> Envelope[Any]:
         """The next message; blocks until there is one."""
-        while True:
-            if self._lane:
-                return self._lane.popleft()
+        while not self._lane:
             if self._alarm is not None and self._ring(*self._alarm):
-                continue
+                break
             if self._watched and self._wait(0):
-                continue
+                break
             mail = self._receive()
-            if mail is not None:
-                return Envelope(mail)
-            self._wait(self._patience())
+            if mail is None:
+                self._wait(self._patience())
+            else:
+                self._lane.append(Envelope(mail))  # behind control that came before it, while we looked
+        return self._lane.popleft()
 
     def _receive(self) -> Mail | None:
         """None too for what has not three frames: ``send`` makes nothing else."""
@@ -128,7 +128,7 @@ class Inbox:
             self._poller.unregister(descriptor)
 
     def alarm(self, when: float, task: Callable[[], None]) -> None:
-        """Call ``task`` on the actor's thread at ``when`` (monotonic seconds), instead of an alarm set before."""
+        """Call ``task`` on the actor's thread at ``when`` (monotonic seconds); replaces the alarm before."""
         self._alarm = None if math.isinf(when) else (when, task)
 
     def reply(self, caller: bytes, header: bytes, body: bytes) -> None:

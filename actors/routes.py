@@ -176,7 +176,7 @@ class Routes:
         return f"{name}#{route.generation}".encode() if route is not None and route.up else None
 
     def known(self, name: str) -> bool:
-        """Is, or was, somebody of that name here? Else ``admit`` asks ``missing`` first, which may take long."""
+        """Is somebody of that name here? Else ``admit`` asks ``missing`` first, which may take long."""
         return name in self._routes or self.closed is not None
 
     def in_flight(self, name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from functools import cache
 from types import UnionType
@@ -32,10 +33,20 @@ def convert(key: str, value: object, where: str, *, text: bool = False) -> objec
     if key not in types():
         raise SettingsError(f"{where}: there is no setting '{key}'{_hint(key, types())}")
     try:
-        return msgspec.convert(value, types()[key], strict=not text)
+        given = _words(value) if text and _is_list(types()[key]) else value
+        return msgspec.convert(given, types()[key], strict=not text)
     except msgspec.ValidationError as error:
         wish = accepted(types()[key])
         raise SettingsError(f"{where}: {key} = {value!r} is not accepted: expected {wish}") from error
+
+
+def _is_list(type_: Any) -> bool:
+    return get_origin(type_) is Annotated and get_origin(get_args(type_)[0]) is tuple
+
+
+def _words(value: object) -> list[str]:
+    """A list as an environment variable has it: ``qemu.*, secret.Define``."""
+    return [word for word in re.split(r"[\s,]+", str(value)) if word]
 
 
 def accepted(type_: Any) -> str:

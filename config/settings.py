@@ -12,6 +12,15 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400, description="seconds, more than
 Factor = Annotated[float, Meta(ge=1, le=100, description="a number from 1 to 100")]
 Share = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
 AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\0]*\Z", description="an absolute path")]
+Endpoint = Annotated[
+    str,
+    Meta(pattern=r"^(tcp://[^\s]+:(\*|[0-9]{1,5}))?\Z", description="tcp://ADDRESS:PORT, or nothing"),
+]
+Patterns = Annotated[
+    tuple[Annotated[str, Meta(min_length=1)], ...],
+    Meta(description="a list of requests such as [\"qemu.Suspend\", \"secret.*\"]"),
+]
+Size = Annotated[int, Meta(ge=1024, le=16 << 20, description="bytes, 1024 to 16777216")]
 Level = Literal["debug", "info", "warning", "error"]
 
 
@@ -62,6 +71,19 @@ class Events(Struct, frozen=True):
     queue: Count
 
 
+class Gateway(Struct, frozen=True):
+    """The way in for other processes."""
+
+    ipc: bool
+    tcp: Endpoint
+    allow: Patterns
+    in_flight: Count
+    max_message: Size
+    deadline: Seconds
+    server_key_file: AbsolutePath | None = None
+    client_keys_file: AbsolutePath | None = None
+
+
 class Log(Struct, frozen=True):
     """What is logged."""
 
@@ -76,4 +98,5 @@ class Settings(Struct, frozen=True):
     qemu: Qemu
     secret: Secret
     events: Events
+    gateway: Gateway
     log: Log

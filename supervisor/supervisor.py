@@ -210,7 +210,7 @@ class Supervisor:
         try:
             self._handles[child] = child.spec.start(starting)
         except BaseException as error:  # noqa: BLE001 - a start that fails is the child's failure, not ours
-            self.tree.exited(child, generation, Exit("start_failed", error), time.monotonic())
+            starting.exited(Exit("start_failed", error))
 
     def _report(self, action: Failed) -> None:
         event = report.failed(action)

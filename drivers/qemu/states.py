@@ -50,6 +50,13 @@ SHUTDOWN_HOST = Transition(6, 2)
 CRASHED_PANICKED = Transition(8, 0)
 
 
+MISSED = {
+    RUNNING: RESUMED_UNPAUSED,
+    PAUSED: SUSPENDED_PAUSED,
+}
+"""What is announced of a guest that is found in another state than was published, by its state."""
+
+
 class Ending(NamedTuple):
     """Why a guest is off: ``virDomainShutoffReason``, and the detail of its ``STOPPED`` event."""
 

@@ -97,7 +97,7 @@ class Store:
         write(self._paths.qemu_run / f"{record.name}.json", content, durable=False, fence=self._fence)
 
     def forget(self, record: Record) -> None:
-        """Remove what a run of a guest left: its directory, its memory files, pid file, and last its record."""
+        """Remove what a run of a guest left: its directory, its memory, its pid file, and last its record."""
         self.clean(record.id, record.name, Path(record.ram_dir))
         for path in self._pid_files(record.name):
             remove(path, durable=False, fence=self._fence)

@@ -1,28 +1,28 @@
-"""Descriptors 0, 1 and 2 are the host program's; one that it closed is kept from what is opened here."""
+"""What is opened here needs descriptors, and never one of the three that are the host program's."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 STANDARD = 3
 """Descriptors below are standard input, output and error."""
 
 
-@contextmanager
-def standard_descriptors() -> Iterator[None]:
-    """While this lasts, closed ones of them are /dev/null.
+def spare_standard() -> None:
+    """Make those of them /dev/null that the host program has closed, and leave them so.
 
     Otherwise a lock or a monitor would become standard error, to be written to by whoever writes there, and
     could not be passed on to a process that has its own. Raises OSError.
     """
-    held: list[int] = []
-    try:
-        while (opened := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) < STANDARD:
-            held.append(opened)
-        os.close(opened)
-        yield
-    finally:
-        for each in held:
-            os.close(each)
+    opened = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    while opened < STANDARD:
+        opened = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    os.close(opened)
+
+
+def check_spare(count: int) -> None:
+    """That so many more can be opened: libzmq ends the process when it gets none. Raises OSError (EMFILE)."""
+    with ExitStack() as held:
+        for _ in range(count):
+            held.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))

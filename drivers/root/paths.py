@@ -112,6 +112,21 @@ class RootPaths:
         return self.path / "run/embervirt.lock"
 
     @property
+    def gateway_socket(self) -> Path:
+        """Where other processes reach the bus, in a directory of its own."""
+        return self.path / "run/embervirt/bus.sock"
+
+    @property
+    def gateway_key(self) -> Path:
+        """The gateway's secret CURVE key, if the settings name no other file."""
+        return self.path / "etc/gateway.key"
+
+    @property
+    def gateway_clients(self) -> Path:
+        """Public CURVE keys of those who may connect, if the settings name no other file."""
+        return self.path / "etc/gateway.clients"
+
+    @property
     def libvirt_locks(self) -> tuple[Path, Path]:
         """The files libvirt's embedded QEMU and secret drivers lock."""
         return self.qemu_run / "driver.pid", self.secrets_run / "driver.pid"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from embervirt.actors.actor import Actor, Context, handles
+from embervirt.actors.handover import Token
 from embervirt.drivers.secret.backend.keys import key_source
 from embervirt.drivers.secret.backend.vault import Vault
 from embervirt.drivers.secret.face import Face
@@ -62,12 +63,12 @@ class SecretDriver(Actor):
         self.publish(SecretValueChanged(row.uuid, row.usage_type, row.usage_id))
 
     @handles(GetValue)
-    def get_value(self, request: GetValue) -> str:
+    def get_value(self, request: GetValue) -> Token:
         """A token."""
         return self._token(self._service.get_value(request.uuid, internal=request.internal))
 
     @handles(FindValue)
-    def find_value(self, request: FindValue) -> str:
+    def find_value(self, request: FindValue) -> Token:
         """A token."""
         row = by_usage(self._face.rows.values(), request.usage_type, request.usage_id)
         return self._token(self._service.get_value(row.uuid, internal=True))
@@ -79,7 +80,7 @@ class SecretDriver(Actor):
         self._vault.rewrap(source)
         self._face.key = source
 
-    def _token(self, value: SecretValue) -> str:
+    def _token(self, value: SecretValue) -> Token:
         return self.bus.handover.put(value, self.activity.deadline or time.monotonic() + self.bus.seconds)
 
     def _announce(self, row: SecretRow, event: int) -> None:

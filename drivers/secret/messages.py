@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from embervirt.actors.handover import Token
 from embervirt.actors.messages import Event, Message, Request
 
 
@@ -33,10 +34,10 @@ class SetValue(Request[None], frozen=True):
 
     safe = True
     uuid: str
-    token: str
+    token: Token
 
 
-class GetValue(Request[str], frozen=True):
+class GetValue(Request[Token], frozen=True):
     """Replies a token for the value. A private secret's is given to ``internal`` callers only: drivers."""
 
     safe = True
@@ -44,7 +45,7 @@ class GetValue(Request[str], frozen=True):
     internal: bool = False
 
 
-class FindValue(Request[str], frozen=True):
+class FindValue(Request[Token], frozen=True):
     """The same by usage, for drivers."""
 
     safe = True
@@ -56,7 +57,7 @@ class Rewrap(Request[None], frozen=True):
     """Protect the root's data key by another key; ``token`` stands for its provider."""
 
     safe = True
-    token: str
+    token: Token
 
 
 class SecretLifecycle(Event, frozen=True):

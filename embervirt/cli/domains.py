@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embervirt.cli.session import XML, Refused, Session, command, pass_session, text_of
+from embervirt.cli.session import XML, Refused, Session, command, name_of, pass_session, text_of
 
 if TYPE_CHECKING:
     from embervirt.libvirt.domain import virDomain
@@ -24,7 +24,7 @@ def define(session: Session, file: Any, validate: bool) -> None:
     xml = text_of(file)
     with session.connect(make=True) as conn:
         domain = conn.defineXMLFlags(xml, int(validate))
-        session.answer(f"Domain '{domain.name()}' defined from {file.name}", **identity(domain))
+        session.answer(f"Domain '{domain.name()}' defined from {name_of(file)}", **identity(domain))
 
 
 @command()
@@ -37,7 +37,7 @@ def create(session: Session, file: Any, paused: bool, validate: bool) -> None:
     xml = text_of(file)
     with session.connect(make=True) as conn:
         domain = conn.createXML(xml, int(paused) | 16 * validate)
-        session.answer(f"Domain '{domain.name()}' created from {file.name}", **identity(domain))
+        session.answer(f"Domain '{domain.name()}' created from {name_of(file)}", **identity(domain))
 
 
 @command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embervirt.cli import words
-from embervirt.cli.session import XML, Refused, Session, command, pass_session, text_of
+from embervirt.cli.session import XML, Refused, Session, command, name_of, pass_session, text_of
 
 if TYPE_CHECKING:
     from embervirt.libvirt.secrets import virSecret
@@ -98,7 +98,7 @@ def _value(text: str | None, file: Any, plain: bool) -> bytes:
     if text is not None:
         return decoded(text.encode(), "BASE64")
     content: bytes = file.read()
-    return content if plain else decoded(content, file.name)
+    return content if plain else decoded(content, name_of(file))
 
 
 def decoded(content: bytes, where: str) -> bytes:

@@ -117,7 +117,13 @@ def text_of(file: Any) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise Refused(f"{file.name}: not UTF-8 at byte {error.start}") from error
+        raise Refused(f"{name_of(file)}: not UTF-8 at byte {error.start}") from error
+
+
+def name_of(file: Any) -> str:
+    """Of a FILE argument, for messages."""
+    name = str(getattr(file, "name", "<stdin>"))
+    return "standard input" if name == "<stdin>" else name
 
 
 class Command(click.Command):

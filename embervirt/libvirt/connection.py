@@ -71,6 +71,7 @@ class Connection:
         return id_
 
     def _deregister(self, id_: int) -> None:
+        self._check_open()
         if id_ not in self._callbacks or not forget(self.root, id_):
             raise InvalidArgument(f"no event callback with id {id_} on this connection")
         self._callbacks.remove(id_)

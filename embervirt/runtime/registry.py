@@ -32,13 +32,15 @@ class _Shared:
         self.over = False
 
     def end(self) -> None:
-        """Out of the table first, for what follows may fail."""
+        """Whoever opens the directory meanwhile finds this one, and waits for its ``lock``."""
         self.over = True
-        with _lock:
-            if _roots.get(self.path) is self:
-                del _roots[self.path]
-        if self.root is not None:
-            self.root.close()
+        try:
+            if self.root is not None:
+                self.root.close()
+        finally:
+            with _lock:
+                if _roots.get(self.path) is self:
+                    del _roots[self.path]
 
 
 class Lease:

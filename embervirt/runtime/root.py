@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -16,17 +17,20 @@ from embervirt.actors.messages import Request
 from embervirt.actors.subscription import Subscription
 from embervirt.config.load import Loaded, load
 from embervirt.drivers.driver import DRIVERS, Environment, KeyProvider, Part
-from embervirt.drivers.root.descriptors import standard_descriptors
+from embervirt.drivers.root.descriptors import check_spare, spare_standard
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import ActorUnavailable, ForkedError, InternalError, InvalidConnection, SystemError_
 from embervirt.runtime import drivers
+from embervirt.runtime.gateway import open_door
 from embervirt.runtime.tree import root_spec
 from embervirt.supervisor.report import Node
 from embervirt.supervisor.supervisor import Supervisor
 
 R = TypeVar("R")
+DESCRIPTORS = 48
+"""That must be left when a root is opened: without guests it needs 28, and one for each concurrent call."""
 
 
 class Root:
@@ -36,6 +40,7 @@ class Root:
         self, path: Path, driver: str, overrides: Mapping[str, Any], secret_key: KeyProvider | None = None
     ) -> None:
         self.paths = RootPaths(path)
+        _check_directory(self.paths.path)
         self.configuration: Loaded = load(self.paths.path, os.environ, overrides)
         self.settings = self.configuration.settings
         self.failed: str = ""
@@ -43,12 +48,13 @@ class Root:
         self.before_close: list[Callable[[], object]] = []
         self._parts: dict[str, Part] = {}
         self._opening = threading.Lock()
-        with _explained(self.paths.path), ExitStack() as undo:
+        with _explained(f"open root {self.paths.path}"), ExitStack() as undo:
             self._open(undo, driver, secret_key)
             self._close = undo.pop_all()
 
     def _open(self, undo: ExitStack, driver: str, secret_key: KeyProvider | None) -> None:
-        undo.enter_context(standard_descriptors())
+        spare_standard()
+        check_spare(DESCRIPTORS)
         made = _missing_directories(self.paths)
         undo.callback(_remove_empty, made)
         make_directories(self.paths.directories)
@@ -59,7 +65,8 @@ class Root:
         self.bus = Bus(chosen.deadline, chosen.mailbox, chosen.in_flight)
         undo.callback(self.bus.close)
         resources = undo.enter_context(ExitStack())
-        spec = root_spec(self.paths, self.settings, self.bus)
+        self.gateway = open_door(self.paths, self.settings, self.bus, resources)
+        spec = root_spec(self.paths, self.settings, self.bus, self.gateway)
         self.supervisor = Supervisor(spec, self.bus, on_failed=self._failed)
         self.environment = Environment(
             self.paths, self.settings, self.bus, self.supervisor, resources, secret_key
@@ -114,7 +121,8 @@ class Root:
 
     def subscribe(self, since: int | None = None) -> Subscription:
         """The events of this root from now on, or after number ``since``."""
-        return Subscription(self.bus, since=since, queue=self.settings.events.queue)
+        with _explained(f"subscribe to the events of root {self.paths.path}"):
+            return Subscription(self.bus, since=since, queue=self.settings.events.queue)
 
     def tree(self) -> Node:
         """The supervision tree as it stands."""
@@ -133,6 +141,14 @@ class Root:
     def disown(self) -> None:
         """In a forked child: every handle raises ForkedError, also those that only look something up."""
         self.bus.routes.closed = ForkedError("this process was forked from the one that opened the root")
+
+
+def _check_directory(path: Path) -> None:
+    """Before a settings file is looked for in it. Raises SystemError_ (ENOTDIR)."""
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir():
+        text = f"cannot create directory '{path}': {os.strerror(errno.ENOTDIR)}: '{there}'"
+        raise SystemError_(text, int1=errno.ENOTDIR)
 
 
 def _missing_directories(paths: RootPaths) -> list[Path]:
@@ -157,9 +173,9 @@ def _remove_empty(made: list[Path]) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """What the system said while the root was opened, no descriptors left say, as an error of the tree."""
+def _explained(what: str) -> Iterator[None]:
+    """What the system said, no descriptors left say, as an error of the tree."""
     try:
         yield
     except (OSError, zmq.ZMQError) as error:
-        raise SystemError_(f"cannot open root {path}: {error.strerror}", int1=error.errno or -1) from error
+        raise SystemError_(f"cannot {what}: {error.strerror}", int1=error.errno or -1) from error

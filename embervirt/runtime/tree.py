@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from embervirt.actors.bus import EVENTS_ACTOR, Bus
 from embervirt.actors.event_log import EventLog
+from embervirt.actors.gateway.door import Door
 from embervirt.config.settings import Settings
 from embervirt.drivers.driver import backoff, child
 from embervirt.drivers.root.paths import RootPaths
+from embervirt.runtime.gateway import gateway_spec
 from embervirt.supervisor.processes import PROCESSES_ACTOR, Processes
 from embervirt.supervisor.spec import ChildSpec, Supervision
 
 
-def root_spec(paths: RootPaths, settings: Settings, bus: Bus) -> ChildSpec:
-    """root (rest_for_one): events, processes, drivers (one_for_one), guests (dynamic)."""
+def root_spec(paths: RootPaths, settings: Settings, bus: Bus, door: Door | None = None) -> ChildSpec:
+    """root (rest_for_one): events, processes, drivers (one_for_one), guests (dynamic), outside.
+
+    outside (dynamic, for a budget of its own: what comes from there never ends the root) is the gateway of
+    ``door``.
+    """
     chosen, delays = settings.supervision, backoff(settings)
     static = Supervision(
         strategy="rest_for_one", intensity=chosen.driver_intensity, period=chosen.driver_period
@@ -24,10 +30,17 @@ def root_spec(paths: RootPaths, settings: Settings, bus: Bus) -> ChildSpec:
         strategy="dynamic", intensity=chosen.guest_intensity, period=chosen.guest_period
     )
     journal, keep = paths.own_lib / "events.jsonl", settings.events.journal_size
-    children = (
+    children: tuple[ChildSpec, ...] = (
         child(settings, bus, EVENTS_ACTOR, lambda context: EventLog(context, journal, keep)),
         child(settings, bus, PROCESSES_ACTOR, Processes),
         ChildSpec(id="drivers", supervision=drivers, shutdown="infinity", backoff=delays),
         ChildSpec(id="guests", supervision=guests, shutdown="infinity", backoff=delays),
     )
+    if door is not None:
+        own = Supervision(strategy="dynamic", intensity=chosen.driver_intensity, period=chosen.driver_period)
+        gateway = gateway_spec(settings, bus, door, on_give_up="quarantine")
+        outside = ChildSpec(
+            id="outside", supervision=own, children=(gateway,), shutdown="infinity", backoff=delays
+        )
+        children = (*children, outside)
     return ChildSpec(id="root", supervision=static, children=children, shutdown="infinity")

@@ -50,7 +50,8 @@ def luks_guest(image: Path, uuid: str) -> str:
       <os><type arch='x86_64' machine='q35'>hvm</type></os>
       <devices><disk type='file' device='disk'><driver name='qemu' type='raw'/>
         <source file='{image}'><encryption format='luks'>
-          <secret type='passphrase' uuid='{uuid}'/></encryption></source><target dev='vda' bus='virtio'/></disk></devices>
+          <secret type='passphrase' uuid='{uuid}'/></encryption></source>
+        <target dev='vda' bus='virtio'/></disk></devices>
     </domain>"""
 
 
@@ -66,7 +67,7 @@ def exercise(conn: virConnect, values: list[bytes], directory: Path) -> None:
     image = directory / "luks.img"
     key = directory / "passphrase"
     key.write_bytes(values[0])
-    arguments = ["--object", f"secret,id=k,file={key}", "-o", "key-secret=k,iter-time=10,hash-alg=sha512"]
+    arguments = ["--object", f"secret,id=k,file={key}", "-o", "key-secret=k,iter-time=100,hash-alg=sha512"]
     subprocess.run(["qemu-img", "create", "-q", "-f", "luks", *arguments, image, "1M"], check=True)
     key.unlink()
     conn.createXML(luks_guest(image, made[0].UUIDString()))

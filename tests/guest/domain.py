@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from embervirt.actors.messages import Event, Numbered
 from embervirt.actors.subscription import Subscription
 from guest.image import CMDLINE, INITRD, KERNEL
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 SECONDS = 30.0
 """How long a test waits for what should take one: more only on a machine that has stopped."""
+
+SECRET = "<secret><usage type='ceph'><name>a</name></usage></secret>"
 
 TICK = re.compile(r"uptime [0-9.]+ tick ([0-9]+)\s")
 
@@ -84,6 +88,11 @@ class Console:
             assert time.monotonic() < deadline, f"the guest did not say {what!r}: ...{text[-500:]!r}"
             pause.wait(0.05)
         return text
+
+
+def descriptors() -> int:
+    """How many this process has open."""
+    return psutil.Process().num_fds()
 
 
 def gapless(ticks: list[int]) -> bool:
@@ -152,7 +161,7 @@ def pid_of(root: Path, name: str) -> int:
 
 def qemus(root: Path) -> list[int]:
     """Pids of all QEMU processes that belong to a root, whatever its records say."""
-    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_qemu(pid, root)]
+    return [pid for pid in psutil.pids() if _is_qemu(pid, root)]
 
 
 def _is_qemu(pid: int, root: Path) -> bool:

@@ -20,6 +20,7 @@ from embervirt.drivers.qemu.tables import Running
 from embervirt.errors import libvirtError
 from embervirt.supervisor.identity import Process
 from embervirt.supervisor.processes import PROCESSES_ACTOR, ProcessExited, Watch
+from embervirt.supervisor.processes import describe as describe_status
 
 LAST_BREATH = 0.5
 """Seconds between the end of a monitor's connection and that of its process, when QEMU exits."""
@@ -47,36 +48,54 @@ class Guest(Actor):
         if record is not None and record.id == self._plan.id:
             self._adopt(record)
         elif self._plan.recorded or self.context.generation > 1:
+            self._face.tables.running.drop(self.context.fence, self._plan.domain.uuid)
             self.finish(NORMAL)
         else:
+            adopt.check_gone(record)
             self._start()
 
     def _start(self) -> None:
         try:
-            run = start.start(self._plan, self._face, self._store, self.call, self._callbacks())
+            self._boot()
         except libvirtError:
-            ended = State(states.SHUTOFF, states.ENDED_FAILED.reason)
-            self._face.tables.ended.put(self.context.fence, self._plan.domain.uuid, ended)
+            self._keep_ending(states.ENDED_FAILED.reason)
             raise
-        self._hold(run)
-        state = states.PAUSED_BY_USER if self._plan.paused else states.BOOTED
-        self._publish_row(state)
         self._announce(states.STARTED_BOOTED)
         if self._plan.paused:
             self._announce(states.SUSPENDED_PAUSED)
 
+    def _boot(self) -> None:
+        run = start.start(self._plan, self._face, self._store, self.call, self._callbacks())
+        try:
+            self._hold(run)
+            self._publish_row(states.PAUSED_BY_USER if self._plan.paused else states.BOOTED)
+        except BaseException:
+            start.revoke(run, self._store)
+            raise
+
     def _adopt(self, record: Record) -> None:
         self.record, self._shut_down = record, record.shut_down
+        known = self._row()
         run = adopt.adopt(record, self._face, self._callbacks())
         if run is None:
             self._ended()
             return
         self._hold(run)
-        state = adopt.state(self.monitor, self._row())
+        state = adopt.state(self.monitor, known)
         self._publish_row(state)
         self.log.info("guest adopted", pid=record.process.identity.pid, state=state.state)
+        if known is not None and known.state.state != state.state:
+            self._announce_missed(state)
         if state == states.GUEST_SHUTDOWN:
             self._power_off()
+        elif record.autodestroy and known is None:
+            self.destroy(Destroy())
+
+    def _announce_missed(self, state: State) -> None:
+        """What the generation before this one did not live to tell."""
+        missed = states.MISSED.get(state.state)
+        if missed is not None:
+            self._announce(missed)
 
     def _hold(self, run: start.Run) -> None:
         self.record, self.process, self.monitor = run.record, run.process, run.monitor
@@ -202,12 +221,18 @@ class Guest(Actor):
         if self.actor_stopped.is_set():
             return
         uuid, fence = self._plan.domain.uuid, self.context.fence
-        why = stop.cause(self.record)
-        ending = states.ending(destroyed=self._destroyed, shut_down=self._shut_down)
+        status = self.record.process.status()
+        why = describe_status(status)
+        ending = states.ending(destroyed=self._destroyed, shut_down=self._shut_down, status=status)
         self._store.forget(self.record)
-        if self._face.tables.definitions.get(uuid) is not None:
-            self._face.tables.ended.put(fence, uuid, State(states.SHUTOFF, ending.reason))
+        self._keep_ending(ending.reason)
         self._face.tables.running.drop(fence, uuid)
         self._announce(Transition(states.STOPPED, ending.detail), why)
         self.log.info("guest ended", reason=ending.reason, why=why)
         self.finish(NORMAL)
+
+    def _keep_ending(self, reason: int) -> None:
+        """A transient domain is gone with its guest."""
+        uuid = self._plan.domain.uuid
+        if self._face.tables.definitions.get(uuid) is not None:
+            self._face.tables.ended.put(self.context.fence, uuid, State(states.SHUTOFF, reason))

@@ -101,6 +101,7 @@ def _opened(log: Path) -> Iterator[int]:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(log, flags, 0o600)
     try:
+        os.fchmod(descriptor, 0o600)  # whatever the umask
         yield descriptor
     finally:
         os.close(descriptor)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
@@ -54,11 +56,24 @@ class _Client(QMPClient):
         return msg
 
 
+_LOOPS: weakref.WeakSet[MonitorLoop] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    """QEMU serves one client at a time: a copy of the connection would keep it from the next owner."""
+    for monitor in [monitor for loop in _LOOPS for monitor in loop.monitors]:
+        monitor.close_in_child()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
 class MonitorLoop:
     """The thread that carries every monitor of a root. Close it, or use it in a ``with``."""
 
     def __init__(self, name: str = "embervirt-monitors") -> None:
         self.monitors: set[Monitor] = set()
+        _LOOPS.add(self)
         self._lock = threading.Lock()
         self._open = True
         self._stop = asyncio.Event()
@@ -211,6 +226,10 @@ class Monitor:
         self.shut()
         if not self._loop.is_current():
             self.ended.result(SCHEDULING)
+
+    def close_in_child(self) -> None:
+        """In a forked child: let go, and do not shut down, for the connection is the parent's."""
+        self._socket.close()
 
 
 def _reach(where: Path | socket.socket) -> socket.socket:

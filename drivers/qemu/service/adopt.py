@@ -7,11 +7,13 @@ from pathlib import Path
 
 from embervirt.drivers.qemu import states
 from embervirt.drivers.qemu.backend.protocol import Session
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.service.start import Callbacks, Run, monitor_path
 from embervirt.drivers.qemu.states import State
 from embervirt.drivers.qemu.store import Record
 from embervirt.drivers.qemu.tables import Running
+from embervirt.errors import OperationInvalid
 from embervirt.supervisor.identity import Process
 
 QUERY_SECONDS = 10.0
@@ -35,6 +37,15 @@ def adopt(record: Record, face: Face, callbacks: Callbacks) -> Run | None:
         process.close()
         raise
     return Run(record, process, monitor)
+
+
+def check_gone(record: Record | None) -> None:
+    """Before a start: an earlier run is over. Raises OperationInvalid when its QEMU is still there."""
+    process = None if record is None else Process.attach(record.process.identity)
+    if process is not None:
+        process.close()
+        text = f"domain is already running: process {process.identity.pid}, which could not be adopted"
+        raise OperationInvalid(text, virdomain=VIR_FROM_QEMU)
 
 
 def state(monitor: Session, known: Running | None) -> State:

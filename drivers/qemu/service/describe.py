@@ -40,7 +40,8 @@ def live(domain: Domain, id_: int, paths: dict[str, str]) -> Domain:
     """The definition with what this run adds: its id, and the pty of each port."""
     devices = domain.devices
     labels = [f"char{device_id(port.alias, f'serial{n}')}" for n, port in enumerate(devices.serials)]
-    serials = tuple(_serial(port, paths.get(label)) for port, label in zip(devices.serials, labels, strict=True))
+    named = zip(devices.serials, labels, strict=True)
+    serials = tuple(_serial(port, paths.get(label)) for port, label in named)
     consoles = (_console(devices.consoles[0], serials[0]),) if serials and devices.consoles else ()
     ports = replace(devices, serials=serials, consoles=(*consoles, *devices.consoles[1:]))
     return replace(domain, id=id_, devices=ports)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service import files, stop
 from embervirt.drivers.qemu.service.keys import Call, MasterKey
 from embervirt.drivers.qemu.store import Record, Store
-from embervirt.drivers.root.descriptors import standard_descriptors
+from embervirt.drivers.root.descriptors import spare_standard
 from embervirt.drivers.root.files import make_directories
 from embervirt.errors import InternalError
 from embervirt.supervisor.identity import Process
@@ -51,13 +52,14 @@ def monitor_path(directory: Path) -> Path:
 def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks) -> Run:
     """Spawn QEMU stopped, record it, let it go. After an error nothing of it is left but its log.
 
-    Raises SystemError_ (a file is missing), NoEmulator, LaunchFailed (with QEMU's last words), MonitorError, what the secret driver said.
+    Raises SystemError_ for a missing file, NoEmulator, LaunchFailed (with QEMU's last words), MonitorError,
+    what the secret driver said.
     """
     deadline = time.monotonic() + face.settings.qemu.start_timeout
     ram_dir = plan.ram_dir(face.paths, face.settings.qemu.memory_backing_dir)
     files.check(plan.domain)
+    spare_standard()
     with ExitStack() as undo:
-        undo.enter_context(standard_descriptors())
         undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
         command = _command(plan, face, call, ram_dir)
         launched = face.backend.launch(
@@ -78,7 +80,7 @@ def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks
     return Run(record, process, launched.monitor)
 
 
-def undo(run: Run, store: Store) -> None:
+def revoke(run: Run, store: Store) -> None:
     """Of a start that went well when what follows it did not."""
     stop.kill(run.process)
     run.monitor.close()
@@ -114,7 +116,12 @@ def _command(plan: Plan, face: Face, call: Call, ram_dir: Path) -> Command:
             compiled = [part for part in compiled if not _is_sandbox(part)]
         return [capabilities.binary, *parts.argv(compiled)]
 
-    return Command(directory, log, directory / EXIT_STATUS, str(directory), argv)
+    return Command(directory, log, directory / EXIT_STATUS, _nonce(directory), argv)
+
+
+def _nonce(directory: Path) -> str:
+    """The directory as it stands in the arguments, which name the key in it as JSON."""
+    return json.dumps(str(directory), ensure_ascii=False)[1:-1]
 
 
 def _is_sandbox(part: parts.Part) -> bool:

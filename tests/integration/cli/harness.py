@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from click.testing import CliRunner
+
+from embervirt.cli import main
 
 PROGRAM = str(Path(sys.executable).with_name("embervirt"))
 FIRMWARE = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory>
@@ -24,9 +27,13 @@ FIRMWARE = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memo
 
 
 class Cli:
-    """Runs commands with one root; throw-away roots come below ``folder`` too."""
+    """Runs commands with one root; throw-away roots come below ``folder`` too.
 
-    def __init__(self, folder: Path) -> None:
+    Without ``own_process`` they run in this one, which saves the third of a second that the imports take.
+    """
+
+    def __init__(self, folder: Path, *, own_process: bool = True) -> None:
+        self._own_process = own_process
         self.folder, self.root, self.temporary = folder, folder / "root", folder / "tmp"
         self.temporary.mkdir()
         self.environment = os.environ | {"TMPDIR": str(self.temporary), "EMBERVIRT_LOG_LEVEL": "error"}
@@ -37,8 +44,12 @@ class Cli:
 
     def try_(self, *words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
+        argv = self.argv(*words)
+        if not self._own_process:
+            result = CliRunner(env=self.environment).invoke(main, argv[1:], stdin, catch_exceptions=False)
+            return subprocess.CompletedProcess(argv, result.exit_code, result.stdout, result.stderr)
         return subprocess.run(
-            self.argv(*words), env=self.environment, input=stdin, capture_output=True, text=True, check=False
+            argv, env=self.environment, input=stdin, capture_output=True, text=True, check=False
         )
 
     def __call__(self, *words: object, stdin: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from integration.cli.harness import FIRMWARE, Cli
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """The command line with an empty root."""
-    return Cli(tmp_path)
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    """The command line with an empty root; what is left running is destroyed."""
+    made = Cli(tmp_path)
+    yield made
+    for process in made.qemus():
+        process.kill()
 
 
 @pytest.fixture
@@ -88,7 +92,7 @@ def test_json_tells_all_there_is(cli: Cli, demo: str) -> None:
 def test_a_created_domain_is_gone_once_it_ends(cli: Cli) -> None:
     """It runs on after the command, and is not known any more after its end."""
     assert cli("create", "-", "--paused", stdin=FIRMWARE.format(name="demo")) == (
-        "Domain 'demo' created from <stdin>\n"
+        "Domain 'demo' created from standard input\n"
     )
     assert cli("domstate", "demo", "--reason").startswith("paused (")
     cli("destroy", "demo")

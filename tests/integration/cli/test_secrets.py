@@ -18,7 +18,7 @@ VALUE = b"\x00top\xffsecret\n"
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command line with a root that has one secret, without a value."""
-    made = Cli(tmp_path)
+    made = Cli(tmp_path, own_process=False)
     assert made("secret-define", "-", stdin=SECRET.format("")) == f"Secret {UUID} created\n"
     return made
 
@@ -74,6 +74,6 @@ def test_values_can_be_protected_by_another_key(cli: Cli) -> None:
     key = cli.folder / "new.key"
     assert str(key) in cli("secret-rewrap", "--key-file", key)
     assert cli.try_("secret-get-value", UUID).returncode == 1
-    cli.environment |= {"EMBERVIRT_SECRET_KEY_FILE": str(key)}
+    cli.environment["EMBERVIRT_SECRET_KEY_FILE"] = str(key)
     assert cli("secret-get-value", UUID) == "b3RoZXI=\n"
     assert key.stat().st_mode & 0o777 == 0o600

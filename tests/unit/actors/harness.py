@@ -255,6 +255,19 @@ class Stage:
         assert self.bus.close()
 
 
+def block(actor: Actor) -> threading.Event:
+    """Keeps the actor in a task until the event that this answers is set."""
+    held, gate = threading.Event(), threading.Event()
+
+    def task() -> None:
+        held.set()
+        gate.wait(PATIENCE)
+
+    actor.post(task)
+    assert held.wait(PATIENCE)
+    return gate
+
+
 @contextmanager
 def staged(mailbox: int = 1000) -> Iterator[Stage]:
     """A stage that is closed at the end."""

@@ -17,6 +17,7 @@ from embervirt.actors.fence import Fenced
 from embervirt.actors.table import Table
 from embervirt.errors import (
     InternalError,
+    InvalidArgument,
     OperationAborted,
     OperationInvalid,
     OperationTimeout,
@@ -175,16 +176,16 @@ def test_a_crash_while_stopping_is_one_exit_with_both_causes(stage: Stage) -> No
     assert reports.exits.empty()
 
 
-def test_a_request_nobody_handles_is_a_bug(stage: Stage) -> None:
-    """Of whoever sent it to this actor or forgot the handler: the actor is replaced."""
+def test_a_request_nobody_handles_is_refused(stage: Stage) -> None:
+    """Whoever sent it to this actor is told; the actor goes on."""
 
     class Unknown(Echo, frozen=True):
         pass
 
-    _, reports = stage.start()
-    with pytest.raises(InternalError):
+    stage.start()
+    with pytest.raises(InvalidArgument, match="server does not know Unknown"):
         stage.bus.call("server", Unknown("x"))
-    assert str(reports.exit()) == "error(TypeError: server does not know Unknown)"
+    assert stage.bus.call("server", Echo("x")) == "x"
 
 
 def test_a_handler_may_be_overridden_by_name() -> None:

@@ -82,7 +82,9 @@ def test_a_full_mailbox_refuses_at_once() -> None:
     """L06: and what it held is answered later; the control lane works meanwhile."""
     with staged(mailbox=3) as stage:
         server, _ = stage.start()
-        asked = [Asking(stage.bus, "server", each) for each in (Hold(), Count(), Count())]
+        asked = [Asking(stage.bus, "server", Hold())]
+        stage.world.held.get()
+        asked += [Asking(stage.bus, "server", Count()) for _ in range(2)]
         stage.in_flight("server", 3)
         for _ in range(30):
             with pytest.raises(
@@ -308,9 +310,10 @@ def test_the_deadline_and_the_trace_pass_to_the_next_call(stage: Stage) -> None:
 def test_the_end_settles_every_call(stage: Stage) -> None:
     """L08: in hand or queued, each hears at once that the root was closed."""
     stage.start()
-    asked = [Asking(stage.bus, "server", each) for each in (Hold(), Count(), Echo("x"), Later())]
-    stage.in_flight("server", 4)
+    asked = [Asking(stage.bus, "server", Hold())]
     stage.world.held.get()
+    asked += [Asking(stage.bus, "server", each) for each in (Count(), Echo("x"), Later())]
+    stage.in_flight("server", 4)
     stage.bus.routes.close(InvalidConnection("the root was closed"))
     kinds = sorted(type(each.outcome()).__name__ for each in asked)
     assert kinds.count("InvalidConnection") == 1

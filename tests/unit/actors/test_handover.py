@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from embervirt.actors.handover import Handover
+from embervirt.actors.handover import Handover, Token
 from embervirt.errors import InternalError
 
 SECRET = b"correct horse battery staple"
@@ -38,7 +38,7 @@ def test_a_token_says_nothing(now: list[float]) -> None:
     assert len(tokens) == 100
     assert all(len(token) == 32 and set(token) <= set("0123456789abcdef") for token in tokens)
     with pytest.raises(InternalError) as caught:
-        handover.take("f" * 32)
+        handover.take(Token("f" * 32))
     assert "horse" not in f"{caught.value!r}{handover!r}"
 
 

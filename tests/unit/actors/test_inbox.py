@@ -49,6 +49,26 @@ def test_control_goes_before_mail(bus: Bus, inbox: Inbox) -> None:
     assert b"mail" in mail  # type: ignore[operator]
 
 
+def test_control_that_comes_while_mail_is_fetched_goes_first(
+    bus: Bus, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was put before that mail was sent."""
+    receive = inbox._receive
+
+    def slow() -> Mail | None:
+        monkeypatch.undo()
+        inbox.put(Envelope("control"))
+        bus.tell("a", Note("mail"))
+        assert inbox._socket is not None
+        assert inbox._socket.poll(20_000)
+        return receive()
+
+    monkeypatch.setattr(inbox, "_receive", slow)
+    first, mail = bodies(inbox, 2)
+    assert first == "control"
+    assert b"mail" in mail  # type: ignore[operator]
+
+
 def test_control_wakes_a_waiting_actor(inbox: Inbox) -> None:
     """From any thread."""
     threading.Timer(0, inbox.put, (Envelope("wake"),)).start()

@@ -57,15 +57,15 @@ def test_a_death_settles_what_that_generation_held_once() -> None:
     routes.up("a", 1)
     begun, queued = routes.admit("a", CALLER, soon()), routes.admit("a", CALLER, soon())
     assert routes.begin(begun.id)
-    routes.down("a", 1, "error(ValueError)")
+    routes.down("a", 1, "killed")
     routes.down("a", 1, "again")
     assert noticed.notices == [
         (
             begun.id,
             "OutcomeUnknown",
-            "a ended while it handled the call: error(ValueError); it may have happened",
+            "a ended while it handled the call: killed; it may have happened",
         ),
-        (queued.id, "NotStarted", "a ended before it began the call: error(ValueError)"),
+        (queued.id, "NotStarted", "a ended before it began the call: killed"),
     ]
     assert not routes.begin(queued.id)
     assert routes.in_flight("a") == 0

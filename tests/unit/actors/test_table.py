@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_a_given_up_generation_writes_nothing(write: str) -> None:
     table.put(old, "x", 1)
     old.close()
     table.put(new, "x", 2)
-    arguments = {"put": ("x", 1), "drop": ("x",), "replace": ({},)}[write]
+    arguments: tuple[Any, ...] = {"put": ("x", 1), "drop": ("x",), "replace": ({},)}[write]
     with pytest.raises(Fenced, match="generation 1 of a was given up"):
         getattr(table, write)(old, *arguments)
     assert table.get("x") == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import selectors
 import termios
-import tty
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,9 +43,8 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    """A raw pty for the guest and a pipe for the keyboard."""
+    """A pty for the guest and a pipe for the keyboard."""
     qemu, other = os.openpty()
-    tty.setraw(other)
     keys, user = os.pipe()
     made = Bench(qemu, os.ttyname(other), keys, user)
     os.close(other)
@@ -85,6 +83,24 @@ def test_ctrl_bracket_leaves_the_console(bench: Bench) -> None:
     assert os.read(bench.qemu, 100) == b"before"
     assert bench.ended == [True]
     assert not bench.selector.get_map()
+
+
+def test_what_was_taken_out_is_not_called_any_more() -> None:
+    """Of two descriptors that are ready at once, the first one called may take the other out."""
+    called = []
+    with selectors.DefaultSelector() as selector:
+        both = [os.eventfd(1), os.eventfd(1)]
+        for one, other in (both, reversed(both)):
+
+            def ready(_: int, one: int = one, other: int = other) -> None:
+                called.append(one)
+                selector.unregister(other)
+
+            selector.register(one, selectors.EVENT_READ, ready)
+        serve(selector)
+        for descriptor in both:
+            os.close(descriptor)
+    assert len(called) == 1
 
 
 def test_a_keyboard_that_is_gone_leaves_the_console(bench: Bench) -> None:

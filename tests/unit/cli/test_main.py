@@ -85,26 +85,30 @@ def test_the_version_is_the_packages() -> None:
     assert result.output.split()[1] == "0.1.0"
 
 
+ONE_SOURCE = "give exactly one of --file FILE, --interactive and BASE64"
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "says"),
     [
-        ["list"],
-        ["unknown"],
-        ["start"],
-        ["events", "--since", "-1"],
-        ["secret-set-value", "u"],
-        ["secret-set-value", "u", "AAAA", "--interactive"],
-        ["secret-set-value", "u", "AAAA", "--plain"],
-        ["define", "/does/not/exist.xml"],
-        ["run", "-", "--secret", "only-one"],
-        ["run", "-", "--secret", "/does/not/exist,/neither"],
+        (["list"], "no root: give --root DIR"),
+        (["unknown"], "No such command 'unknown'"),
+        (["start"], "Missing argument 'DOM'"),
+        (["events", "--since", "-1"], "'--since'"),
+        (["secret-set-value", "u"], ONE_SOURCE),
+        (["secret-set-value", "u", "AAAA", "--interactive"], ONE_SOURCE),
+        (["secret-set-value", "u", "AAAA", "--plain"], "--plain goes with --file FILE"),
+        (["define", "/does/not/exist.xml"], "No such file"),
+        (["run", "-", "--secret", "only-one"], "expected a file of XML, a comma, and a file with the value"),
+        (["run", "-", "--secret", "/does/not/exist,/neither"], "'/does/not/exist,/neither': "),
     ],
 )
-def test_a_wrong_command_line_is_status_2(words: list[str]) -> None:
+def test_a_wrong_command_line_is_status_2(words: list[str], says: str) -> None:
     """The usage and what is wrong are told, and nothing is done."""
     result = embervirt(*words, stdin="<domain/>")
     assert result.exit_code == 2
-    assert "Usage: " in result.output
+    assert "Usage: " in result.stderr
+    assert says in result.stderr
 
 
 def test_a_missing_root_says_how_to_give_one() -> None:
@@ -183,7 +187,7 @@ def test_base64_may_have_line_ends(text: bytes, value: bytes) -> None:
     assert decoded(text, "f") == value
 
 
-@pytest.mark.parametrize("text", [b"AAE", b"s3cr3t!!"])
+@pytest.mark.parametrize("text", [b"AAE", b"s3cr3t!!", b"AAEC!"])
 def test_what_is_not_base64_is_refused_without_showing_it(text: bytes) -> None:
     """The message names the file and the way out, not the value."""
     with pytest.raises(Refused) as refused:
