@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import pykka
 from msgspec import MsgspecError
@@ -60,8 +60,7 @@ class Context:
         return f"{self.name}#{self.generation}".encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """What the actor is doing: the operation, since when, until when (monotonic seconds)."""
 
     operation: str = ""

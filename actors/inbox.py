@@ -66,34 +66,29 @@ class Inbox:
     def get(self) -> Envelope[Any]:
         """The next message; blocks until there is one."""
         while not self._lane:
-            if self._alarm is not None and self._ring(*self._alarm):
-                break
-            if self._watched and self._wait(0):
-                break
-            mail = self._receive()
-            if mail is None:
+            if self._alarm is None or not self._ring(*self._alarm):
                 self._wait(self._patience())
-            else:
-                self._lane.append(Envelope(mail))  # behind control that came before it, while we looked
         return self._lane.popleft()
 
-    def _receive(self) -> Mail | None:
-        """None too for what has not three frames: ``send`` makes nothing else."""
-        assert self._socket is not None
-        try:
-            frames = self._socket.recv_multipart(zmq.DONTWAIT)
-        except zmq.Again:
-            return None
-        return Mail(*frames) if len(frames) == 3 else None
-
-    def _wait(self, milliseconds: int | None) -> bool:
-        """Until there may be something; True when it is in the lane."""
+    def _wait(self, milliseconds: int | None) -> None:
+        """Until there is something; into the lane with it, but mail only if nothing else came before."""
+        mail = False
         for ready, _ in self._poller.poll(milliseconds):
             if ready == self._wake:
                 os.eventfd_read(self._wake)
             elif isinstance(ready, int):
                 self._lane.append(Envelope(partial(self._fire, ready)))
-        return bool(self._lane)
+            else:
+                mail = True
+        if mail and not self._lane:
+            self._receive()
+
+    def _receive(self) -> None:
+        """What has not three frames is dropped: ``send`` makes nothing else."""
+        assert self._socket is not None
+        frames = self._socket.recv_multipart()
+        if len(frames) == 3:
+            self._lane.append(Envelope(Mail(*frames)))
 
     def _ring(self, when: float, task: Callable[[], None]) -> bool:
         """The alarm into the lane, when it is time."""

@@ -35,6 +35,8 @@ message is the one libvirt gives the same code.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 ErrorTuple = tuple[int, int, str, int, str | None, str | None, str | None, int, int]
@@ -121,6 +123,17 @@ class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
         """Always -1 here."""
         value: int | None = self._field(8)
         return value
+
+
+@contextmanager
+def errors_of(virdomain: int) -> Iterator[None]:
+    """Around code that serves many parts: an error that names no domain of its own gets ``virdomain``."""
+    try:
+        yield
+    except libvirtError as error:
+        if error.err is not None and error.err[1] == 0:
+            error.err = (error.err[0], virdomain, *error.err[2:])
+        raise
 
 
 class InternalError(libvirtError):

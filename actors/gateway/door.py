@@ -108,7 +108,7 @@ class Door:
         try:
             sock.bind(endpoint)
         except zmq.ZMQError as error:
-            text = f"gateway.tcp = {endpoint!r}: {error.strerror}"
+            text = f"gateway.tcp = {endpoint!r}: cannot listen there: {zmq.strerror(error.errno or 0)}"
             raise SystemError_(text, int1=error.errno or -1) from error
 
     def _socket(self) -> zmq.Socket[bytes]:

@@ -19,10 +19,12 @@ from embervirt.drivers.qemu.tables import Running, Tables
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse, render
+from embervirt.errors import errors_of
 from embervirt.supervisor.supervisor import Supervisor
 
 NANOSECONDS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 EMULATOR = "qemu-system-x86_64"
+VIR_FROM_DOMAIN = 20
 
 
 class Face:
@@ -81,12 +83,13 @@ class Face:
 
         Raises XmlError, ConfigUnsupported, InvalidArgument, NoEmulator.
         """
-        domain = parse(Domain, text, strict=strict)
-        chosen = self.capabilities(domain.devices.emulator)
-        domain = postparse(domain, chosen)
-        validate(domain, chosen)
-        xml = render(domain)
-        return model_of(xml), xml
+        with errors_of(VIR_FROM_DOMAIN):
+            domain = parse(Domain, text, strict=strict)
+            chosen = self.capabilities(domain.devices.emulator)
+            domain = postparse(domain, chosen)
+            validate(domain, chosen)
+            xml = render(domain)
+            return model_of(xml), xml
 
     @staticmethod
     def cpu_time(row: Running) -> int:

@@ -7,7 +7,7 @@ from embervirt.drivers.secret.model import Secret, postparse
 from embervirt.drivers.secret.tables import SecretRow
 from embervirt.drivers.secret.validate import validate
 from embervirt.drivers.xml import parse, render
-from embervirt.errors import XmlError
+from embervirt.errors import errors_of
 
 
 def read_secret(xml: str | bytes, *, strict: bool = False) -> Secret:
@@ -16,18 +16,10 @@ def read_secret(xml: str | bytes, *, strict: bool = False) -> Secret:
     ``strict``: unknown elements and attributes are errors. Raises XmlError and its leaves, UnknownUsage,
     SecretRejected.
     """
-    secret = postparse(_parsed(xml, strict))
-    validate(secret)
-    return secret
-
-
-def _parsed(xml: str | bytes, strict: bool) -> Secret:
-    try:
-        return parse(Secret, xml, strict=strict)
-    except XmlError as error:
-        if error.get_error_domain() == VIR_FROM_SECRET:
-            raise
-        raise type(error)(error.detail, virdomain=VIR_FROM_SECRET) from error
+    with errors_of(VIR_FROM_SECRET):
+        secret = postparse(parse(Secret, xml, strict=strict))
+        validate(secret)
+        return secret
 
 
 def row_of(secret: Secret) -> SecretRow:

@@ -74,7 +74,7 @@ def _bounded(xml: str | bytes, tag: str) -> bytes:
     doctype = _DOCTYPE.match(decoded)
     if doctype:
         line = doctype[0].count("\n") + 1
-        raise XmlError(f"({tag}_definition):{line}: a document type declaration (DTD) is not accepted")
+        raise XmlDetail(f"({tag}_definition):{line}: a document type declaration (DTD) is not accepted")
     return encoded
 
 
@@ -86,5 +86,5 @@ def _tree(xml: bytes, tag: str) -> Node:
         reason = " ".join((error.msg or "not XML").split())
         raise XmlDetail(f"({tag}_definition):{error.lineno or 1}: {reason}") from None
     if root.getroottree().docinfo.internalDTD is not None:
-        raise XmlError(f"({tag}_definition): a document type declaration (DTD) is not accepted")
+        raise XmlDetail(f"({tag}_definition): a document type declaration (DTD) is not accepted")
     return root

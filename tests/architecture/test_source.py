@@ -116,7 +116,7 @@ def asserts(node: ast.AST) -> bool:
         case ast.Assert():
             return True
         case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
-            return name in {"raises", "golden"} or name.startswith("assert_")
+            return name in {"raises", "golden", "run_state_machine_as_test"} or name.startswith("assert_")
     return False
 
 

@@ -400,7 +400,7 @@ say(guest=pid_of(ROOT, "a"))
 
 
 def test_a_guest_ticks_on_when_its_program_is_killed(root: Path) -> None:
-    """SIGKILL and a new process: same QEMU, no gap in what the Linux guest counts, and it still shuts down."""
+    """SIGKILL and a new process: same QEMU, no gap in what the Linux guest counts, and it powers off."""
     ensure()
     host = Host(
         root,

@@ -154,6 +154,14 @@ def watching(root: Root) -> Iterator[Events]:
         events.end()
 
 
+def wait_until(true: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """For what nobody tells of: looked at a hundred times a second."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        pause.wait(0.01)
+
+
 def pid_of(root: Path, name: str) -> int:
     """Of a running guest's QEMU."""
     return int((root / "run" / "qemu" / f"{name}.pid").read_text())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import zmq
+from hypothesis import strategies as st
 
 from embervirt.actors.actor import Context, Stop
 from embervirt.actors.bus import EVENTS_ACTOR
@@ -25,17 +26,47 @@ BOUNDS = Bounds(
 )
 JSON = dict[str, Any]
 
+JSONS: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+REQUESTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": JSONS,
+        "to": st.sampled_from(["server", "secret", "events", "gateway", "nobody"]) | JSONS,
+        "ask": st.sampled_from(["harness.Echo", "harness.Count", "secret.Define", "secret.GetValue"]) | JSONS,
+        "body": st.fixed_dictionaries({"text": JSONS}) | st.fixed_dictionaries({"uuid": JSONS}) | JSONS,
+        "seconds": st.floats(0.1, 10) | JSONS,
+        "subscribe": JSONS,
+        "other": JSONS,
+    },
+)
+FRAME = st.one_of(
+    st.binary(max_size=200),
+    JSONS.map(lambda value: json.dumps(value).encode()),
+    REQUESTS.map(lambda value: json.dumps(value).encode()),
+    st.tuples(REQUESTS, st.integers(1, 100)).map(lambda pair: json.dumps(pair[0]).encode()[: -pair[1]]),
+)
+FRAMES = st.lists(FRAME, min_size=1, max_size=10)
+"""What a peer may send: noise, JSON, requests that are nearly right, and pieces of them."""
+
+
 
 class Peer:
     """One connection."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], path: Path, identity: bytes = b"") -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str = "", identity: bytes = b""
+    ) -> None:
         self.socket = context.socket(zmq.DEALER)
         self.socket.linger = 0
         self.socket.rcvhwm = 1
         if identity:
             self.socket.setsockopt(zmq.IDENTITY, identity)
-        self.socket.connect(f"ipc://{path}")
+        if endpoint:
+            self.socket.connect(endpoint)
 
     def send(self, **request: Any) -> None:
         """One request."""
@@ -76,6 +107,15 @@ class Peer:
         answer = self.ask(**request)
         assert not answer["ok"]
         return answer["error"]["name"], answer["error"]["message"]
+
+
+def answers(peer: Peer, count: int) -> list[JSON]:
+    """So many answers: starts of subscriptions too, events and later signs of life not."""
+    told: list[JSON] = []
+    while len(told) < count:
+        assert peer.socket.poll(int(PATIENCE * 1000))
+        told.append(json.loads(peer.socket.recv()))
+    return told
 
 
 class Outside:
@@ -145,7 +185,7 @@ class Outside:
 
     def peer(self, identity: bytes = b"") -> Peer:
         """A new one."""
-        return Peer(self.context, self.path, identity)
+        return Peer(self.context, f"ipc://{self.path}", identity)
 
     def close(self) -> None:
         """Peers, all generations, the door."""

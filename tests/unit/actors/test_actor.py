@@ -49,6 +49,7 @@ def test_a_bug_ends_only_its_actor_and_tells_the_asker_at_once(stage: Stage, how
     with pytest.raises(InternalError, match=r"the actor failed with .* and was replaced") as caught:
         stage.bus.call("server", Fail(how))
     assert "secret-looking" not in str(caught.value)
+    assert stage.bus.routes.address("server") is None, "whoever calls next waits for the successor"
     reason = reports.exit()
     assert (reason.kind, reason.abnormal, reason.doing) == ("error", True, "Fail")
     assert str(reason).startswith("error(")
@@ -272,6 +273,19 @@ def test_a_deferred_reply_after_the_end_is_dropped(stage: Stage) -> None:
     future.set_result("late")
     stage.start(generation=2)
     assert stage.bus.call("server", Echo("x")) == "x"
+
+
+def test_notices_of_a_death_go_the_way_of_the_replies(stage: Stage) -> None:
+    """On the actor's own socket, so that none overtakes a reply that was sent just before."""
+    server, reports = stage.start()
+    asked = Asking(stage.bus, "server", Later())
+    stage.world.futures.get(timeout=5)
+    others: list[object] = []
+    stage.bus.routes.notify = lambda pending, failure: others.append(pending)
+    server.post(RuntimeError("boom"))
+    assert isinstance(asked.outcome(), OutcomeUnknown)
+    reports.exit()
+    assert others == []
 
 
 # A generation that was given up.

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -156,24 +157,30 @@ def test_events_wait_while_nobody_numbers_them(log: Log, heard: Subscription) ->
 def test_an_event_written_but_not_sent_is_sent_by_the_successor(
     log: Log, heard: Subscription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The subscriber waits in ``get`` and hears it without a later event, once."""
-    log.publish(1)
-    assert payloads(heard, 1) == [1]
+    """The subscriber, who waits already, hears it without a later event, once."""
 
     class Dead:
         def send_multipart(self, frames: list[bytes]) -> None:
             raise OSError("killed between journal and subscribers")
 
+    got: Seen = []
+    waiting, poll = threading.Event(), heard._poller.poll
+
+    def wait(timeout: int | None = None) -> Any:
+        waiting.set()
+        return poll(timeout)
+
+    monkeypatch.setattr(heard._poller, "poll", wait)
     monkeypatch.setattr(log.actor, "_out", Dead())
-    log.publish(2)
-    log.reports.exit()
-    assert log.written() == [1, 2]
-    got: list[int | tuple[int, int]] = []
     listener = threading.Thread(target=lambda: got.extend(payloads(heard, 1)))
     listener.start()
+    assert waiting.wait(PATIENCE)
+    log.publish(1)
+    log.reports.exit()
+    assert log.written() == [1]
     log.start()
     listener.join()
-    assert got == [2]
+    assert got == [1]
     assert heard.get(0) is None
 
 
@@ -360,21 +367,36 @@ def test_joining_in_a_storm_of_events_works(stage: Stage, log: Log) -> None:
         thread.join()
 
 
-def test_a_subscriber_outlives_the_log_in_the_middle_of_a_question(stage: Stage, log: Log) -> None:
-    """What it asks changes nothing, so it asks again."""
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_subscriber_outlives_the_log_in_the_middle_of_a_question(
+    stage: Stage, log: Log, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    """What it asks changes nothing, so it asks again, also when the log had begun to answer."""
     with Subscription(stage.bus, queue=1) as heard:
         log.publish(*range(50))
         stage.bus.call(EVENTS_ACTOR, Mark(b""))
-        gate = block(log.actor)
+        gate, answering = threading.Event(), threading.Event()
+
+        def mark(_: Mark) -> int:
+            answering.set()
+            gate.wait(PATIENCE)
+            raise Fenced("given up")
+
+        if begun:
+            monkeypatch.setattr(log.actor, "mark", mark)
+        else:
+            gate = block(log.actor)
         got: Seen = []
         listener = threading.Thread(target=lambda: got.extend(payloads(heard, 50)))
         listener.start()
         stage.in_flight(EVENTS_ACTOR, 1)
-        log.actor.post(RuntimeError("killed"))
-        gate.set()
-        log.reports.exit()
+        assert not begun or answering.wait(PATIENCE)
+        log.actor.context.fence.close()
+        stage.bus.routes.down(EVENTS_ACTOR, 1, "given up")
+        log.actor.post(Fenced("given up"))
         log.start()
         listener.join()
+        gate.set()
         assert got == list(range(50))
 
 

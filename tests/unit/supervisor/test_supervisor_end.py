@@ -148,6 +148,14 @@ def test_an_actor_that_hangs_in_its_stop_is_given_up(root: Root) -> None:
     assert root.worlds["b"].teardowns == []
 
 
+def test_a_brutal_stop_ends_the_thread_as_well(root: Root) -> None:
+    """Fenced at once, without a teardown; what it held is released by its own thread."""
+    sup = root.open(root.child("a", shutdown="brutal"))
+    sup.stop_child(("root", "a")).result(PATIENCE)
+    assert root.worlds["a"].released.get(timeout=PATIENCE) == 1
+    assert root.worlds["a"].teardowns == []
+
+
 # What is told.
 
 
@@ -199,6 +207,7 @@ def test_a_log_that_fails_does_not_end_supervision(root: Root, monkeypatch: pyte
     for n in range(2, 5):
         root.crash("root", "a")
         wait_for(sup, "a", lambda node, n=n: node.generation == n)  # type: ignore[misc]
+    assert sup.picture().state == "up"
 
 
 def test_a_bug_in_the_supervisor_fails_the_root(root: Root) -> None:
@@ -208,10 +217,16 @@ def test_a_bug_in_the_supervisor_fails_the_root(root: Root) -> None:
     def bug(now: float) -> None:
         raise ZeroDivisionError
 
+    stuck = root.child("stuck")
+    root.worlds["stuck"].blocked_starts = 1
+    waiting = sup.start_child(ROOT, stuck)
+    root.held("stuck")
     sup.post(bug)
     assert root.failed.get(timeout=PATIENCE) == "the root failed: error(ZeroDivisionError: )"
     with pytest.raises(InvalidConnection):
         root.bus.call("a", Echo("x"))
+    with pytest.raises(ActorUnavailable, match="root/stuck: the root was closed"):
+        waiting.result(PATIENCE)
     assert sup.close(PATIENCE)
 
 
@@ -263,9 +278,7 @@ def test_opening_and_closing_leaks_nothing(tmp_path: Path) -> None:
         for n in range(100):
             cycle(n)
         assert (threading.active_count(), process.num_fds()) == before
-        assert (
-            process.num_threads() <= threads + 5
-        )  # the kernel may still be ending some
+        assert process.num_threads() <= threads + 5  # the kernel may still be ending some
 
 
 def test_random_lives_of_a_real_tree(root: Root) -> None:

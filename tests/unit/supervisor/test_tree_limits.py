@@ -188,6 +188,11 @@ def test_one_that_dies_before_its_turn_is_not_restarted() -> None:
     world.kill("b")
     assert world.said() == ["stop b1"]
     assert world.generations("s", "z") == [1, 1]
+    told = [failed(each) for each in world.reports]
+    assert [(each.child, each.context, each.decision) for each in told] == [
+        ("a", "shutdown_error", "drop"),
+        ("b", "shutdown_error", "drop"),
+    ]
 
 
 def test_a_stop_during_a_start_stops_it() -> None:

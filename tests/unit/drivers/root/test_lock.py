@@ -92,9 +92,10 @@ def test_the_lock_outlives_no_owner_through_its_children(tmp_path: Path) -> None
         os._exit(0)
     os.close(read)
     lock.release()
-    RootLock.acquire(RootPaths(tmp_path)).release()
+    again = RootLock.acquire(RootPaths(tmp_path))
     os.close(write)
-    os.waitpid(pid, 0)
+    assert os.waitpid(pid, 0) == (pid, 0)
+    again.release()
 
 
 def test_a_removed_pid_file_locks_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
