@@ -92,7 +92,7 @@ def spawn(
         finally:
             os.close(writer)
         recorder_start = start_time(recorder) or 0
-        pid = _pid(answer.readline(), argv[0])
+        pid = _pid(answer.read(), argv[0])
     # A process of that number with another parent is a later one: the program was collected already.
     start = start_time(pid) if parent(pid) == recorder else None
     return Spawned(pid, start or 0, recorder, recorder_start)
@@ -130,7 +130,7 @@ def read_status(status_file: Path) -> int | None:
     """
     try:
         status = int(status_file.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: somebody else wrote it
         return None
     return 128 - status if status in SIGNALLED else status
 

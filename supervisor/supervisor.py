@@ -169,8 +169,8 @@ class Supervisor:
         else:
             task(time.monotonic())
         while actions := self._plan():
-            for action in actions:
-                self._carry_out(action)
+            for action in sorted(actions, key=lambda action: isinstance(action, Failed)):
+                self._carry_out(action)  # reports last: no restart waits for a log
 
     def _plan(self) -> list[Action]:
         self._planned = time.monotonic()

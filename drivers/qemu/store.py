@@ -6,6 +6,7 @@ later would kill those it cannot reconnect to: a guest's record is ``NAME.json``
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from embervirt.supervisor.identity import boot_id
 from embervirt.supervisor.processes import Watched
 
 FORMAT = 1
+RUN_DIRECTORY = re.compile(r"domain-([0-9]{1,9})-")
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -82,6 +84,11 @@ class Store:
                 yield record
             else:
                 self.forget(record)
+
+    def highest_id(self) -> int:
+        """Of the runs that left a directory, else 0: one without a record may still be alive."""
+        found = (RUN_DIRECTORY.match(path.name) for path in self._paths.qemu_lib.iterdir())
+        return max((int(match[1]) for match in found if match), default=0)
 
     def record(self, name: str) -> Record | None:
         """Of one guest, None when there is none."""

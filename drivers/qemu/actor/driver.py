@@ -28,7 +28,7 @@ class QemuDriver(Actor):
         """Definitions from disk; guests that are recorded get their actors, which find them."""
         self._domains.load()
         records = list(self._store.records())
-        self._face.tables.ids_after(max((record.id for record in records), default=0))
+        self._face.tables.ids_after(self._store.highest_id())
         self._face.adopting = [self._supervise(_plan(record)) for record in records]
 
     def _supervise(self, plan: Plan) -> Future[None]:

@@ -45,9 +45,10 @@ class Guest(Actor):
     def setup(self) -> None:
         """A record with this run's id means that its QEMU was started before."""
         record = self._store.record(self._plan.domain.name)
-        if record is not None and record.id == self._plan.id:
+        begun = self._plan.recorded or self.context.generation > 1
+        if begun and record is not None and record.id == self._plan.id:
             self._adopt(record)
-        elif self._plan.recorded or self.context.generation > 1:
+        elif begun:
             self._face.tables.running.drop(self.context.fence, self._plan.domain.uuid)
             self.finish(NORMAL)
         else:

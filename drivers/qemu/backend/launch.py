@@ -98,10 +98,13 @@ def _failure(command: Command, spawned: Spawned, output: int) -> LaunchFailed:
 
 @contextlib.contextmanager
 def _opened(log: Path) -> Iterator[int]:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(log, flags, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
+        descriptor = os.open(log, flags | os.O_CREAT | os.O_EXCL, 0o600)
         os.fchmod(descriptor, 0o600)  # whatever the umask
+    except FileExistsError:
+        descriptor = os.open(log, flags)
+    try:
         yield descriptor
     finally:
         os.close(descriptor)

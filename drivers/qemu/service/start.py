@@ -66,23 +66,24 @@ def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks
             command, deadline=deadline, on_event=callbacks.on_event, on_close=callbacks.on_close
         )
         undo.callback(launched.monitor.close)
+        watched = Watched(launched.identity, launched.spawned, str(command.status_file))
+        undo.callback(watched.status)
         process = Process.attach(launched.identity)
         if process is None:
             raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
-        undo.callback(stop.kill, process)
-        watched = Watched(launched.identity, launched.spawned, str(command.status_file))
-        record = _record(plan, watched, ram_dir)
-        undo.callback(store.forget, record)
-        store.keep(record)
+        run = Run(_record(plan, watched, ram_dir), process, launched.monitor)
+        undo.callback(revoke, run, store)
+        store.keep(run.record)
         if not plan.paused:
             launched.monitor.execute("cont", timeout=face.settings.qemu.qmp_timeout)
         undo.pop_all()
-    return Run(record, process, launched.monitor)
+    return run
 
 
 def revoke(run: Run, store: Store) -> None:
-    """Of a start that went well when what follows it did not."""
+    """Undo a start. The recorder is waited for: it writes into the directory that goes."""
     stop.kill(run.process)
+    run.record.process.status()
     run.monitor.close()
     store.forget(run.record)
 

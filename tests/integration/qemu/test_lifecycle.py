@@ -14,6 +14,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt.drivers.qemu.messages import Lifecycle
+from embervirt.drivers.qemu.service import describe
 from guest.domain import SECONDS, Events, kill, pid_of, qemus, small, uri, wait_until, watching
 
 UUID = "6c3c8b1e-4d0c-4f0e-9d4a-0b7f6e1d2c3b"
@@ -482,6 +483,25 @@ def test_a_qemu_that_ends_with_its_first_instruction_is_no_success(
     if domain.isActive():
         domain.destroy()
     assert nothing_is_left(conn, tmp_path / "root", before={"a.log"})
+
+
+def test_a_qemu_that_ends_before_the_start_is_over_leaves_nothing(
+    conn: libvirt.virConnect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ran, and was recorded, but nobody had been told: the start failed."""
+    domain, original = conn.defineXML(small("a")), describe.running
+
+    def killed(plan: Any, record: Any, *rest: Any) -> Any:
+        kill(record.process.identity.pid)
+        return original(plan, record, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(describe, "running", killed)
+        assert code_of(domain.create) == libvirt.VIR_ERR_INTERNAL_ERROR
+    assert domain.state() == [SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED]
+    assert nothing_is_left(conn, tmp_path / "root", before={"a.log"})
+    domain.create()
+    domain.destroy()
 
 
 # A guest by the name of a lock.

@@ -67,11 +67,10 @@ def undefine(peer: Peer, id_: int) -> None:
     peer.send(id=id_, to="secret", ask="secret.Undefine", body={"uuid": UUID})
 
 
-def crash(root: Root) -> None:
-    """Its gateway, once that is up: one that is down cannot crash."""
+def until_up(root: Root) -> None:
+    """Its gateway, for one that is down cannot crash."""
     with pytest.raises(InvalidArgument, match="gateway does not know"):
         root.call("gateway", Undefine(UUID))
-    root.crash("outside/gateway")
 
 
 # By the socket file.
@@ -191,20 +190,19 @@ def test_every_call_settles_however_often_the_gateway_dies(root: Path) -> None:
         under_way: set[int] = set()
         failures = 0
         for death in range(10):
+            until_up(made)
             for n in range(20):
                 under_way.add(20 * death + n)
                 undefine(peer, 20 * death + n)
-            crash(made)
-            while len(under_way) > 5:
+            made.crash("outside/gateway")
+            while len(under_way) > 5 or failures <= death:
                 told = peer.hear()
                 failures += told.get("event", {}).get("body", {}).get("child") == "gateway"
                 if "event" not in told:
                     under_way.remove(told["id"])
                     assert told["error"]["name"] in {"NoSecret", "NotStarted", "OutcomeUnknown"}
-        while under_way or failures < 10:
-            told = peer.hear()
-            failures += told.get("event", {}).get("body", {}).get("child") == "gateway"
-            under_way.discard(told["id"])
+        while under_way:
+            under_way.discard(peer.hear()["id"])
         assert made.bus.routes.in_flight("secret") == 0
         states = {each.id: (each.state, each.generation) for each in made.tree().children}
         assert {state for state, _ in states.values()} == {"up"} and states["drivers"] == ("up", 1)
@@ -215,7 +213,8 @@ def test_a_gateway_that_dies_too_often_ends_nobody_else(root: Path) -> None:
     few = {"supervision.driver_intensity": 2}
     with opened(root, IPC | QUICK | few) as made, closing(made.subscribe()) as events:
         for _ in range(3):
-            crash(made)
+            until_up(made)
+            made.crash("outside/gateway")
             assert events.get(SECONDS) is not None
         (gateway,) = made.tree().children[-1].children
         assert gateway.state == "quarantined"
@@ -313,7 +312,8 @@ def test_who_connects_while_there_is_no_gateway_is_let_in_by_the_next(root: Path
     let_in(root, keys[0])
     with opened(root, TCP) as made:
         for _ in range(3):
-            crash(made)
+            until_up(made)
+            made.crash("outside/gateway")
             assert attempt(made, keys) == "NoSecret"
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 import embervirt as libvirt
 from guest.domain import SECONDS, kill, pid_of, qemus, small, uri, watching
@@ -82,3 +86,49 @@ sys.stdin.readline()
         assert len(qemus(root)) == 1
         conn.root.crash("guests/2-other")
         conn.lookupByName("other").destroy()
+
+
+def test_a_guest_that_does_not_answer_is_never_started_twice(root: Path) -> None:
+    """Stopped by a signal while nobody had it: the open ends, a start is refused, the next open finds it."""
+    with libvirt.open(uri(root)) as conn:
+        conn.defineXML(small("a")).create()
+    pid = pid_of(root, "a")
+    os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    with libvirt.open(uri(root), settings={"qemu.qmp_timeout": 0.5}) as conn:
+        assert time.monotonic() - begun < 5
+        domain = conn.lookupByName("a")
+        with pytest.raises(libvirt.libvirtError, match="domain is already running") as refused:
+            domain.create()
+        assert refused.value.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID
+        assert qemus(root) == [pid]
+        assert psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    os.kill(pid, signal.SIGCONT)
+    with libvirt.open(uri(root)) as conn:
+        domain = conn.lookupByName("a")
+        assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+        domain.destroy()
+    assert qemus(root) == []
+
+
+GARBAGE = {"x": b"\0", "y": b"", "z": b"{}"}
+
+
+def test_a_record_that_is_garbage_costs_one_guest(root: Path) -> None:
+    """The driver opens, the other guests are there, and the garbage stays for whoever looks into it."""
+    with libvirt.open(uri(root)) as conn:
+        conn.defineXML(small("a")).create()
+        conn.defineXML(small("b")).create()
+    run = root / "run/qemu"
+    for name, content in GARBAGE.items():
+        (run / f"{name}.json").write_bytes(content)
+    (run / "b.json").write_text((run / "b.json").read_text().replace("<domain type='qemu'>", "<nonsense>"))
+    with libvirt.open(uri(root)) as conn:
+        assert conn.lookupByName("a").state()[0] == libvirt.VIR_DOMAIN_RUNNING
+        with pytest.raises(libvirt.libvirtError, match="domain is already running"):
+            conn.lookupByName("b").create()
+        conn.lookupByName("a").destroy()
+        assert conn.createXML(small("c")).ID() > 2
+        conn.lookupByName("c").destroy()
+    assert {path.name for path in run.glob("*.json")} == {"b.json", "x.json", "y.json", "z.json"}
+    assert len(qemus(root)) == 1

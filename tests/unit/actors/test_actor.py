@@ -49,7 +49,6 @@ def test_a_bug_ends_only_its_actor_and_tells_the_asker_at_once(stage: Stage, how
     with pytest.raises(InternalError, match=r"the actor failed with .* and was replaced") as caught:
         stage.bus.call("server", Fail(how))
     assert "secret-looking" not in str(caught.value)
-    assert stage.bus.routes.address("server") is None, "whoever calls next waits for the successor"
     reason = reports.exit()
     assert (reason.kind, reason.abnormal, reason.doing) == ("error", True, "Fail")
     assert str(reason).startswith("error(")
@@ -273,6 +272,25 @@ def test_a_deferred_reply_after_the_end_is_dropped(stage: Stage) -> None:
     future.set_result("late")
     stage.start(generation=2)
     assert stage.bus.call("server", Echo("x")) == "x"
+
+
+def test_whoever_calls_after_a_crash_waits_for_the_successor(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The actor is no longer listed when the asker hears of the bug."""
+    server, reports = stage.start()
+    listed: list[bytes | None] = []
+    reply = server.inbox.reply
+
+    def look(caller: bytes, header: bytes, body: bytes) -> None:
+        listed.append(stage.bus.routes.address("server"))
+        reply(caller, header, body)
+
+    monkeypatch.setattr(server.inbox, "reply", look)
+    with pytest.raises(InternalError, match="the actor failed with ValueError"):
+        stage.bus.call("server", Fail("error"))
+    assert listed == [None]
+    reports.exit()
 
 
 def test_notices_of_a_death_go_the_way_of_the_replies(stage: Stage) -> None:
