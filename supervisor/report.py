@@ -8,7 +8,7 @@ import msgspec
 
 from embervirt.actors.messages import Event
 from embervirt.supervisor.policy import GivingUp, Restarting
-from embervirt.supervisor.tree import Child, Failed
+from embervirt.supervisor.state import Child, Failed
 
 
 class ChildFailed(Event, frozen=True):

@@ -31,7 +31,8 @@ from embervirt.log import get_logger
 from embervirt.supervisor import report
 from embervirt.supervisor.policy import unreachable
 from embervirt.supervisor.spec import ChildSpec, Handle, Path
-from embervirt.supervisor.tree import NEVER, Abandon, Action, Changed, Child, Failed, Start, Stop, Tree
+from embervirt.supervisor.state import NEVER, Abandon, Action, Changed, Child, Failed, Start, Stop
+from embervirt.supervisor.tree import Tree
 
 Task = Callable[[float], None]
 CLOSED = "closed"

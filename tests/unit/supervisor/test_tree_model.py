@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from embervirt.actors.exits import NORMAL, SHUTDOWN, Exit
 from embervirt.supervisor.policy import Decision, GivingUp, Restarting
 from embervirt.supervisor.spec import Backoff, ChildSpec
-from embervirt.supervisor.tree import Child, Tree
+from embervirt.supervisor.state import Child
+from embervirt.supervisor.tree import Tree
 from unit.supervisor.world import AT_ONCE, ERROR, World, leaf, supervisor
 
 DELAYED = Backoff(initial=1.0, factor=2.0, cap=4.0, jitter=0.0, reset_after=20.0)

@@ -7,7 +7,8 @@ from typing import Any
 
 from embervirt.actors.exits import SHUTDOWN, Exit
 from embervirt.supervisor.spec import Backoff, ChildSpec, Starting, Strategy, Supervision
-from embervirt.supervisor.tree import Abandon, Action, Changed, Child, Failed, Start, Stop, Tree
+from embervirt.supervisor.state import Abandon, Action, Changed, Child, Failed, Start, Stop
+from embervirt.supervisor.tree import Tree
 
 ERROR = Exit("error", RuntimeError("boom"))
 AT_ONCE = Backoff(initial=0.0, cap=0.0, jitter=0.0)
