@@ -1,6 +1,6 @@
 """Every actor is killed ten times while a real Linux guest counts its seconds and a program goes on calling.
 
-25 s by default; ``EMBERVIRT_FAULT_SECONDS=60`` spreads the same kills over a minute.
+25 s by default; ``FAULT_SECONDS=60`` spreads the same kills over a minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from embervirt.supervisor.report import ChildFailed, Node
 from guest.domain import Console, Events, gapless, linux, pid_of, small, uri, watching
 from guest.image import READY, ensure
 
-SECONDS = float(os.environ.get("EMBERVIRT_FAULT_SECONDS", "22"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "22"))
 KILLS = 10
 GUEST = "guests/1-counter"
 ACTORS = ("events", "processes", "drivers/secret", "drivers/qemu", GUEST)
