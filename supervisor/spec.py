@@ -90,7 +90,8 @@ class ChildSpec:
     """One child. ``start`` must not block and may be called again; ``supervision`` makes it a supervisor.
 
     ``shutdown``: seconds it is given to end, ``brutal`` for none, ``infinity`` for all it needs.
-    ``name``: what the bus calls it, "" when it has no mailbox.
+    ``name``: what the bus calls it, "" when it has no mailbox. ``on_trial``: nothing is
+    kept of a child added later whose first start fails, as with OTP's ``start_child``; False if it is needed.
     """
 
     id: str
@@ -103,6 +104,7 @@ class ChildSpec:
     backoff: Backoff = field(default_factory=Backoff)
     permanent_errors: tuple[type[BaseException], ...] = ()
     on_give_up: GiveUp = "escalate"
+    on_trial: bool = True
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -37,7 +37,7 @@ class Tree:
     # What happened.
 
     def add(self, parent: Child, spec: ChildSpec, *, before: frozenset[str] = frozenset()) -> Child:
-        """A new child at the end, or in front of the first of ``before``; its first start is on trial.
+        """A new child at the end, or in front of the first of ``before``.
 
         Raises ValueError when there is one of that id, or no room for another.
         """
@@ -47,7 +47,7 @@ class Tree:
         limit = parent.spec.supervision.max_children if parent.spec.supervision else 0
         if limit is not None and len(parent.children) >= limit:
             raise ValueError(f"{parent.spec.id} has its {limit} children already (max_children)")
-        child = Child(spec, parent, trial=True)
+        child = Child(spec, parent, trial=spec.on_trial)
         later = {id_: parent.children.pop(id_) for id_ in list(parent.children) if id_ in before}
         parent.children.update({spec.id: child, **later})
         return child

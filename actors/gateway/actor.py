@@ -47,7 +47,8 @@ class Gateway(Actor):
         """Settle what a predecessor that was given up left behind; its subscribers stay."""
         self._give_up()
         self._unread = self._door.unread
-        self._calls = Calls(self.bus, self._door.calls, self._bounds.deadline, self._done, self._later)
+        fence, longest = self.context.fence, self._bounds.deadline
+        self._calls = Calls(self.bus, fence, self._door.calls, longest, self._done, self._later)
         self.resources.callback(self.bus.release, self._calls.socket)
         self._feed = Feed(self.bus, self._queue, self._door.subscribers, self._send, self._ask_events)
         self.resources.callback(self.bus.release, self._feed.socket)
@@ -111,10 +112,7 @@ class Gateway(Actor):
             self._accept(client, id_, request)
         except libvirtError as error:
             self._send(client, protocol.refusal(id_, error))
-        except BaseException as error:  # a bug of ours: told too, unless it will be given up
-            if all(call.id is not id_ for call in self._door.calls):
-                self._send(client, protocol.refusal(id_, codec.rebuild(codec.failure(error))))
-            raise
+        self._door.done(self.context.fence)
         return True
 
     def _accept(

@@ -18,6 +18,7 @@ import zmq
 from embervirt.actors import codec
 from embervirt.actors.bus import Bus, too_late
 from embervirt.actors.exchange import send
+from embervirt.actors.fence import Fence, Fenced
 from embervirt.actors.gateway import protocol
 from embervirt.actors.gateway.door import Call
 from embervirt.actors.messages import Header, ReplyHeader, Request
@@ -39,8 +40,11 @@ class Calls:
     the tree; ``post`` runs a function there. ``due``: when to call ``tick``, monotonic seconds.
     """
 
-    def __init__(self, bus: Bus, held: dict[Call, None], longest: float, done: Done, post: Post) -> None:
-        self._bus, self._held, self._longest, self._done, self._post = bus, held, longest, done, post
+    def __init__(
+        self, bus: Bus, fence: Fence, held: dict[Call, None], longest: float, done: Done, post: Post
+    ) -> None:
+        self._bus, self._fence, self._held, self._longest = bus, fence, held, longest
+        self._done, self._post = done, post
         self._sent: dict[int, Call] = {}
         self.socket, self._identity = bus.caller()
         self.due = math.inf
@@ -79,13 +83,14 @@ class Calls:
         """Send it; while its actor is not up it stays without ``pending``."""
         try:
             self._decode(call)
-            call.pending = self._bus.routes.admit(call.name, self._identity, 0.0)
+            with self._fence.guard():  # what a generation that was given up still does is not sent
+                self._send(call, self._bus.routes.admit(call.name, self._identity, 0.0))
         except OperationTimeout:
             self.due = min(self.due, time.monotonic() + RETRY)
+        except Fenced:
+            raise
         except libvirtError as error:
             self._end(call, error)
-        else:
-            self._send(call, call.pending)
 
     def _decode(self, call: Call) -> None:
         """Not before its driver is there, which brings the class."""
@@ -98,7 +103,7 @@ class Calls:
 
     def _send(self, call: Call, pending: Pending) -> None:
         assert call.request is not None
-        self._sent[pending.id] = call
+        call.pending, self._sent[pending.id] = pending, call
         header = Header(pending.id, call.request.kind, call.deadline, call.trace)
         send(self.socket, pending.address, codec.encode(header), call.body)
 
@@ -159,4 +164,4 @@ def lost(call: Call, routes: Routes) -> libvirtError:
         if call.pending.begun:
             text = f"the gateway ended while {call.name} handled the call; it may have happened"
             return OutcomeUnknown(text)
-    return NotStarted(f"the gateway ended before {call.name} began the call")
+    return NotStarted(f"the gateway ended before {call.name or 'anybody'} began the call")

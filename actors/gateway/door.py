@@ -50,10 +50,10 @@ class Call:
 
     client: Client | None
     id: Raw
-    name: str
-    started: float
-    deadline: float
-    trace: int
+    name: str = ""
+    started: float = 0.0
+    deadline: float = 0.0
+    trace: int = 0
     ask: protocol.Ask | None = None
     request: Request[object] | None = None
     body: bytes = b""
@@ -75,7 +75,8 @@ class Subscriber:
 class Door:
     """``listen`` and ``listen_tcp`` open it. ``largest``: bytes of a request; ``keys``: who may come by TCP.
 
-    ``calls`` are not answered yet; ``unread`` are answered, but their peers have no room for that.
+    ``taken`` is what an actor has in hand, ``calls`` are not answered yet, ``unread`` are, but their peers have
+    no room for that.
     """
 
     context: zmq.Context[zmq.Socket[bytes]]
@@ -83,6 +84,7 @@ class Door:
     keys: Callable[[], frozenset[str]] = frozenset
     sockets: list[zmq.Socket[bytes]] = field(default_factory=list)
     questions: zmq.Socket[bytes] | None = None
+    taken: tuple[Client, list[bytes]] | None = None
     calls: dict[Call, None] = field(default_factory=dict)
     unread: dict[Call, None] = field(default_factory=dict)
     subscribers: dict[Subscriber, None] = field(default_factory=dict)
@@ -138,16 +140,27 @@ class Door:
             yield self.questions
 
     def take_over(self, fence: Fence) -> list[Call]:
-        """What was left unanswered or unread; ``calls`` and ``unread`` are new ones from now on."""
+        """What was left in hand, unanswered or unread; ``calls`` and ``unread`` are new ones from now on."""
         with fence.guard():
             left = [*self.calls, *self.unread]
-            self.calls, self.unread = {}, {}
+            if self.taken is not None:
+                client, frames = self.taken
+                id_, _ = protocol.read(frames, self.largest)
+                begun = any(each.client == client and bytes(each.id) == bytes(id_) for each in left)
+                left += [] if begun else [Call(client, id_)]
+            self.taken, self.calls, self.unread = None, {}, {}
             return left
 
     def receive(self, fence: Fence, at: int) -> tuple[Client, list[bytes]] | None:
-        """The next message that came in by socket ``at``, None when there is none."""
+        """The next message that came in by socket ``at``, None when there is none; ``done`` with it follows."""
         with fence.guard():
-            return _received(self.sockets[at], at)
+            self.taken = _received(self.sockets[at], at)
+            return self.taken
+
+    def done(self, fence: Fence) -> None:
+        """It is answered, or among ``calls``."""
+        with fence.guard():
+            self.taken = None
 
     def send(self, fence: Fence, client: Client, frame: bytes) -> Sent:
         """To a peer. Never waits."""

@@ -77,19 +77,16 @@ class Feed:
             return False
         self._heard = True
         if kind == EVENT:
-            seq = _seq(line)
-            lacking = [each for each in list(self._subscribers) if self._event(each, seq, line)]
-            if lacking:
-                self._catch_up()
-            if seq < self._bus.published:
+            for each in list(self._subscribers):
+                self._event(each, _seq(line), line)
+            if self._behind():
                 self.due = min(self.due, time.monotonic() + HEARD)
         return True
 
-    def _event(self, to: Subscriber, seq: int, line: bytes) -> bool:
-        """Pass it on if it is the next one; True when one before it is missing."""
+    def _event(self, to: Subscriber, seq: int, line: bytes) -> None:
+        """Pass it on if it is the next one; what is missing before it ``tick`` asks for."""
         if seq == to.last + 1 and not to.full and self._tell(to, protocol.Happened(to.id, Raw(line))):
             to.last = seq
-        return seq > to.last + 1 and not to.full
 
     def _tell(self, to: Subscriber, what: Struct) -> bool:
         sent = self._send(to.client, protocol.encode(what))

@@ -61,7 +61,7 @@ class Console:
     """What a guest has printed, from its log: nothing is lost whoever reads, and when."""
 
     def __init__(self, root: Path, name: str) -> None:
-        self.path = root / "log" / "qemu" / f"{name}.console.log"
+        self.path = root / "log" / "qemu" / f"{name}.console"
 
     def text(self) -> str:
         """All of it, lines of earlier runs too."""

@@ -20,5 +20,6 @@ def guest_spec(plan: Plan, face: Face) -> ChildSpec:
         uses=USES,
         restart="transient",
         on_give_up="quarantine",
+        on_trial=not plan.recorded,
         start_timeout=face.settings.qemu.start_timeout + 5,
     )

@@ -38,6 +38,9 @@ KVM = "/dev/kvm"
 BOUNDED = ("/usr/bin/env", "--default-signal", "timeout", "--signal=KILL")
 """Ends the probed program in time even if this process is killed."""
 
+LATER = 1.0
+"""Seconds that ``BOUNDED`` waits longer than we do: it is for the case that we are gone."""
+
 OPTIONS = ("-S", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none,accel=kvm:tcg")
 
 MOST_OUTPUT = 4096
@@ -107,7 +110,7 @@ def _running(binary: str, output: int, seconds: float) -> Iterator[socket.socket
     with near:
         with far:
             chardev = f"socket,id=monitor,fd={far.fileno()}"
-            command = [*BOUNDED, f"{seconds:g}", binary, *OPTIONS]
+            command = [*BOUNDED, f"{seconds + LATER:g}", binary, *OPTIONS]
             child = subprocess.Popen(
                 [*command, "-chardev", chardev, "-mon", "chardev=monitor,mode=control"],
                 stdin=subprocess.DEVNULL,

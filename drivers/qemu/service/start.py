@@ -100,7 +100,7 @@ def _command(plan: Plan, face: Face, call: Call, ram_dir: Path) -> Command:
     make_directories([directory, ram_dir] if plan.domain.memory_in_file else [directory])
     key = MasterKey.create(directory)
     log = face.paths.qemu_log / f"{plan.domain.name}.log"
-    console = face.paths.qemu_log / f"{plan.domain.name}.console.log"
+    console = face.paths.qemu_log / f"{plan.domain.name}.console"
     capabilities = face.capabilities(plan.domain.devices.emulator)
 
     def argv(monitor_fd: int) -> list[str]:

@@ -25,9 +25,32 @@ def script(path: Path, body: str) -> Path:
     return path
 
 
-DISK = """<disk type='file'><driver name='qemu' type='raw'/><source file='{}'/>
+DISK = """<disk type='file'><driver name='qemu' type='{kind}'/><source file='{file}'/>
 <target dev='vda' bus='virtio'/></disk>"""
-FAILURES = ("exits", "is killed", "hangs up", "no disk", "bad disk", "no kernel", "bad device")
+INTERNAL, SYSTEM = libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_SYSTEM_ERROR
+FAILURES = {
+    "exits": ("echo some words >&2; echo last words >&2; exit 3", INTERNAL, "some words\nlast words"),
+    "is killed": ("kill -9 $$", INTERNAL, "process exited"),
+    "hangs up": ("exit 0", INTERNAL, "it said nothing"),
+    "no disk": (":", SYSTEM, "Cannot access storage file '{file}': No such file or directory"),
+    "no kernel": (":", SYSTEM, "unable to stat: {file}: No such file or directory"),
+    "bad disk": (":", INTERNAL, "Image is not in qcow2 format"),
+    "bad device": (":", INTERNAL, "{file}"),
+}
+"""What the emulator does with the guest, the code of the error, and what the message says."""
+
+
+def failing(what: str, devices: str, file: Path) -> str:
+    """The XML of a guest that fails in that way; ``file`` is what it misses, or cannot use."""
+    if what == "no kernel":
+        return small("a", devices=devices, uuid=UUID).replace("</os>", f"<kernel>{file}</kernel></os>")
+    if what == "bad device":
+        file.mkdir()
+    elif what == "bad disk":
+        file.write_bytes(b"")
+    if what.endswith(("disk", "device")):
+        devices += DISK.format(kind="qcow2" if what == "bad disk" else "raw", file=file)
+    return small("a", devices=devices, uuid=UUID)
 
 
 @pytest.mark.parametrize("how", ["create", "createXML"])
@@ -36,53 +59,28 @@ def test_a_start_that_fails_leaves_nothing(
     conn: libvirt.virConnect, tmp_path: Path, what: str, how: str
 ) -> None:
     """The error has libvirt's code and QEMU's last words; once it is mended the domain can be started."""
-    emulator, good = tmp_path / "emulator", tmp_path / "disk"
-    script(emulator, ":")
-    words = "echo some words >&2; echo last words >&2"
-    body = {"exits": f"{words}; exit 3", "is killed": "kill -9 $$", "hangs up": "exit 0"}
+    body, code, words = FAILURES[what]
+    emulator, file = script(tmp_path / "emulator", ":"), tmp_path / "file"
     devices = f"<emulator>{emulator}</emulator>"
-    xml = small("a", devices=devices, uuid=UUID)
-    if what.endswith("disk"):
-        xml = small("a", devices=devices + DISK.format(good), uuid=UUID)
-    elif what == "no kernel":
-        xml = xml.replace("</os>", f"<kernel>{good}</kernel></os>")
-    elif what == "bad device":
-        good.mkdir()
-        xml = small("a", devices=devices + DISK.format(good), uuid=UUID)
-    if what == "bad disk":
-        good.write_bytes(b"")
-        xml = xml.replace("type='raw'", "type='qcow2'")
-    if how == "create":
-        conn.defineXML(xml)
-    else:
-        conn.lookupByUUIDString(conn.defineXML(xml).UUIDString()).undefine()
-    if what in body:
-        script(emulator, body[what])
+    xml = failing(what, devices, file)
+    domain = conn.defineXML(xml)
+    if how == "createXML":
+        domain.undefine()
+    script(emulator, body)
     threads = threading.active_count()
     for _ in range(2):
         with pytest.raises(libvirt.libvirtError) as refused:
-            if how == "create":
-                conn.lookupByName("a").create()
-            else:
-                conn.createXML(xml)
-        missing = what in ("no disk", "no kernel")
-        code = libvirt.VIR_ERR_SYSTEM_ERROR if missing else libvirt.VIR_ERR_INTERNAL_ERROR
+            domain.create() if how == "create" else conn.createXML(xml)
         assert refused.value.get_error_code() == code, refused.value
-        if what == "exits":
-            assert "some words\nlast words" in str(refused.value)
-        elif what == "bad disk":
-            assert "Image is not in qcow2 format" in str(refused.value)
-        elif what not in body:
-            assert str(good) in str(refused.value)
-        assert nothing_is_left(conn, tmp_path / "root", before=set() if missing else {"a.log"})
+        assert words.format(file=file) in str(refused.value)
+        logs = set() if code == SYSTEM else {"a.log"}
+        assert nothing_is_left(conn, tmp_path / "root", before=logs)
     if how == "create":
-        assert conn.lookupByName("a").state() == [SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED]
-    else:
-        assert conn.listAllDomains() == []
+        assert domain.state() == [SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED]
+    assert len(conn.listAllDomains()) == (how == "create")
     assert threading.active_count() <= threads
     script(emulator, ":")
-    started = conn.createXML(small("a", devices=devices, uuid=UUID))
-    started.destroy()
+    conn.createXML(small("a", devices=devices, uuid=UUID)).destroy()
 
 
 def test_an_emulator_that_never_answers_is_given_up(tmp_path: Path) -> None:

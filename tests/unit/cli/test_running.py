@@ -141,7 +141,7 @@ def test_a_guest_nobody_can_destroy_ends_with_the_connection(
 @pytest.mark.parametrize(("copied", "rest"), [(0, b"this run"), (5, b"run"), (8, b""), (9, b"")])
 def test_the_log_has_what_the_console_had_no_time_to_say(tmp_path: Path, copied: int, rest: bytes) -> None:
     """Only of this run, and only what came after what was copied."""
-    path = tmp_path / "demo.console.log"
+    path = tmp_path / "demo.console"
     path.write_bytes(b"earlier run\n")
     log, out = Log(path), BytesIO()
     with path.open("ab") as written:
@@ -153,5 +153,5 @@ def test_the_log_has_what_the_console_had_no_time_to_say(tmp_path: Path, copied:
 def test_a_root_without_console_logs_says_no_more(tmp_path: Path) -> None:
     """With the setting ``qemu.console_log`` off there is no such file."""
     out = BytesIO()
-    Log(tmp_path / "demo.console.log").rest(3, out)
+    Log(tmp_path / "demo.console").rest(3, out)
     assert out.getvalue() == b""
