@@ -11,7 +11,7 @@ lint: setup
 	@scripts/lint
 
 unit: setup
-	@.venv/bin/pytest tests/unit
+	@.venv/bin/pytest tests/unit -n 2
 
 bench: setup guest
 	@.venv/bin/python bench/bench.py

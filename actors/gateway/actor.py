@@ -144,6 +144,7 @@ class Gateway(Actor):
             raise InvalidArgument(f"seconds {ask.seconds:g}: at most {longest:g} (setting gateway.deadline)")
         deadline = now + (ask.seconds or min(longest, self.bus.seconds))
         self._held[client] += 1
+        self._door.done(self.context.fence)
         self._calls.begin(Call(client, id_, ask.to, now, deadline, self.bus.new_trace(), ask))
 
     def _ask_events(self, request: Request[Any]) -> None:

@@ -75,8 +75,8 @@ class Subscriber:
 class Door:
     """``listen`` and ``listen_tcp`` open it. ``largest``: bytes of a request; ``keys``: who may come by TCP.
 
-    ``taken`` is what an actor has in hand, ``calls`` are not answered yet, ``unread`` are, but their peers have
-    no room for that.
+    ``taken`` is in an actor's hand, ``calls`` are not answered yet, ``unread`` are, but their peers have no
+    room for that.
     """
 
     context: zmq.Context[zmq.Socket[bytes]]
@@ -145,14 +145,12 @@ class Door:
             left = [*self.calls, *self.unread]
             if self.taken is not None:
                 client, frames = self.taken
-                id_, _ = protocol.read(frames, self.largest)
-                begun = any(each.client == client and bytes(each.id) == bytes(id_) for each in left)
-                left += [] if begun else [Call(client, id_)]
+                left.append(Call(client, protocol.read(frames, self.largest)[0]))
             self.taken, self.calls, self.unread = None, {}, {}
             return left
 
     def receive(self, fence: Fence, at: int) -> tuple[Client, list[bytes]] | None:
-        """The next message that came in by socket ``at``, None when there is none; ``done`` with it follows."""
+        """The next message that came in by socket ``at``, ``taken`` until ``done``; None: there is none."""
         with fence.guard():
             self.taken = _received(self.sockets[at], at)
             return self.taken

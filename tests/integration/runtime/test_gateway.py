@@ -124,11 +124,13 @@ def test_a_socket_left_by_a_dead_process_is_replaced(root: Path) -> None:
     """The root is ours, so nobody listens there; and the end of the root takes the socket away."""
     path = root / "run/embervirt/bus.sock"
     path.parent.mkdir(parents=True)
+    path.parent.chmod(0o755)
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
     with opened(root, IPC), connected(root) as peer:
         undefine(peer, 1)
         assert peer.hear()["error"]["name"] == "NoSecret"
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert not path.parent.exists()
 
 

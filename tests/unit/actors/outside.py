@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,8 +181,8 @@ class Outside:
         self.stage.bus.call(EVENTS_ACTOR, Mark(b"published"))
 
     def unread(self) -> None:
-        """Waits until something came in that nobody takes."""
-        assert self.door.sockets[0].poll(int(PATIENCE * 1000))
+        """Waits until something came in that nobody takes; using the socket would take the news."""
+        assert select.select([self.door.sockets[0].fileno()], [], [], PATIENCE)[0]
 
     def peer(self, identity: bytes = b"") -> Peer:
         """A new one."""

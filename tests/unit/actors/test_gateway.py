@@ -161,6 +161,37 @@ def test_nothing_with_a_token_comes_from_outside(tmp_path: Path) -> None:
 MODULES = ("one.harness", "another.harness")
 
 
+class Chain(msgspec.Struct, frozen=True):
+    """Without end, and without a token."""
+
+    next: Chain | None = None
+
+
+class Chained(Request[None], frozen=True):
+    """Any number of them."""
+
+    chain: Chain
+
+
+class Number(Request[None], frozen=True):
+    """Any number, as far as JSON is concerned."""
+
+    n: int
+
+
+def test_everything_else_may(tmp_path: Path) -> None:
+    """The server does not know these two, which is all that is wrong with them; but a number has 64 bits."""
+    with gatekept(tmp_path, msgspec.structs.replace(BOUNDS, allow=("test_gateway.*",))) as outside:
+        peer = outside.peer()
+        chained = peer.error(to="server", ask="test_gateway.Chained", body={"chain": {"next": {}}})
+        assert "server does not know Chained" in chained[1]
+        assert "server does not know Number" in peer.error(to="server", ask=NUMBER, body={"n": 2**63})[1]
+        assert "can't serialize ints" in peer.error(to="server", ask=NUMBER, body={"n": 2**65})[1]
+
+
+NUMBER = "test_gateway.Number"
+
+
 def test_a_short_name_of_two_requests_is_nobodys(peer: Peer) -> None:
     """Rather than the wrong one."""
     doubles = [msgspec.defstruct("Double", [], bases=(Request,), module=module) for module in MODULES]
@@ -313,17 +344,23 @@ def test_a_refused_actor_is_told_at_once(outside: Outside, peer: Peer) -> None:
 
 def test_a_driver_that_starts_slowly_delays_nobody_else(outside: Outside, peer: Peer) -> None:
     """It is started on first use, on a thread of its own; then its calls are answered."""
-    starting = threading.Event()
+    starting, found = threading.Event(), threading.Event()
 
     def missing(name: str) -> None:
         assert starting.wait(PATIENCE)
-        outside.stage.start(name)
+        outside.stage.bus.routes.expect(name)
+        found.set()
 
     outside.stage.bus.routes.missing = missing
     peer.send(id="slow", to="storage", ask="harness.Echo", body={"text": "up"})
+    impatient = peer.ask(id="impatient", to="storage", ask="harness.Count", seconds=0.05)
+    assert impatient["error"]["name"] == "OperationTimeout"
     assert peer.echo()["ok"]
     starting.set()
+    assert found.wait(PATIENCE)
+    outside.stage.start("storage")
     assert peer.hear() == {"id": "slow", "ok": True, "reply": "up"}
+    assert outside.reports.exits.empty()
 
 
 def test_a_driver_that_cannot_start_is_told(outside: Outside, peer: Peer) -> None:
@@ -371,16 +408,57 @@ def test_a_gateway_that_hangs_is_replaced(outside: Outside, peer: Peer) -> None:
     assert peer.echo("after")["reply"] == "after"
 
 
+def test_a_gateway_that_was_given_up_takes_and_sends_nothing(
+    outside: Outside, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs with a request in hand: that is settled by the successor, and has no effect later."""
+    hanging, wake = threading.Event(), threading.Event()
+
+    def hang(name: str, allow: object) -> None:
+        hanging.set()
+        wake.wait(PATIENCE)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(protocol, "check_allowed", hang)
+        peer.send(id="in hand", to="server", ask="harness.Count")
+        assert hanging.wait(PATIENCE)
+    outside.fence()
+    zombie = outside.reports
+    outside.start()
+    answer = peer.hear()
+    assert (answer["id"], answer["error"]["name"]) == ("in hand", "NotStarted")
+    busy = block(outside.gateway)
+    peer.send(id="next", to="server", ask="harness.Echo", body={"text": "hello"})
+    outside.unread()
+    wake.set()
+    assert "Fenced" in str(zombie.exit())
+    busy.set()
+    assert peer.hear() == {"id": "next", "ok": True, "reply": "hello"}
+    assert outside.stage.world.effects == 0
+
+
 def test_a_bug_in_the_gateway_is_told_to_who_met_it(
     outside: Outside, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And ends this generation."""
     with monkeypatch.context() as patched:
         patched.setattr(protocol, "check_allowed", lambda name, allow: 1 / 0)
-        assert peer.error(to="server", ask="harness.Count")[0] == "InternalError"
+        error = ("NotStarted", "operation failed: the gateway ended before anybody began the call")
+        assert peer.error(to="server", ask="harness.Count") == error
         assert "ZeroDivisionError" in str(outside.reports.exit())
     outside.start()
     assert peer.echo()["ok"]
+
+
+def test_the_end_of_the_root_is_told_for_a_gateway_that_hangs(outside: Outside, peer: Peer) -> None:
+    """Nobody else would answer what it held."""
+    peer.send(id="begun", to="server", ask="harness.Hold")
+    outside.stage.world.held.get(timeout=PATIENCE)
+    hanging = block(outside.gateway)
+    outside.fence()
+    outside.door.close()
+    assert peer.hear()["error"]["name"] == "InvalidConnection"
+    hanging.set()
 
 
 def test_the_end_of_the_root_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,8 +46,11 @@ def test_an_event_comes_as_the_journal_has_it(outside: Outside, peer: Peer) -> N
     assert (event["seq"], event["kind"], event["body"]) == (1, "unit.actors.harness.Happened", {"n": 0})
 
 
-def test_events_since_a_number_come_first(outside: Outside, peer: Peer) -> None:
-    """Then those that happen; more than the journal gives at once."""
+def test_events_since_a_number_come_first(
+    outside: Outside, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then those that happen; more than the journal gives at once, without a pause."""
+    monkeypatch.setattr(feed, "HEARD", 10 * PATIENCE)
     before = feed.PORTION + 30
     outside.publish(before)
     assert peer.subscribe(10) == 10
@@ -64,8 +68,11 @@ def test_calls_go_on_beside_a_subscription(outside: Outside, peer: Peer) -> None
     assert peer.hear()["id"] == "events"
 
 
-def test_what_the_publisher_dropped_is_asked_of_the_journal(outside: Outside, peer: Peer) -> None:
+def test_what_the_publisher_dropped_is_asked_of_the_journal(
+    outside: Outside, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The gateway was busy, and its queue of 100 is full."""
+    monkeypatch.setattr(feed, "ALIVE", 10 * PATIENCE)
     assert peer.subscribe() == 0
     outside.publish(1)
     assert peer.numbers(1) == [1]
@@ -84,6 +91,28 @@ def test_what_the_journal_has_no_more_is_told_to_be_lost(tmp_path: Path) -> None
         kept = [seq for seq, _ in outside.events._lines]
         assert kept[0] > 4
         assert peer.numbers(1 + len(kept)) == [[4, kept[0] - 1], *kept]
+
+
+def test_who_asks_for_more_while_the_journal_is_asked_gets_it_next(outside: Outside, peer: Peer) -> None:
+    """What is missing in an answer to another peer is not lost."""
+    outside.publish(10)
+    busy = block(outside.events)
+    peer.subscribe(5)
+    outside.stage.in_flight("events", 1)
+    other = outside.peer()
+    other.subscribe(0)
+    busy.set()
+    assert peer.numbers(5) == [6, 7, 8, 9, 10]
+    assert other.numbers(10) == list(range(1, 11))
+
+
+def test_an_idle_root_leaves_the_gateway_alone(outside: Outside, peer: Peer) -> None:
+    """Once it knows that it hears events, by a mark of its own, it looks after its peers every 10 s only."""
+    peer.subscribe()
+    until = time.monotonic() + PATIENCE
+    while outside.gateway._feed.due < time.monotonic() + feed.ALIVE / 2 and time.monotonic() < until:
+        assert peer.echo()["ok"]
+    assert outside.gateway._feed.due > time.monotonic() + feed.ALIVE / 2
 
 
 def test_events_go_on_after_the_death_of_their_actor(outside: Outside, peer: Peer) -> None:
