@@ -144,7 +144,7 @@ class Calls:
             elif call.pending is None and self._bus.routes.known(call.name):
                 self._forward(call)
         self.due = min((call.deadline for call in self._held), default=math.inf)
-        if any(call.pending is None for call in self._held):
+        if any(call.pending is None and self._bus.routes.known(call.name) for call in self._held):
             self.due = min(self.due, now + RETRY)
 
     def _expire(self, call: Call) -> None:

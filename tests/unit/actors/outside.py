@@ -26,6 +26,8 @@ BOUNDS = Bounds(
     ipc=True, tcp="", allow=("harness.*",), in_flight=100, max_message=100_000, deadline=PATIENCE
 )
 JSON = dict[str, Any]
+WAIT = int(PATIENCE * 500)
+"""Milliseconds in which a peer hears something: less than the deadlines inside, so that none helps."""
 
 JSONS: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -76,7 +78,7 @@ class Peer:
     def hear(self) -> JSON:
         """The next thing it is told, signs of life aside."""
         while True:
-            assert self.socket.poll(int(PATIENCE * 1000))
+            assert self.socket.poll(WAIT)
             told: JSON = json.loads(self.socket.recv())
             if told.keys() != {"id", "seq"}:
                 return told
@@ -93,7 +95,7 @@ class Peer:
     def subscribe(self, since: int | None = None, id_: Any = "events") -> int:
         """The number it starts after."""
         self.send(id=id_, subscribe=since)
-        assert self.socket.poll(int(PATIENCE * 1000))
+        assert self.socket.poll(WAIT)
         started: JSON = json.loads(self.socket.recv())
         assert started.keys() == {"id", "seq"}
         return int(started["seq"])
@@ -114,7 +116,7 @@ def answers(peer: Peer, count: int) -> list[JSON]:
     """So many answers: starts of subscriptions too, events and later signs of life not."""
     told: list[JSON] = []
     while len(told) < count:
-        assert peer.socket.poll(int(PATIENCE * 1000))
+        assert peer.socket.poll(WAIT)
         told.append(json.loads(peer.socket.recv()))
     return told
 

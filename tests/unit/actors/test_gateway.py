@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,9 @@ import pytest
 import zmq
 from hypothesis import HealthCheck, given, settings
 
+from embervirt.actors.fence import Fence, Fenced
 from embervirt.actors.gateway import actor, door, protocol
+from embervirt.actors.gateway.calls import Calls
 from embervirt.actors.handover import Token
 from embervirt.actors.messages import Message, Request
 from embervirt.errors import ActorUnavailable, InvalidConnection
@@ -342,25 +344,31 @@ def test_a_refused_actor_is_told_at_once(outside: Outside, peer: Peer) -> None:
     )
 
 
-def test_a_driver_that_starts_slowly_delays_nobody_else(outside: Outside, peer: Peer) -> None:
-    """It is started on first use, on a thread of its own; then its calls are answered."""
-    starting, found = threading.Event(), threading.Event()
+@pytest.mark.parametrize("up", [True, False])
+def test_a_driver_that_starts_slowly_delays_nobody_else(outside: Outside, peer: Peer, up: bool) -> None:
+    """It is started on first use, on a thread of its own; then its calls are answered that still wait."""
+    starting, found, one_at_a_time = threading.Event(), threading.Event(), threading.Lock()
 
     def missing(name: str) -> None:
         assert starting.wait(PATIENCE)
-        outside.stage.bus.routes.expect(name)
-        found.set()
+        with one_at_a_time:
+            if up and not found.is_set():
+                outside.stage.start(name)
+            elif not up:
+                outside.stage.bus.routes.expect(name)
+            found.set()
 
     outside.stage.bus.routes.missing = missing
-    peer.send(id="slow", to="storage", ask="harness.Echo", body={"text": "up"})
     impatient = peer.ask(id="impatient", to="storage", ask="harness.Count", seconds=0.05)
     assert impatient["error"]["name"] == "OperationTimeout"
+    peer.send(id="slow", to="storage", ask="harness.Echo", body={"text": "up"})
     assert peer.echo()["ok"]
     starting.set()
     assert found.wait(PATIENCE)
-    outside.stage.start("storage")
+    if not up:
+        outside.stage.start("storage")
     assert peer.hear() == {"id": "slow", "ok": True, "reply": "up"}
-    assert outside.reports.exits.empty()
+    assert outside.reports.exits.empty() and outside.stage.world.effects == 0
 
 
 def test_a_driver_that_cannot_start_is_told(outside: Outside, peer: Peer) -> None:
@@ -435,6 +443,29 @@ def test_a_gateway_that_was_given_up_takes_and_sends_nothing(
     busy.set()
     assert peer.hear() == {"id": "next", "ok": True, "reply": "hello"}
     assert outside.stage.world.effects == 0
+
+
+def test_a_closed_fence_closes_the_door(outside: Outside) -> None:
+    """Each step, whatever a generation that was given up is about to do."""
+    fence, bus = Fence("gateway", 0), outside.stage.bus
+    held: dict[door.Call, None] = {}
+    calls = Calls(bus, fence, held, 1.0, lambda call, result: None, lambda task: None)
+    fence.close()
+    client = door.Client(0, b"\0")
+    ask = protocol.Ask("server", "harness.Count")
+    steps: list[Callable[[], object]] = [
+        lambda: outside.door.take_over(fence),
+        lambda: outside.door.receive(fence, 0),
+        lambda: outside.door.done(fence),
+        lambda: outside.door.send(fence, client, b"{}"),
+        lambda: outside.door.descriptors(fence),
+        lambda: calls.begin(door.Call(client, protocol.NULL, "server", 0.0, 1.0, 1, ask)),
+    ]
+    for step in steps:
+        with pytest.raises(Fenced):
+            step()
+    bus.release(calls.socket)
+    assert bus.routes.in_flight("server") == 0
 
 
 def test_a_bug_in_the_gateway_is_told_to_who_met_it(
