@@ -113,7 +113,7 @@ class Feed:
         if isinstance(result, Journal):
             for line in result.lines:
                 self._from_journal(request.seq, _seq(line), line)
-            if len(result.lines) == PORTION:
+            if result.lines:  # there may be more, or have been while nobody listened
                 self._catch_up()
 
     def _from_journal(self, asked: int, seq: int, line: bytes) -> None:

@@ -194,11 +194,13 @@ class Outside:
         """Peers, all generations, the door."""
         self.context.destroy(0)
         self.stage.world.gate.set()
+        ends = []
         for gateway, reports in self.all:
             gateway.post(Stop())
-            if not gateway.inbox._closed:
-                reports.exit()
+            if not (gateway.inbox._closed and reports.exits.empty()):
+                ends.append(reports.exit())
         self.door.close()
+        assert [each for each in ends if each.abnormal] == []
 
 
 @contextmanager

@@ -43,6 +43,16 @@ def settle(outside: Outside, peer: Peer) -> None:
         assert peer.echo()["ok"]
 
 
+def past(outside: Outside, count: int) -> None:
+    """So many events that the gateway has heard: who asks for them gets them from the journal."""
+    witness = outside.peer()
+    start = witness.subscribe()
+    settle(outside, witness)
+    outside.publish(count)
+    assert witness.numbers(count) == list(range(start + 1, start + count + 1))
+    witness.socket.close(0)
+
+
 def test_an_event_comes_as_the_journal_has_it(outside: Outside, peer: Peer) -> None:
     """Under the id of the subscription."""
     assert peer.subscribe(id_=["mine"]) == 0
@@ -57,9 +67,9 @@ def test_events_since_a_number_come_first(
     outside: Outside, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then those that happen; more than the journal gives at once, without a pause."""
-    monkeypatch.setattr(feed, "HEARD", 10 * PATIENCE)
     before = feed.PORTION + 30
-    outside.publish(before)
+    past(outside, before)
+    monkeypatch.setattr(feed, "HEARD", 10 * PATIENCE)
     assert peer.subscribe(10) == 10
     outside.publish(5)
     assert peer.numbers(before - 5) == list(range(11, before + 6))
@@ -92,7 +102,7 @@ def test_what_the_journal_has_no_more_is_told_to_be_lost(tmp_path: Path) -> None
     """As the first and the last number that are gone."""
     with gatekept(tmp_path, keep=10) as outside:
         peer = outside.peer()
-        outside.publish(35)
+        past(outside, 35)
         peer.subscribe(3)
         kept = [seq for seq, _ in outside.events._lines]
         assert kept[0] > 4
@@ -101,7 +111,7 @@ def test_what_the_journal_has_no_more_is_told_to_be_lost(tmp_path: Path) -> None
 
 def test_who_asks_for_more_while_the_journal_is_asked_gets_it_next(outside: Outside, peer: Peer) -> None:
     """What is missing in an answer to another peer is not lost."""
-    outside.publish(10)
+    past(outside, 10)
     busy = block(outside.events)
     peer.subscribe(5)
     outside.stage.in_flight("events", 1)
