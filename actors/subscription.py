@@ -19,6 +19,9 @@ from embervirt.actors.messages import Numbered, Request
 from embervirt.errors import InvalidArgument, NotStarted, OperationTimeout, OutcomeUnknown
 
 R = TypeVar("R")
+AGAIN = 0.5
+"""Seconds after which a mark that did not come through, though others did, counts as dropped."""
+
 HEARD = 50
 """Milliseconds after which an event or a mark that was sent and not heard counts as dropped."""
 
@@ -75,16 +78,26 @@ class Subscription:
     def _synchronise(self) -> int:
         """Wait for a mark of our own to come through: from then on everything is heard.
 
-        One may be dropped: sent before this subscription was known, or into a full queue.
+        One may be dropped: sent before this subscription was known, or into a full queue. In a storm of
+        events no silence tells so, therefore another is sent from time to time.
         """
         deadline = time.monotonic() + self._bus.seconds
+        sent: dict[bytes, int] = {}
         while time.monotonic() < deadline:
             nonce = os.urandom(8)
-            seq = self._ask(Mark(nonce))
-            while self._socket.poll(HEARD):
-                if self._socket.recv_multipart()[1] == nonce:
-                    return seq
+            sent[nonce] = self._ask(Mark(nonce))
+            seq = self._marked(sent, time.monotonic() + AGAIN)
+            if seq is not None:
+                return seq
         raise OperationTimeout("the events of this root did not reach a new subscriber")
+
+    def _marked(self, sent: dict[bytes, int], until: float) -> int | None:
+        """The number that goes with the first of these marks to come through, None when none does by then."""
+        while time.monotonic() < until and self._socket.poll(HEARD):
+            seq = sent.get(self._socket.recv_multipart()[1])
+            if seq is not None:
+                return seq
+        return None
 
     def _catch_up(self) -> None:
         self._synchronise()

@@ -14,7 +14,8 @@ from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.states import Transition
 from embervirt.drivers.qemu.store import Store
 from embervirt.drivers.qemu.tables import Definition, Tables
-from embervirt.errors import OperationInvalid
+from embervirt.drivers.qemu.validate import check_name
+from embervirt.errors import InvalidArgument, OperationInvalid
 
 START_PAUSED, START_AUTODESTROY = 1, 2
 
@@ -35,10 +36,11 @@ class Domains:
 
     def define(self, request: Define) -> DomainRef:
         """New, or in place of the definition with the same name and UUID."""
+        domain = _described(request)
         self._check_unique(request.name, request.uuid)
         known = self._tables.definitions.get(request.uuid)
         self._store.define(request.name, request.xml)
-        row = Definition(request.uuid, request.name, request.xml, model_of(request.xml))
+        row = Definition(request.uuid, request.name, request.xml, domain)
         self._tables.definitions.put(self._fence, row.uuid, row)
         added = states.DEFINED_ADDED if known is None else states.DEFINED_UPDATED
         return self._announce(row.name, row.uuid, added)
@@ -71,11 +73,12 @@ class Domains:
 
     def prepare(self, request: Create) -> Plan:
         """What to start. Raises when it runs, is being started, or clashes with another."""
-        if request.xml:
+        given = _described(request) if request.xml else None
+        if given is not None:
             self._check_unique(request.name, request.uuid)
         if request.uuid in self._tables.running.rows or request.uuid in self._tables.starting:
             self._refuse_start(request)
-        domain, xml = (model_of(request.xml), request.xml) if request.xml else self._defined(request.uuid)
+        domain, xml = (given, request.xml) if given is not None else self._defined(request.uuid)
         self._tables.starting[domain.uuid] = domain.name
         paused, autodestroy = bool(request.flags & START_PAUSED), bool(request.flags & START_AUTODESTROY)
         return Plan(next(self._tables.ids), domain, xml, paused, autodestroy)
@@ -96,3 +99,16 @@ class Domains:
         id_ = -1 if running is None else running.id
         self._publish(Lifecycle(name, uuid, id_, *transition))
         return DomainRef(name, uuid, id_)
+
+
+def _described(request: Define | Create) -> Domain:
+    """What a message says, which may come from another process: its name becomes a file's.
+
+    Raises InvalidArgument when the message and its XML name different domains, XmlError and its leaves.
+    """
+    domain = model_of(request.xml)
+    if (domain.name, domain.uuid) != (request.name, request.uuid):
+        says = f"its XML says {domain.name!r} {domain.uuid!r}"
+        raise InvalidArgument(f"{type(request).__name__} of {request.name!r} {request.uuid!r}: {says}")
+    check_name(domain.name)
+    return domain

@@ -13,11 +13,12 @@ import msgspec
 import pytest
 import structlog
 
+from embervirt.actors import subscription
 from embervirt.actors.actor import Context, Stop
 from embervirt.actors.bus import EVENTS_ACTOR
 from embervirt.actors.event_log import EventLog, Mark, Since
 from embervirt.actors.fence import Fenced
-from embervirt.actors.messages import Event, Message, Numbered
+from embervirt.actors.messages import Event, Message, Numbered, Request
 from embervirt.actors.subscription import Overflow, Subscription
 from embervirt.errors import InvalidArgument, InvalidConnection
 from unit.actors.harness import PATIENCE, Happened, Reports, Stage, block, staged
@@ -446,3 +447,34 @@ def test_an_event_of_a_driver_that_is_not_there_is_none(stage: Stage, log: Log, 
     del Message.kinds[Passing.kind]
     assert got.event() is None
     assert msgspec.json.decode(got.body) == {"n": 1}
+
+
+def test_a_dropped_mark_is_sent_again_though_events_never_pause(
+    stage: Stage, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a silence that would tell of its loss; the first mark never arrives here."""
+    real, asked = Subscription._ask, []
+
+    def ask(self: Subscription, request: Request[Any]) -> Any:
+        asked.append(request)
+        stranger = Mark(b"stranger") if isinstance(request, Mark) and len(asked) == 1 else request
+        return real(self, stranger)
+
+    monkeypatch.setattr(Subscription, "_ask", ask)
+    monkeypatch.setattr(subscription, "AGAIN", 0.05)
+    over = threading.Event()
+
+    def storm() -> None:
+        while not over.is_set():
+            log.publish(0)
+            stage.bus.call(EVENTS_ACTOR, Mark(b""))
+
+    thread = threading.Thread(target=storm)
+    thread.start()
+    try:
+        with Subscription(stage.bus) as heard:
+            assert heard.seq >= 0
+    finally:
+        over.set()
+        thread.join()
+    assert len(asked) > 1
