@@ -136,7 +136,7 @@ def test_a_secret_opens_a_disk_for_one_run(cli: Cli) -> None:
     key.write_bytes(b"pass\xc3\xa4word")
     disk = cli.folder / "disk.luks"
     create = ["qemu-img", "create", "-q", "--object", f"secret,id=key,file={key}", "-f", "luks"]
-    subprocess.run([*create, "-o", "key-secret=key,iter-time=100", disk, "8M"], check=True)
+    subprocess.run([*create, "-o", "key-secret=key,iter-time=10,hash-alg=sha512", disk, "8M"], check=True)
     guest = cli.file("guest.xml", LINUX.format(disk=LUKS.format(disk), more=""))
     secret = cli.file("secret.xml", SECRET)
     with cli.running("run", "--secret", f"{secret},{key}", guest, root=True) as running:
