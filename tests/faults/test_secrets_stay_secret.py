@@ -116,6 +116,7 @@ def test_no_value_reaches_a_traceback(
     with conn.root.subscribe(since=0) as events:
         while "ChildFailed" not in (line := str(events.get(5))):
             assert not found_in(line.encode(), values)
+    conn.close()  # the log line may come after the event, but before the supervisor's end
     assert "a bug with" in caplog.text
     assert not found_in(caplog.text.encode(), values)
 
