@@ -10,8 +10,7 @@ import msgspec
 from embervirt.actors.messages import Failure, Header, Message, ReplyHeader, Request
 from embervirt.errors import InternalError, libvirtError
 
-_encode = msgspec.msgpack.Encoder().encode
-encode = _encode
+encode = msgspec.msgpack.Encoder().encode
 
 
 @cache

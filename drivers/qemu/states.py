@@ -43,11 +43,9 @@ DEFINED_UPDATED = Transition(0, 1)
 UNDEFINED_REMOVED = Transition(1, 0)
 STARTED_BOOTED = Transition(2, 0)
 SUSPENDED_PAUSED = Transition(3, 0)
-SUSPENDED_IO_ERROR = Transition(3, 2)
 RESUMED_UNPAUSED = Transition(4, 0)
 SHUTDOWN_GUEST = Transition(6, 1)
 SHUTDOWN_HOST = Transition(6, 2)
-CRASHED_PANICKED = Transition(8, 0)
 
 
 MISSED = {

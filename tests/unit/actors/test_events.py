@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -346,26 +347,33 @@ def test_the_journal_is_bounded(stage: Stage, tmp_path: Path) -> None:
     assert journal.first == log.written()[0]
 
 
-def test_joining_in_a_storm_of_events_works(stage: Stage, log: Log) -> None:
-    """M02: a mark that is dropped, because the subscription was not known yet, is sent again."""
+@contextmanager
+def storm(stage: Stage, log: Log) -> Iterator[None]:
+    """Events without a pause, from a thread of their own."""
     over = threading.Event()
 
-    def storm() -> None:
+    def publish() -> None:
         while not over.is_set():
             log.publish(0)
             stage.bus.call(EVENTS_ACTOR, Mark(b""))
 
-    thread = threading.Thread(target=storm)
+    thread = threading.Thread(target=publish)
     thread.start()
     try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_joining_in_a_storm_of_events_works(stage: Stage, log: Log) -> None:
+    """M02: a mark that is dropped, because the subscription was not known yet, is sent again."""
+    with storm(stage, log):
         for _ in range(15):
             with Subscription(stage.bus) as heard:
                 got = heard.get(PATIENCE)
                 assert isinstance(got, Numbered)
                 assert got.seq == heard.seq
-    finally:
-        over.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -462,19 +470,6 @@ def test_a_dropped_mark_is_sent_again_though_events_never_pause(
 
     monkeypatch.setattr(Subscription, "_ask", ask)
     monkeypatch.setattr(subscription, "AGAIN", 0.05)
-    over = threading.Event()
-
-    def storm() -> None:
-        while not over.is_set():
-            log.publish(0)
-            stage.bus.call(EVENTS_ACTOR, Mark(b""))
-
-    thread = threading.Thread(target=storm)
-    thread.start()
-    try:
-        with Subscription(stage.bus) as heard:
-            assert heard.seq >= 0
-    finally:
-        over.set()
-        thread.join()
+    with storm(stage, log), Subscription(stage.bus) as heard:
+        assert heard.seq >= 0
     assert len(asked) > 1
