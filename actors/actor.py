@@ -8,7 +8,6 @@ none of them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ import pykka
 from msgspec import MsgspecError
 from pykka._envelope import Envelope
 
+from embervirt import world
 from embervirt.actors import codec
 from embervirt.actors.bus import Bus
 from embervirt.actors.exits import NORMAL, SHUTDOWN, Exit
@@ -92,7 +92,6 @@ class Actor(pykka.ThreadingActor):
     ``resources`` is closed at the end of the generation, whatever ended it.
     """
 
-    use_daemon_thread = True
     handlers: ClassVar[dict[type[Message], str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -126,7 +125,7 @@ class Actor(pykka.ThreadingActor):
 
     def launch(self) -> None:
         """Start the thread. Pykka's ``start`` would also list the actor in the global registry."""
-        self._start_actor_loop()
+        world.Thread(target=self._actor_loop, name=f"embervirt-{self.context.name}", daemon=True).start()
 
     # What subclasses override.
 
@@ -197,14 +196,14 @@ class Actor(pykka.ThreadingActor):
 
     def _control(self, message: Any) -> None:
         if isinstance(message, Stop):
-            self.activity = Activity("stop", time.monotonic())
+            self.activity = Activity("stop", world.monotonic())
             self.context.fence.check()
             self.finish(SHUTDOWN)
             self.teardown()
         elif isinstance(message, BaseException):
             raise message
         else:
-            self.activity = Activity(getattr(message, "__qualname__", "task"), time.monotonic())
+            self.activity = Activity(getattr(message, "__qualname__", "task"), world.monotonic())
             message()
 
     def post(self, task: Callable[[], None] | BaseException) -> None:
@@ -220,7 +219,7 @@ class Actor(pykka.ThreadingActor):
         if header.id and not self.bus.routes.begin(header.id):
             return
         what = header.kind.rpartition(".")[2]
-        self.activity = Activity(what, time.monotonic(), header.deadline, header.trace)
+        self.activity = Activity(what, world.monotonic(), header.deadline, header.trace)
         self._answer(mail.caller, header, lambda: self.handle(self._decoded(header, mail.body)))
 
     def _decoded(self, header: Header, body: bytes) -> Message:

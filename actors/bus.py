@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
-import time
 from collections import deque
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import zmq
 
+from embervirt import world
 from embervirt.actors import codec
 from embervirt.actors.exchange import ACTORS, CALLS, EVENTS, TRACE, Exchange, send, socket
 from embervirt.actors.handover import Handover
@@ -56,7 +55,7 @@ class Bus:
         self.published = 0
         self._pid = os.getpid()
         self._traces, self._callers = itertools.count(1), itertools.count(1)
-        self._lock = threading.Condition()
+        self._lock = world.Condition()
         self._idle: list[Caller] = []
         self._busy, self._in_flight = 0, in_flight
         self._closing = False
@@ -137,13 +136,13 @@ class Bus:
         actor that died before it began it.
         """
         self._check_process()
-        until = time.monotonic() + (request.seconds or self.seconds) if deadline is None else deadline
+        until = world.monotonic() + (request.seconds or self.seconds) if deadline is None else deadline
         trace = self.new_trace() if trace is None else trace
         while True:
             try:
                 return self._once(name, request, until, trace)
             except NotStarted:
-                if not request.safe or time.monotonic() >= until:
+                if not request.safe or world.monotonic() >= until:
                     raise
 
     def _once(self, name: str, request: Request[R], deadline: float, trace: int) -> R:
@@ -178,7 +177,7 @@ class Bus:
     def _reply(sock: zmq.Socket[bytes], id_: int, deadline: float) -> tuple[ReplyHeader, bytes] | None:
         """The reply to ``id_``; what else arrives belongs to calls that were given up."""
         while True:
-            left = deadline - time.monotonic()
+            left = deadline - world.monotonic()
             sock.setsockopt(zmq.RCVTIMEO, max(0, int(left * 1000) + 1))
             try:
                 _, head, body = sock.recv_multipart()
@@ -203,7 +202,7 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Hand an event to the events actor; it waits in the outbox while that actor restarts."""
-        self.outbox.append((os.urandom(8).hex(), event))
+        self.outbox.append((world.token_bytes(8).hex(), event))
         self.tell(EVENTS_ACTOR, Drain())
 
     def subscriber(self, queue: int, endpoint: str = EVENTS) -> zmq.Socket[bytes]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from collections import deque
 from itertools import islice
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from embervirt import world
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.bus import Drain
 from embervirt.actors.exchange import PUBLISH, socket
@@ -109,7 +109,7 @@ class EventLog(Actor):
 
     def _publish(self, id_: str, event: Event) -> None:
         body = msgspec.Raw(msgspec.json.encode(event))
-        numbered = Numbered(self._seq + 1, time.time(), id_, event.kind, body)
+        numbered = Numbered(self._seq + 1, world.wall(), id_, event.kind, body)
         line = msgspec.json.encode(numbered)
         self._commit(numbered.seq, line + b"\n")
         self._seq = numbered.seq

@@ -11,11 +11,12 @@ that actor, because inproc peers never reconnect to a replaced socket.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from typing import Any
 
 import zmq
-from zmq.devices import monitored_queue
+
+from embervirt import world
 
 CALLS = "inproc://calls"
 ACTORS = "inproc://actors"
@@ -49,17 +50,17 @@ class Exchange:
     """The ZeroMQ context of a root with its two compiled threads; ``close`` waits for both."""
 
     def __init__(self) -> None:
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.context: zmq.Context[zmq.Socket[bytes]] = world.Context()
         self.context.max_sockets = 16384
         try:
             exchange, events = self._exchange_sockets(), self._event_sockets()
         except zmq.ZMQError:  # no descriptors left
             self.context.destroy(0)
             raise
-        self._ending = threading.Thread(target=self._end, name="embervirt-ending", daemon=True)
+        self._ending = world.Thread(target=self._end, name="embervirt-ending", daemon=True)
         self._threads = [
             self._run("exchange", exchange, self._exchange),
-            self._run("events", events, lambda into, out: zmq.proxy(into, out)),
+            self._run("events", events, lambda into, out: world.proxy(into, out)),
         ]
 
     def _bound(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
@@ -81,12 +82,12 @@ class Exchange:
 
     @staticmethod
     def _exchange(*sockets: zmq.Socket[bytes]) -> None:
-        monitored_queue(*sockets, b"request", b"reply")
+        world.monitored_queue(*sockets, b"request", b"reply")
 
     @staticmethod
     def _run(
         name: str, sockets: list[zmq.Socket[bytes]], device: Callable[..., object]
-    ) -> threading.Thread:
+    ) -> Any:
         def run() -> None:
             try:
                 device(*sockets)
@@ -96,7 +97,7 @@ class Exchange:
                 for each in sockets:
                     each.close(0)
 
-        thread = threading.Thread(target=run, name=f"embervirt-{name}", daemon=True)
+        thread = world.Thread(target=run, name=f"embervirt-{name}", daemon=True)
         thread.start()
         return thread
 

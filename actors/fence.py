@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from embervirt import world
 from embervirt.errors import InternalError
 
 
@@ -18,7 +18,7 @@ class Fence:
 
     def __init__(self, name: str, generation: int) -> None:
         self.name, self.generation = name, generation
-        self._lock = threading.Lock()
+        self._lock = world.Lock()
         self._closed = False
 
     @contextmanager

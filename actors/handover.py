@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
-import time
 from typing import Any, NewType
 
+from embervirt import world
 from embervirt.errors import InternalError
 
 Token = NewType("Token", str)
@@ -17,12 +15,12 @@ class Handover:
     """Maps a token to one object: taken once, freed at its deadline, all dropped at ``clear``."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = world.Lock()
         self._held: dict[Token, tuple[float, Any]] = {}
 
     def put(self, value: Any, deadline: float) -> Token:
         """Keep ``value`` until ``deadline`` (monotonic seconds); the token says nothing about it."""
-        token = Token(secrets.token_hex(16))
+        token = Token(world.token_bytes(16).hex())
         with self._lock:
             self._expire()
             self._held[token] = (deadline, value)
@@ -38,7 +36,7 @@ class Handover:
         return held[1]
 
     def _expire(self) -> None:
-        now = time.monotonic()
+        now = world.monotonic()
         for token in [token for token, (deadline, _) in self._held.items() if deadline < now]:
             del self._held[token]
 

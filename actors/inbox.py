@@ -7,9 +7,6 @@ actor's thread only; ``put`` may be called by any thread.
 from __future__ import annotations
 
 import math
-import os
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +15,7 @@ from typing import Any, NamedTuple
 import zmq
 from pykka._envelope import Envelope
 
+from embervirt import world
 from embervirt.actors.exchange import ACTORS, CALLS, send, socket
 
 
@@ -33,21 +31,21 @@ class Inbox:
     """Control lane first, then descriptors that became ready, then mail."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = world.Lock()
         self._lane: deque[Envelope[Any]] = deque()
-        self._wake = -1
+        self._wake: world.Wake | None = None
         self._closed = False
         self._watched: dict[int, Callable[[], None]] = {}
         self._alarm: tuple[float, Callable[[], None]] | None = None
-        self._poller = zmq.Poller()
+        self._poller = world.Poller()
         self._socket: zmq.Socket[bytes] | None = None
 
     def open(self, context: zmq.Context[zmq.Socket[bytes]], address: bytes) -> None:
         """Connect as ``address`` and wait until the exchange routes to it: a hello of its own comes back."""
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._wake = world.make_wake()
         sock = self._socket = socket(context, zmq.DEALER, address)
         sock.connect(ACTORS)
-        self._poller.register(self._wake, zmq.POLLIN)
+        self._poller.register(self._wake.fileno(), zmq.POLLIN)
         self._poller.register(sock, zmq.POLLIN)
         with socket(context, zmq.DEALER, b"hello " + address) as hello:
             hello.connect(CALLS)
@@ -60,8 +58,8 @@ class Inbox:
             if self._closed:
                 return
             self._lane.append(envelope)
-            if self._wake >= 0:  # before ``open`` nobody waits yet
-                os.eventfd_write(self._wake, 1)
+            if self._wake is not None:  # before ``open`` nobody waits yet
+                self._wake.ring()
 
     def get(self) -> Envelope[Any]:
         """The next message; blocks until there is one."""
@@ -74,8 +72,8 @@ class Inbox:
         """Until there is something; into the lane with it, but mail only if nothing else came before."""
         mail = False
         for ready, _ in self._poller.poll(milliseconds):
-            if ready == self._wake:
-                os.eventfd_read(self._wake)
+            if self._wake is not None and ready == self._wake.fileno():
+                self._wake.clear()
             elif isinstance(ready, int):
                 self._lane.append(Envelope(partial(self._fire, ready)))
             else:
@@ -92,7 +90,7 @@ class Inbox:
 
     def _ring(self, when: float, task: Callable[[], None]) -> bool:
         """The alarm into the lane, when it is time."""
-        if when > time.monotonic():
+        if when > world.monotonic():
             return False
         self._alarm = None
         self._lane.append(Envelope(task))
@@ -100,7 +98,7 @@ class Inbox:
 
     def _patience(self) -> int | None:
         """Milliseconds until the alarm, rounded up."""
-        return None if self._alarm is None else max(0, math.ceil((self._alarm[0] - time.monotonic()) * 1000))
+        return None if self._alarm is None else max(0, math.ceil((self._alarm[0] - world.monotonic()) * 1000))
 
     def _fire(self, descriptor: int) -> None:
         """What came before it in the lane may have ended the watch."""
@@ -135,7 +133,7 @@ class Inbox:
         """At the end of the actor's thread."""
         with self._lock:
             self._closed = True
-            if self._wake >= 0:
-                os.close(self._wake)
+            if self._wake is not None:
+                self._wake.close()
         if self._socket is not None:
             self._socket.close(0)

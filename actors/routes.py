@@ -8,12 +8,11 @@ settled exactly once: by its reply, by its deadline, or here, when the generatio
 from __future__ import annotations
 
 import itertools
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from embervirt import world
 from embervirt.actors.messages import Failure
 from embervirt.errors import (
     ActorUnavailable,
@@ -55,7 +54,7 @@ class Routes:
 
     def __init__(self, mailbox: int) -> None:
         self._mailbox = mailbox
-        self._changed = threading.Condition()
+        self._changed = world.Condition()
         self._routes: dict[str, Route] = {}
         self._calls: dict[int, Pending] = {}
         self._ids = itertools.count(1)
@@ -151,7 +150,7 @@ class Routes:
                 raise type(route.refusal)(route.refusal.detail)
             if route.up:
                 return route
-            if not self._changed.wait(deadline - time.monotonic()):
+            if not self._changed.wait(deadline - world.monotonic()):
                 raise OperationTimeout(f"{name} did not come back by the deadline; nothing was started")
 
     def begin(self, id_: int) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
 from collections import deque
 from contextlib import ExitStack
 from types import TracebackType
@@ -13,6 +10,7 @@ from typing import TypeVar
 import msgspec
 import zmq
 
+from embervirt import world
 from embervirt.actors.bus import EVENTS_ACTOR, Bus
 from embervirt.actors.event_log import EVENT, Mark, Since
 from embervirt.actors.messages import Numbered, Request
@@ -42,13 +40,14 @@ class Subscription:
 
     def __init__(self, bus: Bus, *, since: int | None = None, queue: int = 1000) -> None:
         self._bus = bus
-        self._lock = threading.Lock()
-        self._cancelled = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lock = world.Lock()
+        self._cancelled = world.make_wake()
+        self._closed = False
         self._ready: deque[Numbered | Overflow] = deque()
-        self._poller = zmq.Poller()
-        self._poller.register(self._cancelled, zmq.POLLIN)
+        self._poller = world.Poller()
+        self._poller.register(self._cancelled.fileno(), zmq.POLLIN)
         with ExitStack() as undo:
-            undo.callback(os.close, self._cancelled)
+            undo.callback(self._cancelled.close)
             self._socket = bus.subscriber(queue)
             undo.callback(self._socket.close, 0)
             self._poller.register(self._socket, zmq.POLLIN)
@@ -67,12 +66,12 @@ class Subscription:
 
     def _ask(self, request: Request[R]) -> R:
         """Of the events actor; these requests change nothing, so its death only means to ask again."""
-        deadline = time.monotonic() + self._bus.seconds
+        deadline = world.monotonic() + self._bus.seconds
         while True:
             try:
                 return self._bus.call(EVENTS_ACTOR, request, deadline=deadline)
             except (NotStarted, OutcomeUnknown):
-                if time.monotonic() >= deadline:
+                if world.monotonic() >= deadline:
                     raise
 
     def _synchronise(self) -> int:
@@ -81,19 +80,19 @@ class Subscription:
         One may be dropped: sent before this subscription was known, or into a full queue. In a storm of
         events no silence tells so, therefore another is sent from time to time.
         """
-        deadline = time.monotonic() + self._bus.seconds
+        deadline = world.monotonic() + self._bus.seconds
         sent: dict[bytes, int] = {}
-        while time.monotonic() < deadline:
-            nonce = os.urandom(8)
+        while world.monotonic() < deadline:
+            nonce = world.token_bytes(8)
             sent[nonce] = self._ask(Mark(nonce))
-            seq = self._marked(sent, time.monotonic() + AGAIN)
+            seq = self._marked(sent, world.monotonic() + AGAIN)
             if seq is not None:
                 return seq
         raise OperationTimeout("the events of this root did not reach a new subscriber")
 
     def _marked(self, sent: dict[bytes, int], until: float) -> int | None:
         """The number that goes with the first of these marks to come through, None when none does by then."""
-        while time.monotonic() < until and self._socket.poll(HEARD):
+        while world.monotonic() < until and self._socket.poll(HEARD):
             seq = sent.get(self._socket.recv_multipart()[1])
             if seq is not None:
                 return seq
@@ -114,15 +113,15 @@ class Subscription:
 
     def get(self, timeout: float | None = None) -> Numbered | Overflow | None:
         """The next one; None after ``timeout`` seconds, when cancelled, or when the root was closed."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else world.monotonic() + timeout
         while not self._ready:
-            left = None if deadline is None else int(max(0.0, deadline - time.monotonic()) * 1000)
+            left = None if deadline is None else int(max(0.0, deadline - world.monotonic()) * 1000)
             behind = self._bus.published > self.seq
             try:
                 ready = dict(self._poller.poll(HEARD if behind and (left is None or left > HEARD) else left))
             except zmq.ContextTerminated:
                 return None
-            if self._cancelled in ready:
+            if self._cancelled.fileno() in ready:
                 return None
             if ready:
                 self._receive()
@@ -144,15 +143,15 @@ class Subscription:
     def cancel(self) -> None:
         """Wake ``get``, which answers None from now on."""
         with self._lock:
-            if self._cancelled >= 0:
-                os.eventfd_write(self._cancelled, 1)
+            if not self._closed:
+                self._cancelled.ring()
 
     def close(self) -> None:
         """Release the socket; after the last ``get``. More than once is fine."""
         with self._lock:
-            if self._cancelled >= 0:
-                os.close(self._cancelled)
-            self._cancelled = -1
+            if not self._closed:
+                self._cancelled.close()
+            self._closed = True
         self._bus.release(self._socket)
 
     def __enter__(self) -> Subscription:

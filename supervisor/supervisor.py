@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import random
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from embervirt import world
 from embervirt.actors.bus import Bus
 from embervirt.actors.exits import SHUTDOWN, Exit
 from embervirt.errors import (
@@ -60,20 +58,20 @@ class Supervisor:
     def __init__(
         self, spec: ChildSpec, bus: Bus, *, on_failed: Callable[[str], None] = lambda why: None
     ) -> None:
-        self.tree = Tree(spec, random.Random().uniform)
+        self.tree = Tree(spec, world.uniform)
         self._bus = bus
         self._on_failed = on_failed
         self._log = get_logger(supervisor=spec.id)
-        self._tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Task] = world.SimpleQueue()
         self._handles: dict[Child, Handle] = {}
         self._up: dict[Child, list[Future[None]]] = defaultdict(list)
         self._down: dict[Child, list[Future[None]]] = defaultdict(list)
         self._over = ""
         self._ended = False
-        self._planned = time.monotonic()
-        self._lock = threading.RLock()
+        self._planned = world.monotonic()
+        self._lock = world.RLock()
         self._pid = os.getpid()
-        self._thread = threading.Thread(target=self._run, name="embervirt-supervisor", daemon=True)
+        self._thread = world.Thread(target=self._run, name="embervirt-supervisor", daemon=True)
         for child in self.tree.root.walk():
             self._check(child)
 
@@ -138,7 +136,7 @@ class Supervisor:
         self.post(lambda now: self._stop(self.tree.root.path, _promise()))
         if self._thread.ident is None:  # never started
             return True
-        if threading.current_thread() is not self._thread:
+        if world.current_thread() is not self._thread:
             self._thread.join(timeout)
         return self._ended
 
@@ -164,17 +162,17 @@ class Supervisor:
     def _round(self) -> None:
         due = self.tree.next_due(self._planned)
         try:
-            task = self._tasks.get(timeout=None if due == NEVER else max(0.0, due - time.monotonic()))
+            task = self._tasks.get(timeout=None if due == NEVER else max(0.0, due - world.monotonic()))
         except queue.Empty:
             pass
         else:
-            task(time.monotonic())
+            task(world.monotonic())
         while actions := self._plan():
             for action in sorted(actions, key=lambda action: isinstance(action, Failed)):
                 self._carry_out(action)  # reports last: no restart waits for a log
 
     def _plan(self) -> list[Action]:
-        self._planned = time.monotonic()
+        self._planned = world.monotonic()
         return self.tree.plan(self._planned)
 
     def _settle(self) -> None:
@@ -182,7 +180,7 @@ class Supervisor:
         with self._lock:
             self._ended = True
             while not self._tasks.empty():
-                self._tasks.get()(time.monotonic())
+                self._tasks.get()(world.monotonic())
             for child in list(self._up):
                 self._fail(child, ActorUnavailable(f"{'/'.join(child.path)}: the root was closed"))
             for child in list(self._down):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from pathlib import Path
 
+from embervirt import world
 from embervirt.actors.bus import Bus
 from embervirt.config.settings import Settings
 from embervirt.drivers.driver import Environment
@@ -39,13 +39,13 @@ class Face:
         self.tables = Tables()
         self.adopting: list[Future[None]] = []
         self._resources = environment.resources
-        self._lock = threading.Lock()
+        self._lock = world.Lock()
         self._backend: RealBackend | None = None
         self._capabilities: dict[str, Capabilities] = {}
 
     def settle(self) -> None:
         """Wait until the guests that were found are adopted, or it is known why not."""
-        wait(self.adopting, self.settings.qemu.qmp_timeout)
+        world.wait(self.adopting, self.settings.qemu.qmp_timeout)
 
     def check_open(self) -> None:
         """Raises InvalidConnection once the root is closed or failed."""

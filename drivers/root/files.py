@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from embervirt import world
 from embervirt.drivers.root.errors import FileRefused
 from embervirt.errors import SystemError_
 
@@ -161,7 +161,7 @@ def _read_all(descriptor: int, path: Path, limit: int) -> bytes:
 
 
 def _temporary(path: Path) -> Path:
-    return path.parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+    return path.parent / f"{_PREFIX}{world.token_bytes(8).hex()}{_SUFFIX}"
 
 
 def _guard(fence: Fence | None) -> AbstractContextManager[None]:

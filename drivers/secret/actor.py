@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from embervirt import world
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.handover import Token
 from embervirt.drivers.secret.backend.keys import key_source
@@ -81,7 +80,7 @@ class SecretDriver(Actor):
         self._face.key = source
 
     def _token(self, value: SecretValue) -> Token:
-        return self.bus.handover.put(value, self.activity.deadline or time.monotonic() + self.bus.seconds)
+        return self.bus.handover.put(value, self.activity.deadline or world.monotonic() + self.bus.seconds)
 
     def _announce(self, row: SecretRow, event: int) -> None:
         self.publish(SecretLifecycle(row.uuid, row.usage_type, row.usage_id, event))

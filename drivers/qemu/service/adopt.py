@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
+from embervirt import world
 from embervirt.drivers.qemu import states
 from embervirt.drivers.qemu.backend.protocol import Session
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
@@ -27,7 +27,7 @@ def adopt(record: Record, face: Face, callbacks: Callbacks) -> Run | None:
     process = Process.attach(record.process.identity)
     if process is None:
         return None
-    deadline = time.monotonic() + face.settings.qemu.qmp_timeout
+    deadline = world.monotonic() + face.settings.qemu.qmp_timeout
     path = monitor_path(Path(record.process.status_file).parent)
     try:
         monitor = face.backend.connect(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embervirt import world
 from embervirt.drivers.qemu import parts
 from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Session
 from embervirt.drivers.qemu.face import Face
@@ -55,7 +55,7 @@ def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks
     Raises SystemError_ for a missing file, NoEmulator, LaunchFailed (with QEMU's last words), MonitorError,
     what the secret driver said.
     """
-    deadline = time.monotonic() + face.settings.qemu.start_timeout
+    deadline = world.monotonic() + face.settings.qemu.start_timeout
     ram_dir = plan.ram_dir(face.paths, face.settings.qemu.memory_backing_dir)
     files.check(plan.domain)
     spare_standard()

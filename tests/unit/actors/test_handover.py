@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
+from embervirt import world
 from embervirt.actors.handover import Handover, Token
 from embervirt.errors import InternalError
 
@@ -17,14 +17,14 @@ SECRET = b"correct horse battery staple"
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Virtual time: change its only element."""
     clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(world, "monotonic", lambda: clock[0])
     return clock
 
 
 def test_an_object_is_handed_over_once() -> None:
     """The same object, by its token; then it is gone."""
     handover = Handover()
-    token = handover.put(SECRET, time.monotonic() + 60)
+    token = handover.put(SECRET, world.monotonic() + 60)
     assert handover.take(token) is SECRET
     with pytest.raises(InternalError, match="was taken already or its deadline passed"):
         handover.take(token)
@@ -69,7 +69,7 @@ def test_clear_drops_everything(now: list[float]) -> None:
 def test_many_threads_take_each_once() -> None:
     """Of two that have the same token one gets the object."""
     handover = Handover()
-    tokens = [handover.put(n, time.monotonic() + 60) for n in range(200)]
+    tokens = [handover.put(n, world.monotonic() + 60) for n in range(200)]
     taken: list[int] = []
 
     def take() -> None:

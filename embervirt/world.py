@@ -1,0 +1,84 @@
+"""Time, threads, waiting, chance and sockets, as the lower layers take them: real, or a simulation's.
+
+Written ``world.monotonic()``, never ``from embervirt.world import monotonic``, so that ``substituted``
+reaches every user. Being plain names of a module, the real ones cost nothing more than without it.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import zmq
+from zmq import devices
+
+monotonic: Callable[[], float] = time.monotonic
+"""Seconds; stands still while the host is suspended (CLOCK_MONOTONIC), so deadlines and windows do too."""
+
+wall: Callable[[], float] = time.time
+"""Unix time in seconds: for people to read, never to compute with."""
+
+uniform: Callable[[float, float], float] = random.Random().uniform
+"""Chance, for the jitter of delays."""
+
+token_bytes: Callable[[int], bytes] = os.urandom
+"""Ids that nobody guesses and nobody else has."""
+
+Thread: Any = threading.Thread
+current_thread: Callable[[], Any] = threading.current_thread
+Lock: Callable[[], Any] = threading.Lock
+RLock: Callable[[], Any] = threading.RLock
+Condition: Callable[[], Any] = threading.Condition
+SimpleQueue: Any = queue.SimpleQueue
+
+wait: Callable[..., Any] = concurrent.futures.wait
+"""For futures, before their results are looked at."""
+
+Context: Any = zmq.Context
+Poller: Any = zmq.Poller
+monitored_queue: Callable[..., Any] = devices.monitored_queue
+proxy: Callable[..., Any] = zmq.proxy
+
+
+class Wake:
+    """Lets any thread end the poll of another: readable from ``ring`` until ``clear``."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        """For a poller."""
+        return self._descriptor
+
+    def ring(self) -> None:
+        """From any thread, until ``close``."""
+        os.eventfd_write(self._descriptor, 1)
+
+    def clear(self) -> None:
+        """Once it was seen readable."""
+        os.eventfd_read(self._descriptor)
+
+    def close(self) -> None:
+        """Once."""
+        os.close(self._descriptor)
+
+
+make_wake: Callable[[], Wake] = Wake
+
+
+@contextmanager
+def substituted(**names: Any) -> Iterator[None]:
+    """Put other things in the place of these names, in all of the process, the real ones back afterwards."""
+    before = {name: globals()[name] for name in names}
+    globals().update(names)
+    try:
+        yield
+    finally:
+        globals().update(before)
