@@ -8,26 +8,35 @@ none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import pykka
 from msgspec import MsgspecError
 from pykka._envelope import Envelope
 
-from embervirt import world
+from embervirt import faults, world
 from embervirt.actors import codec
+from embervirt.actors.activity import IDLE, Activity, Cancellers, doing
 from embervirt.actors.bus import Bus
 from embervirt.actors.exits import NORMAL, SHUTDOWN, Exit
 from embervirt.actors.fence import Fence
 from embervirt.actors.inbox import Inbox, Mail
 from embervirt.actors.messages import Event, Failure, Header, Message, ReplyHeader, Request
 from embervirt.actors.routes import Pending
-from embervirt.errors import InvalidArgument, OperationAborted, libvirtError
+from embervirt.actors.work import Work, awaited, step
+from embervirt.errors import InvalidArgument, ResourceBusy, libvirtError
 from embervirt.log import get_logger
+
+SETTLED = 1.0
+"""Seconds that a generation waits for what its predecessor, which was given up, has in hand."""
+
+Finish = Callable[[Callable[[], Any]], None]
+"""Told how to produce the result of work, or raise what it raised."""
 
 R = TypeVar("R")
 H = TypeVar("H", bound=Callable[..., Any])
@@ -37,18 +46,23 @@ class Reports(Protocol):
     """Who wants to know how the actor fares: its supervisor."""
 
     def ready(self) -> None: ...
+    def progress(self) -> None: ...
     def exited(self, reason: Exit) -> None: ...
 
 
 @dataclass(frozen=True)
 class Context:
-    """What an actor is given: its stable ``name``, this ``generation``, the bus, whom it may call."""
+    """What an actor is given: its stable ``name``, this ``generation``, the bus, whom it may call.
+
+    ``before`` is the fence of the generation before.
+    """
 
     name: str
     generation: int
     bus: Bus
     reports: Reports
     uses: frozenset[str] = frozenset()
+    before: Fence | None = None
     fence: Fence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,20 +74,8 @@ class Context:
         return f"{self.name}#{self.generation}".encode()
 
 
-class Activity(NamedTuple):
-    """What the actor is doing: the operation, since when, until when (monotonic seconds)."""
-
-    operation: str = ""
-    started: float = 0.0
-    deadline: float = 0.0
-    trace: int = 0
-
-
 class Stop(Exception):
     """Control: end in order."""
-
-
-IDLE = Activity()
 
 
 def handles(*messages: type[Message]) -> Callable[[H], H]:
@@ -105,6 +107,9 @@ class Actor(pykka.ThreadingActor):
         self.bus = context.bus
         self.resources = ExitStack()
         self.activity = IDLE
+        self.cancellers = Cancellers()
+        self.thread: Any = None
+        self._cancelled = -1.0
         self.logged = get_logger(actor=context.name, generation=context.generation)
         self._exit: Exit = Exit("lost")
 
@@ -125,7 +130,9 @@ class Actor(pykka.ThreadingActor):
 
     def launch(self) -> None:
         """Start the thread. Pykka's ``start`` would also list the actor in the global registry."""
-        world.Thread(target=self._actor_loop, name=f"embervirt-{self.context.name}", daemon=True).start()
+        name = f"embervirt-{self.context.name}"
+        self.thread = world.Thread(target=self._actor_loop, name=name, daemon=True)
+        self.thread.start()
 
     # What subclasses override.
 
@@ -147,14 +154,26 @@ class Actor(pykka.ThreadingActor):
 
     def _actor_loop_setup(self) -> None:
         try:
+            self.activity = doing("setup")
+            self._wait_for_predecessor()
             self.inbox.open(self.bus.context, self.context.address)
+            if faults.armed:
+                faults.hit("actor.starting", actor=self.context.name, generation=self.context.generation)
             self.setup()
             with self.context.fence.guard():
                 self.bus.routes.up(self.context.name, self.context.generation)
         except BaseException as error:  # noqa: BLE001 - the crash boundary: the supervisor decides
             self._die("start_failed", error)
         else:
+            self.activity = IDLE
             self.context.reports.ready()
+
+    def _wait_for_predecessor(self) -> None:
+        """If it was given up within a commit, what it still writes there must not come after ours."""
+        before = self.context.before
+        if before is not None and not before.settled(SETTLED):
+            text = f"generation {before.generation} of {before.name} was given up and hangs in a write"
+            raise ResourceBusy(text)
 
     def _die(self, kind: Any, error: BaseException) -> None:
         self._exit = Exit(kind, error, self.activity.operation)
@@ -165,6 +184,13 @@ class Actor(pykka.ThreadingActor):
         self._exit = reason
         self.actor_stopped.set()
 
+    def leave(self) -> None:
+        """End in order, once all that is in the lane, replies to come say, was handled."""
+        if self.inbox.quiet:
+            self.finish(NORMAL)
+        else:
+            self.post(self.leave)
+
     def _end(self) -> None:
         """Callers are told first; the supervisor last, for a successor may need what is released here."""
         name, generation = self.context.name, self.context.generation
@@ -173,6 +199,7 @@ class Actor(pykka.ThreadingActor):
             self.resources.close()
         except BaseException as error:  # noqa: BLE001 - a failing release must not hide the exit
             self._exit = Exit("error", error, "release", f"{Exit('error', error)} after {self._exit}")
+        self.context.fence.close()  # whoever still holds this generation has no say in the next
         self.inbox.close()
         self.context.reports.exited(self._exit)
 
@@ -196,14 +223,16 @@ class Actor(pykka.ThreadingActor):
 
     def _control(self, message: Any) -> None:
         if isinstance(message, Stop):
-            self.activity = Activity("stop", world.monotonic())
+            self.activity = doing("stop")
             self.context.fence.check()
             self.finish(SHUTDOWN)
+            if faults.armed:
+                faults.hit("actor.stopping", actor=self.context.name, generation=self.context.generation)
             self.teardown()
         elif isinstance(message, BaseException):
             raise message
         else:
-            self.activity = Activity(getattr(message, "__qualname__", "task"), world.monotonic())
+            self.activity = doing(getattr(message, "__qualname__", "task"))
             message()
 
     def post(self, task: Callable[[], None] | BaseException) -> None:
@@ -216,10 +245,12 @@ class Actor(pykka.ThreadingActor):
         except MsgspecError as error:
             self.log.warning("malformed message dropped", error=str(error))
             return
+        if faults.armed and not faults.hit("message.received", actor=self.context.name, kind=header.kind):
+            return
         if header.id and not self.bus.routes.begin(header.id):
             return
-        what = header.kind.rpartition(".")[2]
-        self.activity = Activity(what, world.monotonic(), header.deadline, header.trace)
+        what, limit = header.kind.rpartition(".")[2], Message.kinds.get(header.kind, Message).limit
+        self.activity = doing(what, header.deadline, header.trace, limit)
         self._answer(mail.caller, header, lambda: self.handle(self._decoded(header, mail.body)))
 
     def _decoded(self, header: Header, body: bytes) -> Message:
@@ -234,15 +265,16 @@ class Actor(pykka.ThreadingActor):
         try:
             result = produce()
         except libvirtError as error:
-            self._reply(caller, header, error)
+            self._respond(caller, header, error)
         except BaseException as error:
             self._crashed(caller, header, error)
             raise
         else:
-            if isinstance(result, Future):
-                self._defer(caller, header, result)
+            work = awaited(result) if isinstance(result, Future) else result
+            if isinstance(work, Generator):
+                self._pursue(work, partial(self._answer, caller, header))
             else:
-                self._reply(caller, header, result)
+                self._respond(caller, header, result)
 
     def _crashed(self, caller: bytes, header: Header, error: BaseException) -> None:
         """From now on callers wait for the successor; then the asker gets the error, and the rest is told."""
@@ -256,23 +288,48 @@ class Actor(pykka.ThreadingActor):
         why = str(Exit("error", error))
         self.bus.routes.down(self.context.name, self.context.generation, why, notify)
 
-    def _defer(self, caller: bytes, header: Header, future: Future[Any]) -> None:
+    def _pursue(
+        self, work: Work[Any], finish: Finish, done: Future[Any] | None = None, until: float = 0.0
+    ) -> None:
+        """Go on with ``work``, here and now if it takes no longer than ``until``; ``finish`` ends it."""
         activity = self.activity
+        try:
+            waits_for = step(work, done)
+            while until and world.wait([waits_for], max(0.0, until - world.monotonic())).done:
+                waits_for = step(work, waits_for)
+        except StopIteration as end:
+            result = end.value
+            finish(lambda: result)
+        except BaseException as error:  # noqa: BLE001 - ``finish`` raises it where it belongs
+            finish(partial(_raise, error))
+        else:
 
-        def settle() -> None:
-            self.activity = activity
-            self._answer(caller, header, lambda: _outcome(future))
+            def again() -> None:
+                self.activity = activity.resumed()
+                self._pursue(work, finish, waits_for)
 
-        future.add_done_callback(lambda _: self.post(settle))
+            waits_for.add_done_callback(lambda _: self.post(again))
+
+    def _respond(self, caller: bytes, header: Header, result: Any) -> None:
+        """Reply, if anybody still waits for it."""
+        if self.bus.routes.heard(header.id):
+            self._reply(caller, header, result)
 
     def _reply(self, caller: bytes, header: Header, result: Any) -> None:
-        if header.id:
+        if header.id and not self.context.fence.refuses():
             ok = not isinstance(result, BaseException)
             head = codec.encode(ReplyHeader(header.id, ok, self.context.generation))
-            self.inbox.reply(caller, head, codec.encode(result if ok else codec.failure(result)))
+            body = codec.encode(result if ok else codec.failure(result))
+            if not faults.armed or faults.hit(
+                "reply.sent",
+                actor=self.context.name,
+                operation=self.activity.operation,
+                again=lambda: self.inbox.reply(caller, head, body),
+            ):
+                self.inbox.reply(caller, head, body)
 
     def handle(self, message: Message) -> Any:
-        """Dispatch; a Future as result defers the reply until it is done."""
+        """Dispatch; a Future as result defers the reply until it is done, a generator is work that waits."""
         name = self.handlers.get(type(message))
         if name is None:
             what = f"{self.context.name} does not know {type(message).__name__}"
@@ -282,14 +339,70 @@ class Actor(pykka.ThreadingActor):
 
     # What an actor may do.
 
+    def work(self, work: Work[None], patience: float = 0.0) -> None:
+        """Do this beside the messages; the part that takes less than ``patience`` seconds before any other.
+
+        What it raises ends the actor.
+        """
+        self._pursue(work, lambda produce: produce(), until=patience and world.monotonic() + patience)
+
+    def within(self, future: Future[Any], seconds: float) -> Future[bool]:
+        """For work to wait for: whether ``future`` was done before ``seconds`` passed."""
+        either: Future[bool] = Future()
+
+        def settle(done: bool) -> None:
+            if not either.done():
+                either.set_result(done)
+
+        future.add_done_callback(lambda _: self.post(partial(settle, True)))
+        self.inbox.at(world.monotonic() + seconds, partial(settle, False))
+        return either
+
     def call(self, name: str, request: Request[R]) -> R:
         """Ask an actor further down; within the deadline of the message in hand. Raises as ``Bus.call``."""
         self.context.fence.check()
+        if name == self.context.name:
+            raise PermissionError(f"{name} may not call itself: it would wait for its own answer")
         if name not in self.context.uses:
             allowed = ", ".join(sorted(self.context.uses)) or "nobody"
             raise PermissionError(f"{self.context.name} may not call {name}, only {allowed}")
         now = self.activity
-        return self.bus.call(name, request, deadline=now.deadline or None, trace=now.trace)
+        self.activity = now._replace(asks=name)
+        try:
+            return self.bus.call(name, request, deadline=now.deadline or None, trace=now.trace)
+        finally:
+            self.activity = now
+
+    def progress(self) -> None:
+        """The operation in hand goes on: its limit counts from now, up to the hard cap."""
+        if self.activity.operation == "setup":
+            self.context.reports.progress()
+        self.activity = self.activity._replace(progress=world.monotonic())
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """The clock of the operation in hand stands still, for the guest, not we, takes its time."""
+        before, since = self.activity, world.monotonic()
+        self.activity = before._replace(paused=True)
+        try:
+            yield
+        finally:
+            slept = world.monotonic() - since
+            self.activity = before._replace(step=before.step + slept, progress=before.progress + slept)
+
+    def on_cancel(self, cancel: Callable[[], object]) -> AbstractContextManager[None]:
+        """Around what may block: ``cancel``, which must not, wakes it. Called from the supervisor's thread."""
+        return self.cancellers.added(cancel)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the operation in hand should end as soon as it can: it is overdue."""
+        return self._cancelled == self.activity.step
+
+    def cancel(self, activity: Activity) -> int:
+        """From the supervisor's thread: ask the operation of ``activity`` to end; how many were called."""
+        self._cancelled = activity.step
+        return self.cancellers.call() if self.activity.step == activity.step else 0
 
     def publish(self, event: Event) -> None:
         """Tell the world. Raises Fenced for a generation that was given up."""
@@ -297,8 +410,5 @@ class Actor(pykka.ThreadingActor):
             self.bus.publish(event)
 
 
-def _outcome(done: Future[Any]) -> Any:
-    try:
-        return done.result()
-    except CancelledError as error:
-        raise OperationAborted("the operation was cancelled") from error
+def _raise(error: BaseException) -> None:
+    raise error

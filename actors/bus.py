@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import zmq
 
-from embervirt import world
+from embervirt import faults, world
 from embervirt.actors import codec
 from embervirt.actors.exchange import ACTORS, CALLS, EVENTS, TRACE, Exchange, send, socket
 from embervirt.actors.handover import Handover
@@ -25,6 +25,7 @@ from embervirt.errors import (
     InvalidConnection,
     NotStarted,
     OperationTimeout,
+    OutcomeUnknown,
     ResourceBusy,
     libvirtError,
 )
@@ -42,7 +43,8 @@ class Bus:
     """``seconds``: deadline of a call that does not say; ``mailbox``: calls that may wait for one actor.
 
     ``in_flight``: calls under way at once, in all threads. ``published``: number of the last event,
-    as the events actor says.
+    as the events actor says; ``lost``: events since then that could not wait any longer.
+    ``degraded``: actors by name that do only a part of what they should, and why.
     """
 
     def __init__(self, seconds: float = 30.0, mailbox: int = 1000, in_flight: int = 1000) -> None:
@@ -53,6 +55,9 @@ class Bus:
         self.handover = Handover()
         self.outbox: deque[tuple[str, Event]] = deque()
         self.published = 0
+        self.lost = 0
+        self.degraded: dict[str, str] = {}
+        self.session = world.token_bytes(4).hex()
         self._pid = os.getpid()
         self._traces, self._callers = itertools.count(1), itertools.count(1)
         self._lock = world.Condition()
@@ -122,6 +127,10 @@ class Bus:
             self._check_open()
             return self._connected()
 
+    def operation(self, trace: int) -> str:
+        """The id, over all processes that ever had the root open, of what a call with this trace id does."""
+        return f"{self.session}-{trace}"
+
     def new_trace(self) -> int:
         """A trace id for a call that comes from outside."""
         return next(self._traces)
@@ -144,6 +153,9 @@ class Bus:
             except NotStarted:
                 if not request.safe or world.monotonic() >= until:
                     raise
+            except (OperationTimeout, OutcomeUnknown) as error:
+                error.operation = self.operation(trace)
+                raise
 
     def _once(self, name: str, request: Request[R], deadline: float, trace: int) -> R:
         body = codec.encode(request)
@@ -159,7 +171,7 @@ class Bus:
         finally:  # a socket that something else interrupted may hold half a message
             self._give_back(taken, reusable)
         if reply is None:
-            raise too_late(pending, request)
+            raise too_late(pending, request, self.operation(trace))
         return codec.decode_reply(request, *reply)  # type: ignore[no-any-return]
 
     def _exchanged(
@@ -168,7 +180,11 @@ class Bus:
         sock, identity = taken
         pending = self.routes.admit(name, identity, deadline)
         try:
-            send(sock, pending.address, codec.encode(Header(pending.id, kind, deadline, trace)), body)
+            to, header = pending.address, codec.encode(Header(pending.id, kind, deadline, trace))
+            if not faults.armed or faults.hit(
+                "message.sent", to=name, kind=kind, again=lambda: send(sock, to, header, body)
+            ):
+                send(sock, to, header, body)
             return pending, self._reply(sock, pending.id, deadline)
         finally:
             self.routes.settle(pending)
@@ -196,12 +212,22 @@ class Bus:
         header = codec.encode(Header(0, message.kind, 0.0, 0))
         body = codec.encode(message)
         with self._lock:
-            if not self._closing:
+            if not self._closing and (
+                not faults.armed
+                or faults.hit(
+                    "message.sent",
+                    to=name,
+                    kind=message.kind,
+                    again=lambda: send(self._tells, address, header, body),
+                )
+            ):
                 send(self._tells, address, header, body)
             return not self._closing
 
     def publish(self, event: Event) -> None:
         """Hand an event to the events actor; it waits in the outbox while that actor restarts."""
+        if faults.armed:
+            faults.hit("event.published", kind=event.kind)
         self.outbox.append((world.token_bytes(8).hex(), event))
         self.tell(EVENTS_ACTOR, Drain())
 
@@ -249,10 +275,10 @@ class Drain(Message, frozen=True):
     """There is something in the outbox."""
 
 
-def too_late(pending: Pending, request: Request[Any]) -> OperationTimeout:
+def too_late(pending: Pending, request: Request[Any], operation: str) -> OperationTimeout:
     """What a caller is told at its deadline; ``settle`` the call before."""
     what = "it goes on and may still happen" if pending.begun else "it was not begun and will not be"
-    asked = f"{pending.name} to {type(request).__name__} (operation {pending.id})"
+    asked = f"{pending.name} to {type(request).__name__} (operation {operation})"
     error = OperationTimeout(f"no answer from {asked} in time; {what}")
-    error.operation = pending.id
+    error.operation = operation
     return error

@@ -6,6 +6,8 @@ actor's thread only; ``put`` may be called by any thread.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +18,7 @@ import zmq
 from pykka._envelope import Envelope
 
 from embervirt import world
+from embervirt.actors.checked import Checked
 from embervirt.actors.exchange import ACTORS, CALLS, send, socket
 
 
@@ -36,7 +39,9 @@ class Inbox:
         self._wake: world.Wake | None = None
         self._closed = False
         self._watched: dict[int, Callable[[], None]] = {}
-        self._alarm: tuple[float, Callable[[], None]] | None = None
+        self._alarms: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count(1)
+        self._alarm = 0
         self._poller = world.Poller()
         self._socket: zmq.Socket[bytes] | None = None
 
@@ -44,6 +49,8 @@ class Inbox:
         """Connect as ``address`` and wait until the exchange routes to it: a hello of its own comes back."""
         self._wake = world.make_wake()
         sock = self._socket = socket(context, zmq.DEALER, address)
+        if isinstance(sock, Checked):
+            sock.own()
         sock.connect(ACTORS)
         self._poller.register(self._wake.fileno(), zmq.POLLIN)
         self._poller.register(sock, zmq.POLLIN)
@@ -64,7 +71,7 @@ class Inbox:
     def get(self) -> Envelope[Any]:
         """The next message; blocks until there is one."""
         while not self._lane:
-            if self._alarm is None or not self._ring(*self._alarm):
+            if not self._ring():
                 self._wait(self._patience())
         return self._lane.popleft()
 
@@ -88,23 +95,29 @@ class Inbox:
         if len(frames) == 3:
             self._lane.append(Envelope(Mail(*frames)))
 
-    def _ring(self, when: float, task: Callable[[], None]) -> bool:
-        """The alarm into the lane, when it is time."""
-        if when > world.monotonic():
+    def _ring(self) -> bool:
+        """The first alarm into the lane, when it is time."""
+        if not self._alarms or self._alarms[0][0] > world.monotonic():
             return False
-        self._alarm = None
-        self._lane.append(Envelope(task))
+        self._lane.append(Envelope(heapq.heappop(self._alarms)[2]))
         return True
 
     def _patience(self) -> int | None:
-        """Milliseconds until the alarm, rounded up."""
-        return None if self._alarm is None else max(0, math.ceil((self._alarm[0] - world.monotonic()) * 1000))
+        """Milliseconds until the first alarm, rounded up."""
+        if not self._alarms:
+            return None
+        return max(0, math.ceil((self._alarms[0][0] - world.monotonic()) * 1000))
 
     def _fire(self, descriptor: int) -> None:
         """What came before it in the lane may have ended the watch."""
         ready = self._watched.get(descriptor)
         if ready is not None:
             ready()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is in the control lane."""
+        return not self._lane
 
     def empty(self) -> bool:
         """Pykka asks at the end; what is left then is settled by ``Routes.down``."""
@@ -120,9 +133,17 @@ class Inbox:
         if self._watched.pop(descriptor, None) is not None:
             self._poller.unregister(descriptor)
 
+    def at(self, when: float, task: Callable[[], None]) -> int:
+        """Call ``task`` on the actor's thread at ``when`` (monotonic seconds); answers the alarm's number."""
+        number = next(self._numbers)
+        heapq.heappush(self._alarms, (when, number, task))
+        return number
+
     def alarm(self, when: float, task: Callable[[], None]) -> None:
-        """Call ``task`` on the actor's thread at ``when`` (monotonic seconds); replaces the alarm before."""
-        self._alarm = None if math.isinf(when) else (when, task)
+        """The one alarm that is set anew: as ``at``, in the place of the last; at infinity there is none."""
+        self._alarms = [each for each in self._alarms if each[1] != self._alarm]
+        heapq.heapify(self._alarms)
+        self._alarm = 0 if math.isinf(when) else self.at(when, task)
 
     def reply(self, caller: bytes, header: bytes, body: bytes) -> None:
         """Answer; on the actor's thread."""

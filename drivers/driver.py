@@ -10,6 +10,7 @@ from typing import Any
 from embervirt.actors.actor import Actor, Context
 from embervirt.actors.bus import Bus
 from embervirt.config.settings import Settings
+from embervirt.drivers.root.journal import Journal
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.supervisor.child import actor_child
 from embervirt.supervisor.spec import Backoff, ChildSpec
@@ -39,7 +40,7 @@ def child(
 class Environment:
     """What a root offers its drivers. ``resources`` is closed after all actors have ended.
 
-    ``secret_key``: the host program's own key for the secret driver, 32 bytes, or None.
+    ``journal``: what became of operations. ``secret_key``: the host program's own key for the secret driver, 32 bytes, or None.
     """
 
     paths: RootPaths
@@ -47,6 +48,7 @@ class Environment:
     bus: Bus
     supervisor: Supervisor
     resources: ExitStack
+    journal: Journal
     secret_key: KeyProvider | None = None
 
     def child(self, id_: str, make: Callable[[Context], Actor], **spec: Any) -> ChildSpec:

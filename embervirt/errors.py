@@ -141,7 +141,9 @@ class InternalError(libvirtError):
 
 
 class OutcomeUnknown(InternalError):
-    """The call may have happened, and nobody is left who knows."""
+    """The call may have happened; ``operation`` is what to ask for later, empty when it is not known."""
+
+    operation = ""
 
 
 class NotSupported(libvirtError):
@@ -203,10 +205,10 @@ class SettingsError(ConfigUnsupported):
 
 
 class OperationTimeout(libvirtError):
-    """``operation`` is the id of the request that had no answer in time."""
+    """``operation`` is the id of what had no answer in time; empty when it is not known."""
 
     code, prefix = 68, "Timed out during operation"
-    operation = 0
+    operation = ""
 
 
 class OperationAborted(libvirtError):

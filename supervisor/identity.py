@@ -19,7 +19,9 @@ from typing import Annotated
 
 import msgspec
 
-PARENT, START_TIME = 4, 22
+from embervirt import faults
+
+STATE, PARENT, START_TIME = 3, 4, 22
 """Numbers of fields of ``/proc/PID/stat``, counted from 1 as proc(5) does."""
 
 PID_MAX = 4194304
@@ -59,13 +61,23 @@ def parent(pid: int) -> int | None:
     return _stat(pid, PARENT)
 
 
+def stopped(pid: int) -> bool:
+    """Whether ``pid`` is stopped by a signal or a debugger."""
+    return _field(pid, STATE) in (b"T", b"t")
+
+
 def _stat(pid: int, field: int) -> int | None:
+    value = _field(pid, field)
+    return None if value is None else int(value)
+
+
+def _field(pid: int, field: int) -> bytes | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
     after_name = stat[stat.rindex(b")") + 2 :].split()
-    return int(after_name[field - 3])
+    return after_name[field - 3]
 
 
 def hold(pid: int, start: int) -> int | None:
@@ -112,6 +124,8 @@ def open_pidfd(identity: Identity) -> int | None:
 
 def send_signal(pidfd: int, number: int) -> bool:
     """Sends signal ``number``; False when the process has ended and been collected, so that nobody got it."""
+    if faults.armed and not faults.hit("process.signalled", signal=number):
+        return True
     try:
         signal.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
@@ -161,6 +175,11 @@ class Process:
     def exited(self) -> bool:
         """Whether it has ended."""
         return has_exited(self._pidfd)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether SIGSTOP or a debugger holds it: then it does nothing, whatever it is asked."""
+        return stopped(self.identity.pid)
 
     def signal(self, number: int) -> bool:
         """As ``send_signal``."""

@@ -154,7 +154,7 @@ class Calls:
             return
         self._sent.pop(call.pending.id, None)
         self._bus.routes.settle(call.pending)
-        self._end(call, too_late(call.pending, call.request))
+        self._end(call, too_late(call.pending, call.request, self._bus.operation(call.trace)))
 
 
 def lost(call: Call, routes: Routes) -> libvirtError:

@@ -43,6 +43,12 @@ class MonitorTimeout(OperationTimeout):
     virdomain = VIR_FROM_QEMU
 
 
+class GuestDegraded(OperationFailed):
+    """The guest runs but QEMU cannot be told anything now; certainly nothing was done."""
+
+    virdomain = VIR_FROM_QEMU
+
+
 class LaunchFailed(InternalError):
     """QEMU ended before it answered; the message has its last lines."""
 

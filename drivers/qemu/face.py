@@ -36,8 +36,10 @@ class Face:
         self.bus: Bus = environment.bus
         self.supervisor: Supervisor = environment.supervisor
         self.child = environment.child
+        self.journal = environment.journal
         self.tables = Tables()
         self.adopting: list[Future[None]] = []
+        self.swept = False
         self._resources = environment.resources
         self._lock = world.Lock()
         self._backend: RealBackend | None = None

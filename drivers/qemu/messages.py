@@ -73,6 +73,24 @@ class Destroy(Request[None], frozen=True):
     graceful: bool = False
 
 
+class End(Request[str], frozen=True):
+    """Power button, QMP ``quit``, SIGTERM, SIGKILL, until one works: replies ``ACPI``, ``quit``, ...
+
+    ``patience``: seconds that the guest has for its own shutdown.
+    """
+
+    safe = True
+    seconds = 300.0
+    patience: float = 60.0
+
+
+class Adopt(Request[None], frozen=True):
+    """Describe an orphan, a guest whose record was lost: ``xml`` as in ``Define``."""
+
+    safe = True
+    xml: str
+
+
 class Query(Request[str], frozen=True):
     """A QMP command of the caller's, as JSON text; replies its return value as JSON text."""
 
@@ -95,7 +113,25 @@ class Lifecycle(Event, frozen=True):
 
 
 class Rebooted(Event, frozen=True):
-    """The guest was reset, by itself or by request."""
+    """The guest was reset, by itself or by request; ``times`` more than once when it does so in a storm."""
+
+    name: str
+    uuid: str
+    id: int
+    times: int = 1
+
+
+class Degraded(Event, frozen=True):
+    """The guest runs, and something about it does not work: ``why`` begins with what, ``monitor`` say."""
+
+    name: str
+    uuid: str
+    id: int
+    why: str
+
+
+class Recovered(Event, frozen=True):
+    """All of it works again."""
 
     name: str
     uuid: str

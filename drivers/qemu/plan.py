@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.store import Record
 from embervirt.drivers.qemu.tables import guest_actor
 from embervirt.drivers.root.paths import RootPaths
 
@@ -14,7 +15,8 @@ from embervirt.drivers.root.paths import RootPaths
 class Plan:
     """``id`` is given once in the life of a root; ``xml`` is what the guest is started from.
 
-    ``recorded``: it is known to have run, so it is only ever found again, never started.
+    ``recorded``: it is known to have run, so it is only ever found again, never started. ``orphan``: what
+    stands for its record, which is lost. ``trace``: of the request that wants it.
     """
 
     id: int
@@ -23,6 +25,8 @@ class Plan:
     paused: bool = False
     autodestroy: bool = False
     recorded: bool = False
+    orphan: Record | None = None
+    trace: int = 0
 
     @property
     def actor(self) -> str:

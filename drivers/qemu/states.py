@@ -23,6 +23,7 @@ class State(NamedTuple):
 BOOTED = State(RUNNING, 1)
 UNPAUSED = State(RUNNING, 5)
 ADOPTED = State(RUNNING, 0)
+NO_STATE = State(0, 0)
 PAUSED_BY_USER = State(PAUSED, 1)
 PAUSED_STARTING = State(PAUSED, 11)
 PAUSED_UNKNOWN = State(PAUSED, 0)
@@ -78,6 +79,21 @@ BY_RUN_STATE = {
     "guest-panicked": GUEST_CRASHED,
 }
 """QEMU's RunState (query-status) as libvirt sees it; nobody else than its user can have had it paused."""
+
+
+def found(run_state: str, known: State) -> State:
+    """What QEMU's RunState means; the reason that is known stays when the state is the same."""
+    now = BY_RUN_STATE.get(run_state, PAUSED_UNKNOWN)
+    return known if known.state == now.state else now
+
+
+AFTER = {"suspend": {PAUSED}, "resume": {RUNNING}}
+"""States that show that a change happened of which nobody heard; of what is not listed, any."""
+
+
+def happened(change: str, state: int) -> bool:
+    """Whether it did, seen from the state of the guest that it was made to."""
+    return state in AFTER.get(change, {state})
 
 
 def ending(*, destroyed: bool, shut_down: bool, status: int | None = None) -> Ending:

@@ -7,12 +7,12 @@ later would kill those it cannot reconnect to: a guest's record is ``NAME.json``
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from embervirt import disk
 from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.root.files import Fence, read, remove, write
 from embervirt.drivers.root.paths import RootPaths
@@ -22,14 +22,15 @@ from embervirt.log import get_logger
 from embervirt.supervisor.identity import boot_id
 from embervirt.supervisor.processes import Watched
 
-FORMAT = 1
+FORMAT = 2
 RUN_DIRECTORY = re.compile(r"domain-([0-9]{1,9})-")
 
 
 class Record(msgspec.Struct, frozen=True):
     """A running guest on disk: all that a new generation, or a new process, needs to find it again.
 
-    ``xml`` is what it was started from; ``secrets`` are of no use without the guest's own key.
+    ``xml`` is what it was started from, ``state`` the last that was known, ``ptys`` by chardev. A record of
+    format 1 had neither; one of a newer format is read as far as it is understood, and not written.
     """
 
     id: int
@@ -38,8 +39,9 @@ class Record(msgspec.Struct, frozen=True):
     xml: str
     process: Watched
     ram_dir: str
-    shut_down: bool = False
     autodestroy: bool = False
+    state: tuple[int, int] = (1, 0)
+    ptys: dict[str, str] = {}
     format: int = FORMAT
 
 
@@ -100,6 +102,10 @@ class Store:
         pid = f"{record.process.identity.pid}\n".encode()
         for path in self._pid_files(record.name):
             write(path, pid, durable=False, fence=self._fence)
+        self.note(record)
+
+    def note(self, record: Record) -> None:
+        """Write a guest's record alone."""
         content = msgspec.json.encode(record)
         write(self._paths.qemu_run / f"{record.name}.json", content, durable=False, fence=self._fence)
 
@@ -120,4 +126,4 @@ class Store:
         for directory in (self._paths.domain_dir(id_, name), ram_dir):
             with self._fence.guard():
                 if directory.is_dir():
-                    shutil.rmtree(directory)
+                    disk.remove_tree(directory)

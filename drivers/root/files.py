@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from embervirt import world
+from embervirt import disk, world
 from embervirt.drivers.root.errors import FileRefused
 from embervirt.errors import SystemError_
 
@@ -41,15 +41,15 @@ def write(path: Path, data: bytes, *, durable: bool, mode: int = 0o600, fence: F
     ``durable``: on disk when this returns. Volatile files need the rename, not the syncs.
     Raises SystemError_ with the errno as ``int1``; the old file is then as it was.
     """
-    with _explained("write", path), _discarded(_temporary(path)) as staged:
-        _fill(staged, data, mode, durable)
-        _commit(lambda: staged.rename(path), path, durable, fence)
+    with explained("write", path), _discarded(_temporary(path)) as staged:
+        _fill(disk.create(staged, mode, target=path), data, durable)
+        _commit(lambda: disk.rename(staged, path), path, durable, fence)
 
 
 def remove(path: Path, *, durable: bool, fence: Fence | None = None) -> None:
     """Delete ``path``; no error when it is not there. Raises SystemError_."""
-    with _explained("remove", path):
-        _commit(lambda: path.unlink(missing_ok=True), path, durable, fence)
+    with explained("remove", path):
+        _commit(lambda: disk.unlink(path, missing_ok=True), path, durable, fence)
 
 
 def read(path: Path, *, limit: int = LARGEST) -> bytes:
@@ -58,7 +58,7 @@ def read(path: Path, *, limit: int = LARGEST) -> bytes:
     Raises SystemError_ (``int1`` ENOENT when there is none), FileRefused for anything that is not a
     plain file of at most ``limit`` bytes which belongs to us, to root, or to the directory's owner.
     """
-    with _explained("read", path):
+    with explained("read", path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             _check(path, os.fstat(descriptor), limit)
@@ -70,24 +70,22 @@ def read(path: Path, *, limit: int = LARGEST) -> bytes:
 def make_directories(paths: Iterable[Path]) -> None:
     """Create directories with their parents, 0700 whatever the umask; existing ones stay as they are."""
     for path in paths:
-        with _explained("create directory", path):
+        with explained("create directory", path):
             _make_directory(path)
+
+
+def settle(directories: Iterable[Path]) -> None:
+    """Make what is in these directories by name durable. Raises SystemError_."""
+    for path in directories:
+        with explained("sync directory", path):
+            disk.sync_directory(path)
 
 
 def sweep(directory: Path) -> None:
     """Remove temporary files that a crashed process left; only the owner of the root may call it."""
-    with _explained("clean", directory):
+    with explained("clean", directory):
         for left in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
-            left.unlink(missing_ok=True)
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames and removals in ``path`` durable. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            disk.unlink(left, missing_ok=True)
 
 
 def _commit(change: Callable[[], object], path: Path, durable: bool, fence: Fence | None) -> None:
@@ -100,7 +98,7 @@ def _commit(change: Callable[[], object], path: Path, durable: bool, fence: Fenc
             change()
         try:
             if durable:
-                sync_directory(path.parent)
+                disk.sync_directory(path.parent)
         except OSError:
             with _guard(fence):
                 put_back()
@@ -112,16 +110,16 @@ def _undoable(path: Path) -> Iterator[Callable[[], object]]:
     """Yields what puts the present file back; it has a second name meanwhile."""
     second = _temporary(path)
     try:
-        os.link(path, second, follow_symlinks=False)
+        disk.link(path, second)
     except FileNotFoundError:
-        yield lambda: path.unlink(missing_ok=True)
+        yield lambda: disk.unlink(path, missing_ok=True)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         yield _nothing
     else:
         with _discarded(second):
-            yield lambda: second.rename(path)
+            yield lambda: disk.rename(second, path)
 
 
 def _nothing() -> None:
@@ -135,20 +133,16 @@ def _discarded(temporary: Path) -> Iterator[Path]:
         yield temporary
     finally:
         with contextlib.suppress(OSError):  # the first error is the one to tell; sweep() gets what is left
-            temporary.unlink(missing_ok=True)
+            disk.unlink(temporary, missing_ok=True)
 
 
-def _fill(staged: Path, data: bytes, mode: int, durable: bool) -> None:
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def _fill(staged: disk.File, data: bytes, durable: bool) -> None:
     try:
-        os.fchmod(descriptor, mode)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        disk.write_all(staged, data)
         if durable:
-            os.fsync(descriptor)
+            disk.sync(staged)
     finally:
-        os.close(descriptor)
+        disk.close(staged)
 
 
 def _read_all(descriptor: int, path: Path, limit: int) -> bytes:
@@ -174,12 +168,10 @@ def _make_directory(path: Path) -> None:
     if path.parent != path:
         _make_directory(path.parent)
     try:
-        path.mkdir(0o700)
+        disk.make_directory(path)
     except FileExistsError:
         if not path.is_dir():
             raise
-    else:
-        path.chmod(0o700)
 
 
 def _check(path: Path, found: os.stat_result, limit: int) -> None:
@@ -193,7 +185,7 @@ def _check(path: Path, found: os.stat_result, limit: int) -> None:
 
 
 @contextlib.contextmanager
-def _explained(what: str, path: Path) -> Iterator[None]:
+def explained(what: str, path: Path) -> Iterator[None]:
     """Name the operation and the file in the error that the caller gets."""
     try:
         yield

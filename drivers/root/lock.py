@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from embervirt import disk
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.owner import Owner
 from embervirt.drivers.root.paths import RootPaths
@@ -41,10 +42,10 @@ class RootLock:
         """
         make_directories([paths.lock_file.parent, paths.qemu_run, paths.secrets_run])
         with ExitStack() as undo:
-            descriptors = tuple(_lock_all(paths, undo))
-            _name_owner(paths, descriptors)
+            held = list(_lock_all(paths, undo))
+            _name_owner(paths, held)
             undo.pop_all()
-        lock = cls(paths, descriptors)
+        lock = cls(paths, tuple(each.descriptor for each in held))
         _HELD.add(lock)
         return lock
 
@@ -69,28 +70,28 @@ class RootLock:
             os.close(descriptor)
 
 
-def _lock_all(paths: RootPaths, undo: ExitStack) -> Iterator[int]:
+def _lock_all(paths: RootPaths, undo: ExitStack) -> Iterator[disk.File]:
     """Our own lock first: in a root of another embervirt, libvirt's files are not even opened."""
     yield _lock(paths, paths.lock_file, undo)
     for path in paths.libvirt_locks:
         yield _lock(paths, path, undo)
 
 
-def _lock(paths: RootPaths, path: Path, undo: ExitStack) -> int:
+def _lock(paths: RootPaths, path: Path, undo: ExitStack) -> disk.File:
     while True:
-        descriptor = _open(path)
-        undo.callback(os.close, descriptor)
+        opened = _open(path)
+        undo.callback(disk.close, opened)
         try:
-            _take(descriptor, own=path == paths.lock_file)
+            _take(opened.descriptor, own=path == paths.lock_file)
         except OSError as error:
             raise _refusal(paths, path, error) from error
-        if _is_still(descriptor, path):
-            return descriptor
+        if _is_still(opened.descriptor, path):
+            return opened
 
 
-def _open(path: Path) -> int:
+def _open(path: Path) -> disk.File:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        return disk.open_lock(path)
     except OSError as error:
         raise _failure("open pid file", path, error) from error
 
@@ -125,13 +126,13 @@ def _refusal(paths: RootPaths, path: Path, error: OSError) -> SystemError_:
     return RootBusy(f"{what}: root '{paths.path}' is owned by {who}", int1=errno.EAGAIN)
 
 
-def _name_owner(paths: RootPaths, descriptors: tuple[int, ...]) -> None:
+def _name_owner(paths: RootPaths, held: list[disk.File]) -> None:
     """Write who we are; libvirt's files hold the bare pid."""
     texts = (Owner.myself().text(), *[str(os.getpid())] * len(paths.libvirt_locks))
     try:
-        for descriptor, text in zip(descriptors, texts, strict=True):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, text.encode(errors="surrogateescape"), 0)
+        for file, text in zip(held, texts, strict=True):
+            disk.truncate(file, 0)
+            disk.write_all(file, text.encode(errors="surrogateescape"))
     except OSError as error:
         raise _failure("write pid files of", paths.path, error) from error
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from embervirt import disk
+
 ADDRESS_MAX = 107
 """Bytes of path in a Unix socket's address, without the final NUL (unix(7): ``sun_path`` is 108)."""
 
@@ -30,7 +32,7 @@ def listen(path: Path, backlog: int = 1) -> socket.socket:
         os.fchmod(bound.fileno(), PRIVATE)
         with _address(path) as address:
             bound.bind(address)
-        path.chmod(PRIVATE)
+        disk.set_mode(path, PRIVATE)
         bound.listen(backlog)
     except OSError:
         bound.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,20 +11,22 @@ from typing import Any, TypeVar
 
 import zmq
 
+from embervirt import disk, world
 from embervirt.actors.bus import Bus
 from embervirt.actors.messages import Request
 from embervirt.actors.subscription import Subscription
 from embervirt.config.load import Loaded, load
 from embervirt.drivers.driver import DRIVERS, Environment, KeyProvider, Part
 from embervirt.drivers.root.descriptors import check_spare, spare_standard
-from embervirt.drivers.root.files import make_directories
+from embervirt.drivers.root.files import make_directories, settle, sweep
+from embervirt.drivers.root.journal import Journal, Operation
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import ActorUnavailable, ForkedError, InternalError, InvalidConnection, SystemError_
 from embervirt.runtime import drivers
 from embervirt.runtime.gateway import open_door
-from embervirt.runtime.tree import root_spec
-from embervirt.supervisor.report import Node
+from embervirt.runtime.tree import limits, root_spec
+from embervirt.supervisor.report import Health, Node
 from embervirt.supervisor.supervisor import Supervisor
 
 R = TypeVar("R")
@@ -47,7 +48,7 @@ class Root:
         self.on_failed: list[Callable[[str], None]] = []
         self.before_close: list[Callable[[], object]] = []
         self._parts: dict[str, Part] = {}
-        self._opening = threading.Lock()
+        self._opening = world.Lock()
         with _explained(f"open root {self.paths.path}"), ExitStack() as undo:
             self._open(undo, driver, secret_key)
             self._close = undo.pop_all()
@@ -58,18 +59,23 @@ class Root:
         made = _missing_directories(self.paths)
         undo.callback(_remove_empty, made)
         make_directories(self.paths.directories)
+        settle(_parents(self.paths, made))
         self.lock = RootLock.acquire(self.paths)
         undo.callback(self.lock.release)
         undo.callback(_remove_content, made)
+        for each in self.paths.directories:
+            sweep(each)
         chosen = self.settings.calls
         self.bus = Bus(chosen.deadline, chosen.mailbox, chosen.in_flight)
         undo.callback(self.bus.close)
         resources = undo.enter_context(ExitStack())
+        self.journal = Journal(self.paths.own_lib / "operations.jsonl")
+        resources.callback(self.journal.close)
         self.gateway = open_door(self.paths, self.settings, self.bus, resources)
         spec = root_spec(self.paths, self.settings, self.bus, self.gateway)
-        self.supervisor = Supervisor(spec, self.bus, on_failed=self._failed)
+        self.supervisor = Supervisor(spec, self.bus, on_failed=self._failed, limits=limits(self.settings))
         self.environment = Environment(
-            self.paths, self.settings, self.bus, self.supervisor, resources, secret_key
+            self.paths, self.settings, self.bus, self.supervisor, resources, self.journal, secret_key
         )
         self.bus.routes.missing = self._missing
         started = self.supervisor.start()
@@ -124,9 +130,21 @@ class Root:
         with _explained(f"subscribe to the events of root {self.paths.path}"):
             return Subscription(self.bus, since=since, queue=self.settings.events.queue)
 
+    def operation(self, id_: str) -> Operation:
+        """What became of an operation, also of an earlier process. Raises InvalidArgument if it is not known."""
+        return self.journal.get(id_)
+
+    def cancel(self, id_: str) -> None:
+        """Ask an operation to stop and undo itself. Raises OperationInvalid when it is too late for that."""
+        self.journal.cancel(id_)
+
     def tree(self) -> Node:
         """The supervision tree as it stands."""
         return self.supervisor.picture()
+
+    def health(self) -> Health:
+        """What does not work as it should, how many actors are in which state, threads that were given up."""
+        return self.supervisor.health()
 
     def crash(self, path: str, error: BaseException | None = None) -> None:
         """Crash an actor, ``drivers/qemu`` say, as a bug in it would; its supervisor does the rest."""
@@ -157,19 +175,28 @@ def _missing_directories(paths: RootPaths) -> list[Path]:
     return sorted(each for each in wanted if not each.exists())
 
 
+def _parents(paths: RootPaths, made: list[Path]) -> list[Path]:
+    """Directories with directories of the root in them, which a power loss must not take with a definition.
+
+    All of them at each open: whoever made them may have died before they were on disk.
+    """
+    inside = {each for path in paths.directories for each in path.parents if each.is_relative_to(paths.path)}
+    return sorted(inside | {path.parent for path in made})
+
+
 def _remove_content(made: list[Path]) -> None:
     """A failed open leaves nothing behind: what is in directories it made is its own, for it had the lock."""
     for directory in made:
         for each in directory.iterdir() if directory.is_dir() else ():
             if each not in made:
-                each.unlink()
+                disk.unlink(each)
 
 
 def _remove_empty(made: list[Path]) -> None:
     """The directories themselves; what is not empty belongs to somebody."""
     for directory in reversed(made):
         if directory.is_dir() and not any(directory.iterdir()):
-            directory.rmdir()
+            disk.remove_directory(directory)
 
 
 @contextmanager

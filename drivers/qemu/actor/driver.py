@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
 
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.drivers.driver import GUESTS
@@ -12,6 +13,7 @@ from embervirt.drivers.qemu.messages import Create, Define, DomainRef, Undefine
 from embervirt.drivers.qemu.model import model_of
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service.domains import Domains
+from embervirt.drivers.qemu.service.left import Left
 from embervirt.drivers.qemu.store import Record, Store
 
 
@@ -29,7 +31,12 @@ class QemuDriver(Actor):
         self._domains.load()
         records = list(self._store.records())
         self._face.tables.ids_after(self._store.highest_id())
-        self._face.adopting = [self._supervise(_plan(record)) for record in records]
+        plans = [_plan(record) for record in records]
+        if not self._face.swept:
+            journal, tables, session = self._face.journal, self._face.tables, self.bus.session
+            plans += Left(self._face.paths, self._store, journal, tables, session).settle(records)
+            self._face.swept = True
+        self._face.adopting = [self._supervise(plan) for plan in plans]
 
     def _supervise(self, plan: Plan) -> Future[None]:
         return self._face.supervisor.start_child(GUESTS, guest_spec(plan, self._face))
@@ -47,7 +54,7 @@ class QemuDriver(Actor):
     @handles(Create)
     def create(self, request: Create) -> Future[DomainRef]:
         """Replies when the guest runs, or with what kept it from starting; other calls go on meanwhile."""
-        plan = self._domains.prepare(request)
+        plan = replace(self._domains.prepare(request), trace=self.activity.trace)
         reply: Future[DomainRef] = Future()
         started = self._supervise(plan)
         started.add_done_callback(lambda done: self._started(plan, done, reply))
@@ -58,9 +65,16 @@ class QemuDriver(Actor):
         self._face.tables.starting.pop(plan.domain.uuid, None)
         error = started.exception()
         if error is not None:
+            self._settle(plan, error)
             reply.set_exception(error)
         else:
             reply.set_result(DomainRef(plan.domain.name, plan.domain.uuid, plan.id))
+
+    def _settle(self, plan: Plan, error: BaseException) -> None:
+        """A start that crashed, or was given up, left its operation open; what it had made is undone."""
+        id_ = self.bus.operation(plan.trace)
+        if any(each.id == id_ for each in self._face.journal.open(plan.domain.uuid)):
+            self._face.journal.end(id_, "failed", str(error))
 
 
 def _plan(record: Record) -> Plan:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from embervirt import disk, faults
 from embervirt.drivers.qemu.backend.emulator import check_emulator, explained
 from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, OnClose, OnEvent
 from embervirt.drivers.qemu.backend.protocol import Command, Launched
@@ -57,7 +58,7 @@ def launch(
 def _start(command: Command, undo: contextlib.ExitStack) -> tuple[socket.socket, Spawned, int]:
     """The near end of the monitor, the process, and where its output begins in the log."""
     with explained("start QEMU"), _opened(command.log) as log, sockets.listen(command.monitor) as listening:
-        undo.callback(command.monitor.unlink, missing_ok=True)
+        undo.callback(disk.unlink, command.monitor, missing_ok=True)
         # The kernel queues it: no waiting for QEMU, and an end of QEMU before the greeting is an end of file.
         near = undo.enter_context(sockets.connect(command.monitor))
         argv = command.argv(listening.fileno())
@@ -66,11 +67,13 @@ def _start(command: Command, undo: contextlib.ExitStack) -> tuple[socket.socket,
         spawned = spawn(
             argv,
             status_file=command.status_file,
-            log_fd=log,
+            log_fd=log.descriptor,
             pass_fds=[listening.fileno(), *command.pass_fds],
             env=command.environment,
         )
         undo.callback(_end, spawned, command.status_file)
+        if faults.armed:
+            faults.hit("process.spawned", program=argv[0], pid=spawned.pid)
     return near, spawned, output
 
 
@@ -83,7 +86,7 @@ def _end(spawned: Spawned, status_file: Path) -> None:
         finally:
             os.close(pidfd)
     reap(spawned, DYING)
-    status_file.unlink(missing_ok=True)
+    disk.unlink(status_file, missing_ok=True)
 
 
 def _failure(command: Command, spawned: Spawned, output: int) -> LaunchFailed:
@@ -97,25 +100,23 @@ def _failure(command: Command, spawned: Spawned, output: int) -> LaunchFailed:
 
 
 @contextlib.contextmanager
-def _opened(log: Path) -> Iterator[int]:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+def _opened(log: Path) -> Iterator[disk.File]:
     try:
-        descriptor = os.open(log, flags | os.O_CREAT | os.O_EXCL, 0o600)
-        os.fchmod(descriptor, 0o600)  # whatever the umask
+        opened = disk.create(log)
     except FileExistsError:
-        descriptor = os.open(log, flags)
+        opened = disk.append_to(log)
     try:
-        yield descriptor
+        yield opened
     finally:
-        os.close(descriptor)
+        disk.close(opened)
 
 
-def _write_header(log: int, environment: Mapping[str, str], argv: Sequence[str]) -> int:
+def _write_header(log: disk.File, environment: Mapping[str, str], argv: Sequence[str]) -> int:
     stamp = datetime.datetime.now(datetime.UTC).isoformat(" ", "milliseconds").replace("+00:00", "+0000")
     host = os.uname()
     title = f"{stamp}: starting up embervirt, kernel: {host.release}, hostname: {host.nodename}\n"
-    os.write(log, (title + printable(environment, argv)).encode())
-    return os.lseek(log, 0, os.SEEK_CUR)
+    disk.write_all(log, (title + printable(environment, argv)).encode())
+    return os.lseek(log.descriptor, 0, os.SEEK_CUR)
 
 
 def printable(environment: Mapping[str, str], argv: Sequence[str]) -> str:

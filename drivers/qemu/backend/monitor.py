@@ -25,6 +25,7 @@ from qemu.qmp.message import Message
 from qemu.qmp.protocol import Runstate
 from qemu.qmp.qmp_client import ExecuteError
 
+from embervirt import faults
 from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTimeout
 from embervirt.drivers.root import sockets
 from embervirt.errors import InternalError
@@ -138,8 +139,19 @@ class Monitor:
 
     def _pass_on(self, event: Message) -> bool:
         # A listener keeps a history of all that it accepts, so it accepts nothing.
-        self._on_event(dict(event))
+        if not faults.armed or faults.hit(
+            "qmp.event",
+            event=event["event"],
+            again=lambda: self._on_event(dict(event)),
+            **self._in_hand,
+        ):
+            self._on_event(dict(event))
         return False
+
+    @property
+    def _in_hand(self) -> dict[str, object]:
+        """For fault points."""
+        return {"monitor": self.name, "session": self}
 
     @classmethod
     def connect(
@@ -160,27 +172,42 @@ class Monitor:
         Raises MonitorTimeout when nobody greeted by the deadline; MonitorLost when nobody listens, or the
         far end hangs up or is no QMP server. ``on_close`` is not called then.
         """
+        left = max(0.0, deadline - time.monotonic())
+        return answer(cls.connecting(loop, where, on_event, on_close, left), "connect", str(where), left)
+
+    @classmethod
+    def connecting(
+        cls,
+        loop: MonitorLoop,
+        where: Path | socket.socket,
+        on_event: OnEvent,
+        on_close: OnClose,
+        seconds: float | None = None,
+    ) -> Future[Monitor]:
+        """As ``connect``, without waiting for the greeting, which may take ``seconds``, or for ever (None).
+
+        Raises MonitorLost when nobody listens. Who loses interest cancels the future.
+        """
         with contextlib.ExitStack() as undo:
             near = _reach(where)
             undo.callback(near.close)
             name = f"at {where}" if isinstance(where, Path) else "on a given socket"
             monitor = cls(loop, near, name, on_event)
-            left = max(0.0, deadline - time.monotonic())
-            begun = loop.start(monitor._begin, left, on_close)
-            monitor._answer(begun, "connect", left, left + SCHEDULING)
+            begun = loop.start(monitor._begin, seconds, on_close)
             undo.pop_all()
-        return monitor
+        return begun
 
-    async def _begin(self, seconds: float, on_close: OnClose) -> None:
+    async def _begin(self, seconds: float | None, on_close: OnClose) -> Monitor:
         self._loop.monitors.add(self)
         self.ended.add_done_callback(lambda _: self._loop.monitors.discard(self))
         try:
-            async with asyncio.timeout(seconds):
-                await self._client.connect(self._socket)
+            await _explained(self._client.connect(self._socket), "connect", self.name, seconds)
         except BaseException:
             self.ended.set_result(None)
+            self._socket.close()
             raise
         self._task = asyncio.create_task(self._live(on_close))
+        return self
 
     async def _live(self, on_close: OnClose) -> None:
         while self._client.runstate is Runstate.RUNNING:
@@ -198,19 +225,32 @@ class Monitor:
         Raises MonitorError when QEMU refuses; MonitorTimeout and MonitorLost when there is no answer and
         the command may have been executed all the same; TypeError for arguments that are no JSON.
         """
-        call = self._loop.start(self._client.execute, command, arguments)
-        return self._answer(call, command, timeout, timeout)
+        return answer(self.submit(command, arguments, timeout=timeout), command, self.name, timeout)
 
-    def _answer(self, call: Future[T], what: str, allowed: float, patience: float) -> T:
-        try:
-            failure = call.exception(patience)
-        except (CancelledError, TimeoutError) as unanswered:
-            call.cancel()
-            failure = unanswered
-        if failure is None:
-            return call.result()
-        # Not chained: the client's exceptions hold the message that was sent.
-        raise _explain(failure, what, self.name, allowed) from None
+    def submit(
+        self, command: str, arguments: Mapping[str, Any] | None = None, *, timeout: float | None
+    ) -> Future[Any]:
+        """As ``execute``, without waiting; ``timeout`` None: for as long as the session lasts."""
+        if faults.armed and not faults.hit("qmp.sent", command=command, **self._in_hand):
+            return self._loop.start(self._unanswered, command, timeout)
+        return self._loop.start(self._execute, command, arguments, timeout)
+
+    async def _execute(
+        self, command: str, arguments: Mapping[str, Any] | None, seconds: float | None
+    ) -> object:
+        asked = self._client.execute(command, dict(arguments) if arguments else None)
+        found = await _explained(asked, command, self.name, seconds)
+        if faults.armed and not faults.hit("qmp.answered", command=command, **self._in_hand):
+            await self._unanswered(command, seconds)
+        return found
+
+    async def _unanswered(self, command: str, seconds: float | None) -> object:
+        """How a command fares that a fault point lost."""
+        return await _explained(self._end(), command, self.name, seconds)
+
+    async def _end(self) -> object:
+        await asyncio.shield(asyncio.wrap_future(self.ended))
+        raise ConnectionResetError("it was closed")
 
     def shut(self) -> None:
         """Cuts the connection at once, whatever the loop's thread does; the rest of the end follows."""
@@ -233,24 +273,43 @@ class Monitor:
 
 
 def _reach(where: Path | socket.socket) -> socket.socket:
-    if isinstance(where, socket.socket):
-        where.setblocking(False)
-        return where
     try:
+        if faults.armed:
+            faults.hit("qmp.connecting", monitor=str(where) if isinstance(where, Path) else "given")
+        if isinstance(where, socket.socket):
+            where.setblocking(False)
+            return where
         return sockets.connect(where)
     except OSError as error:
         raise MonitorLost(f"no QEMU answers at monitor socket {where}: {error.strerror or error}") from error
 
 
-def _explain(failure: BaseException, what: str, monitor: str, seconds: float) -> BaseException:
+def answer(call: Future[T], what: str, monitor: str, seconds: float) -> T:
+    """Its result; the loop's thread keeps the time, and is given ``SCHEDULING`` more."""
+    try:
+        return call.result(seconds + SCHEDULING)
+    except CancelledError:
+        raise MonitorLost(f"monitor {monitor}: its loop was closed during {what}") from None
+    except TimeoutError:
+        call.cancel()
+        raise MonitorTimeout(f"monitor {monitor}: no answer to {what} within {seconds:g} s") from None
+
+
+async def _explained(work: Coroutine[Any, Any, T], what: str, monitor: str, seconds: float | None) -> T:
+    """The client's exceptions as ours; not chained, for they hold the message that was sent."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except (QMPError, OSError, TimeoutError) as failure:
+        explained = _explain(failure, what, monitor, seconds)
+    raise explained
+
+
+def _explain(failure: Exception, what: str, monitor: str, seconds: float | None) -> Exception:
     match failure:
         case ExecuteError():
             return MonitorError(what, failure.error_class, str(failure))
         case TimeoutError():
             return MonitorTimeout(f"monitor {monitor}: no answer to {what} within {seconds:g} s")
-        case CancelledError():
-            return MonitorLost(f"monitor {monitor}: its loop was closed during {what}")
-        case QMPError() | OSError():
-            return MonitorLost(f"monitor {monitor}: the connection ended during {what}: {failure}")
         case _:
-            return failure
+            return MonitorLost(f"monitor {monitor}: the connection ended during {what}: {failure}")

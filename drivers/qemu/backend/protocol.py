@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,12 @@ class Session(Protocol):
 
     def execute(self, command: str, arguments: Mapping[str, Any] | None = None, *, timeout: float) -> Any:
         """What QEMU returns for ``command``, within ``timeout`` seconds."""
+        ...
+
+    def submit(
+        self, command: str, arguments: Mapping[str, Any] | None = None, *, timeout: float | None
+    ) -> Future[Any]:
+        """As ``execute``, without waiting; with None for as long as the session lasts."""
         ...
 
     def shut(self) -> None:
@@ -84,8 +91,8 @@ class Backend(Protocol):
         """Starts a QEMU up to its greeting, or leaves nothing; see ``launch.launch``."""
         ...
 
-    def connect(self, monitor: Path, *, deadline: float, on_event: OnEvent, on_close: OnClose) -> Session:
-        """A session with a QEMU that runs; see ``Monitor.connect``."""
+    def connecting(self, monitor: Path, *, on_event: OnEvent, on_close: OnClose) -> Future[Session]:
+        """A session with a QEMU that runs, once that greets; see ``Monitor.connecting``."""
         ...
 
     def probe(self, binary: str) -> Capabilities:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 
 from embervirt.drivers.qemu.backend.launch import launch
@@ -22,9 +23,9 @@ class RealBackend:
         """As ``launch.launch``."""
         return launch(command, self._loop, deadline=deadline, on_event=on_event, on_close=on_close)
 
-    def connect(self, monitor: Path, *, deadline: float, on_event: OnEvent, on_close: OnClose) -> Monitor:
-        """As ``Monitor.connect``."""
-        return Monitor.connect(self._loop, monitor, deadline, on_event, on_close)
+    def connecting(self, monitor: Path, *, on_event: OnEvent, on_close: OnClose) -> Future[Monitor]:
+        """As ``Monitor.connecting``."""
+        return Monitor.connecting(self._loop, monitor, on_event, on_close)
 
     def probe(self, binary: str) -> Capabilities:
         """As ``probe.cached``."""

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+from dataclasses import replace
 from pathlib import Path
 
-from embervirt import world
-from embervirt.drivers.qemu import states
-from embervirt.drivers.qemu.backend.protocol import Session
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
-from embervirt.drivers.qemu.face import Face
-from embervirt.drivers.qemu.service.start import Callbacks, Run, monitor_path
-from embervirt.drivers.qemu.states import State
+from embervirt.drivers.qemu.model import model_of
+from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.store import Record
-from embervirt.drivers.qemu.tables import Running
-from embervirt.errors import OperationInvalid
+from embervirt.errors import InvalidArgument, OperationInvalid
 from embervirt.supervisor.identity import Process
-
-QUERY_SECONDS = 10.0
-
-
-def adopt(record: Record, face: Face, callbacks: Callbacks) -> Run | None:
-    """Hold exactly the recorded process and connect to its monitor; None when it is gone.
-
-    Never signals anybody. Raises MonitorLost or OperationTimeout when the monitor does not answer.
-    """
-    process = Process.attach(record.process.identity)
-    if process is None:
-        return None
-    deadline = world.monotonic() + face.settings.qemu.qmp_timeout
-    path = monitor_path(Path(record.process.status_file).parent)
-    try:
-        monitor = face.backend.connect(
-            path, deadline=deadline, on_event=callbacks.on_event, on_close=callbacks.on_close
-        )
-    except BaseException:
-        process.close()
-        raise
-    return Run(record, process, monitor)
 
 
 def check_gone(record: Record | None) -> None:
@@ -48,8 +23,20 @@ def check_gone(record: Record | None) -> None:
         raise OperationInvalid(text, virdomain=VIR_FROM_QEMU)
 
 
-def state(monitor: Session, known: Running | None) -> State:
-    """As QEMU says; the reason that was published before stays when the state is the same."""
-    run_state = monitor.execute("query-status", timeout=QUERY_SECONDS)["status"]
-    now = states.BY_RUN_STATE.get(run_state, states.PAUSED_UNKNOWN)
-    return known.state if known is not None and known.state.state == now.state else now
+def when_nobody_watched(record: Record) -> str:
+    """For the event of an end that is only inferred; its time is the status file's, if there is one."""
+    try:
+        at = Path(record.process.status_file).stat().st_mtime
+    except FileNotFoundError:
+        return "inferred: it ended while nobody watched"
+    when = datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat(timespec="milliseconds")
+    return f"inferred: it ended at {when}, while nobody watched"
+
+
+def adopted(plan: Plan, xml: str) -> Plan:
+    """An orphan's plan with its description. Raises InvalidArgument when that is another domain's."""
+    domain = model_of(xml)
+    if (domain.name, domain.uuid) != (plan.domain.name, plan.domain.uuid):
+        text = f"this XML describes {domain.name!r} {domain.uuid}, the guest is {plan.domain.name!r}"
+        raise InvalidArgument(f"{text} {plan.domain.uuid}")
+    return replace(plan, domain=domain, xml=xml, orphan=None)

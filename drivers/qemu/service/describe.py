@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from embervirt.drivers.qemu.backend.protocol import Session
+from embervirt.actors.work import Work
 from embervirt.drivers.qemu.model import Console, Domain, Serial
 from embervirt.drivers.qemu.model.chardev import CharSource
 from embervirt.drivers.qemu.parts.names import device_id
@@ -17,13 +18,12 @@ from embervirt.drivers.qemu.tables import Running
 from embervirt.drivers.xml import render
 from embervirt.errors import InvalidArgument
 
-QUERY_SECONDS = 10.0
 PTY = "pty:"
 
 
-def running(plan: Plan, record: Record, monitor: Session, state: State) -> Running:
-    """What readers see of this run; asks QEMU for the ptys it has opened."""
-    domain = live(plan.domain, plan.id, ptys(monitor.execute("query-chardev", timeout=QUERY_SECONDS)))
+def running(plan: Plan, record: Record, state: State) -> Running:
+    """What readers see of this run."""
+    domain = live(plan.domain, plan.id, record.ptys)
     identity = record.process.identity
     return Running(
         domain.uuid, domain.name, plan.id, state, render(domain), record.xml, domain, identity
@@ -56,7 +56,7 @@ def _console(console: Console, serial: Serial) -> Console:
     return replace(console, source=serial.source, tty=path)
 
 
-def passthrough(monitor: Session, command: str, seconds: float) -> str:
+def passthrough(ask: Callable[..., Work[Any]], command: str) -> Work[str]:
     """Execute ``{"execute": ..., "arguments": {...}}``; the return value as JSON. Raises MonitorError."""
     try:
         asked = json.loads(command)
@@ -65,4 +65,4 @@ def passthrough(monitor: Session, command: str, seconds: float) -> str:
         expected = '{"execute": "query-status", "arguments": {}}'
         text = f"monitor command {command[:80]!r}: expected JSON such as {expected}"
         raise InvalidArgument(text) from error
-    return json.dumps(monitor.execute(name, arguments, timeout=seconds))
+    return json.dumps((yield from ask(name, arguments)))

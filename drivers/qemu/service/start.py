@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from embervirt import world
-from embervirt.drivers.qemu import parts
+from embervirt.drivers.qemu import parts, states
 from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Session
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.parts import CompileContext
 from embervirt.drivers.qemu.plan import Plan
-from embervirt.drivers.qemu.service import files, stop
+from embervirt.drivers.qemu.service import describe, files, stop
 from embervirt.drivers.qemu.service.keys import Call, MasterKey
 from embervirt.drivers.qemu.store import Record, Store
 from embervirt.drivers.root.descriptors import spare_standard
 from embervirt.drivers.root.files import make_directories
+from embervirt.drivers.root.journal import Operating
 from embervirt.errors import InternalError
 from embervirt.supervisor.identity import Process
 from embervirt.supervisor.processes import Watched
@@ -27,12 +28,8 @@ from embervirt.supervisor.processes import Watched
 EXIT_STATUS = "exit-status"
 
 
-@dataclass(frozen=True)
-class Callbacks:
-    """Called on the monitors' thread; both only post to the actor."""
-
-    on_event: Callable[[dict[str, Any]], None]
-    on_close: Callable[[Exception | None], None]
+Callbacks = tuple[Callable[[dict[str, Any]], None], Callable[[Exception | None], None]]
+"""For events and for the session's end; called on the monitors' thread."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +41,14 @@ class Run:
     monitor: Session
 
 
-def monitor_path(directory: Path) -> Path:
+def monitor_path(record: Record) -> Path:
     """The monitor socket of a run."""
-    return directory / MONITOR_SOCKET
+    return Path(record.process.status_file).parent / MONITOR_SOCKET
 
 
-def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks) -> Run:
+def start(
+    plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks, operation: Operating
+) -> Run:
     """Spawn QEMU stopped, record it, let it go. After an error nothing of it is left but its log.
 
     Raises SystemError_ for a missing file, NoEmulator, LaunchFailed (with QEMU's last words), MonitorError,
@@ -63,17 +62,21 @@ def start(plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks
         undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
         command = _command(plan, face, call, ram_dir)
         launched = face.backend.launch(
-            command, deadline=deadline, on_event=callbacks.on_event, on_close=callbacks.on_close
+            command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
         )
         undo.callback(launched.monitor.close)
+        operation.mark("spawned")
         watched = Watched(launched.identity, launched.spawned, str(command.status_file))
         undo.callback(watched.status)
         process = Process.attach(launched.identity)
         if process is None:
             raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
-        run = Run(_record(plan, watched, ram_dir), process, launched.monitor)
+        chardevs = launched.monitor.execute("query-chardev", timeout=face.settings.qemu.qmp_timeout)
+        record = _record(plan, watched, ram_dir, describe.ptys(chardevs))
+        run = Run(record, process, launched.monitor)
         undo.callback(revoke, run, store)
         store.keep(run.record)
+        operation.mark("recorded")
         if not plan.paused:
             launched.monitor.execute("cont", timeout=face.settings.qemu.qmp_timeout)
         undo.pop_all()
@@ -88,10 +91,10 @@ def revoke(run: Run, store: Store) -> None:
     store.forget(run.record)
 
 
-def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
-    domain = plan.domain
+def _record(plan: Plan, watched: Watched, ram_dir: Path, ptys: dict[str, str]) -> Record:
+    domain, state = plan.domain, states.PAUSED_BY_USER if plan.paused else states.BOOTED
     return Record(
-        plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), autodestroy=plan.autodestroy
+        plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), plan.autodestroy, state, ptys
     )
 
 
@@ -117,10 +120,10 @@ def _command(plan: Plan, face: Face, call: Call, ram_dir: Path) -> Command:
             compiled = [part for part in compiled if not _is_sandbox(part)]
         return [capabilities.binary, *parts.argv(compiled)]
 
-    return Command(directory, log, directory / EXIT_STATUS, _nonce(directory), argv)
+    return Command(directory, log, directory / EXIT_STATUS, nonce(directory), argv)
 
 
-def _nonce(directory: Path) -> str:
+def nonce(directory: Path) -> str:
     """The directory as it stands in the arguments, which name the key in it as JSON."""
     return json.dumps(str(directory), ensure_ascii=False)[1:-1]
 

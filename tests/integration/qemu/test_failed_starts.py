@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 import embervirt as libvirt
-from embervirt.drivers.qemu.service import describe
+from embervirt.drivers.qemu.store import Store
 from guest.calls import code_of, nothing_is_left, raced
 from guest.domain import kill, qemus, small, uri, watching
 
@@ -123,14 +123,14 @@ def test_a_qemu_that_ends_before_the_start_is_over_leaves_nothing(
     conn: libvirt.virConnect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ran, and was recorded, but nobody had been told: the start failed."""
-    domain, original = conn.defineXML(small("a")), describe.running
+    domain, original = conn.defineXML(small("a")), Store.keep
 
-    def killed(plan: Any, record: Any, *rest: Any) -> Any:
+    def killed(store: Store, record: Any) -> None:
+        original(store, record)
         kill(record.process.identity.pid)
-        return original(plan, record, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(describe, "running", killed)
+        patched.setattr(Store, "keep", killed)
         assert code_of(domain.create) == libvirt.VIR_ERR_INTERNAL_ERROR
     assert domain.state() == [SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED]
     assert nothing_is_left(conn, tmp_path / "root", before={"a.log"})

@@ -153,12 +153,10 @@ def test_another_session_finds_it_after_the_first(host: Host) -> None:
     first = host.start()
     first.monitor.close()
     command = Command(host.directory, host.log, host.status, host.nonce, host.argv)
-    again = host.backend.connect(
-        command.monitor,
-        deadline=time.monotonic() + LONG,
-        on_event=lambda event: None,
-        on_close=lambda cause: None,
+    connecting = host.backend.connecting(
+        command.monitor, on_event=lambda event: None, on_close=lambda cause: None
     )
+    again = connecting.result(LONG)
     assert again.execute("query-status", timeout=LONG)["running"] is False
     assert stat.S_IMODE(command.monitor.stat().st_mode) == 0o600
     again.execute("quit", timeout=LONG)

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import pytest
 
-from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop
+from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, answer
 from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTimeout
 from embervirt.drivers.root import sockets
 from embervirt.errors import InternalError, OperationTimeout, OutcomeUnknown
@@ -265,7 +265,7 @@ def test_a_call_that_a_closing_loop_drops_is_lost(qemu: Qemu) -> None:
     call = loop.start(asyncio.sleep, LONG)
     loop.close()
     with pytest.raises(MonitorLost, match="its loop was closed during query-status"):
-        monitor._answer(call, "query-status", LONG, LONG)
+        answer(call, "query-status", "that is gone", LONG)
 
 
 def test_events_arrive_as_they_were_sent(loop: MonitorLoop, qemu: Qemu) -> None:

@@ -1,0 +1,213 @@
+"""What became of each operation of several steps: intent, marks and result, on disk before they count.
+
+A line of JSON each, in one file that all actors of the root append to. After a crash an operation without a
+result is *open*, and its owner finds out whether it happened, completes it or undoes it (SUPERVISION 3.9).
+Nothing here is synced: what these operations change, QEMU processes, does not survive what a sync guards
+against.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from embervirt import disk, faults, world
+from embervirt.drivers.root.files import Fence, explained, read, write
+from embervirt.errors import InvalidArgument, OperationAborted, OperationInvalid, OutcomeUnknown, libvirtError
+from embervirt.errors import OperationTimeout as Unanswered
+
+State = Literal["open", "done", "undone", "failed"]
+KEPT = 1000
+"""Operations with a result that are remembered."""
+
+LINES = 10 * KEPT
+"""After which the file is written anew."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A step that was made. ``at``: Unix time in seconds."""
+
+    step: str
+    at: float
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """``what`` was done to ``subject`` (a UUID); ``plan`` is all that completing or undoing it needs.
+
+    ``state``: ``open`` while it runs, or when nobody has found out yet; ``done``; ``undone``: nothing of it
+    is left; ``failed``: with ``error``, and what it changed before that was put back.
+    """
+
+    id: str
+    what: str
+    subject: str
+    plan: dict[str, Any]
+    at: float
+    state: State = "open"
+    error: str = ""
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps that were made."""
+        return [mark.step for mark in self.marks]
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line: an ``intent``, a ``mark``, or a ``result`` of operation ``id``."""
+
+    id: str
+    intent: Operation | None = None
+    mark: Mark | None = None
+    result: tuple[State, str] | None = None
+
+    def after(self, known: Operation | None) -> Operation | None:
+        """The operation with this line."""
+        if known is None or self.intent is not None:
+            return self.intent
+        if self.mark is not None:
+            return msgspec.structs.replace(known, marks=(*known.marks, self.mark))
+        if self.result is not None and known.state == "open":
+            return msgspec.structs.replace(known, state=self.result[0], error=self.result[1])
+        return known
+
+
+class Journal:
+    """Of one root; for any thread. ``close`` it after all actors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = world.Lock()
+        self._known: dict[str, Operation] = {}
+        self._cancelled: set[str] = set()
+        for line in _lines(path):
+            self._take(line)
+        self._rewrite()
+
+    def _take(self, line: Line) -> None:
+        known = line.after(self._known.get(line.id))
+        if known is not None:
+            self._known[line.id] = known
+
+    def _rewrite(self) -> None:
+        """The file without what need not be remembered."""
+        ended = [id_ for id_, each in self._known.items() if each.state != "open"]
+        for id_ in ended[: max(0, len(ended) - KEPT)]:
+            del self._known[id_]
+        lines = [_text(Line(each.id, intent=each)) for each in self._known.values()]
+        write(self._path, b"".join(lines), durable=False)
+        self._file, self._written, self._torn = disk.append_to(self._path), len(lines), False
+
+    def _append(self, line: Line, fence: Fence | None) -> None:
+        with self._lock, _guard(fence), explained("write", self._path):
+            if self._written > LINES:
+                disk.close(self._file)
+                self._rewrite()
+            text = b"\n" + _text(line) if self._torn else _text(line)
+            self._torn = True  # until all of it is written
+            self._torn = disk.write(self._file, text) != len(text)
+            self._written += 1
+            self._take(line)
+
+    def begin(
+        self, id_: str, what: str, subject: str, plan: dict[str, Any], fence: Fence | None = None
+    ) -> Operating:
+        """Write the intent. Raises SystemError_ when that cannot be written: then do nothing."""
+        if faults.armed:
+            faults.hit("journal.intent")
+        self._append(Line(id_, intent=Operation(id_, what, subject, plan, world.wall())), fence)
+        return Operating(self, id_, fence)
+
+    def mark(self, id_: str, step: str, fence: Fence | None) -> None:
+        """A step was made."""
+        if faults.armed:
+            faults.hit("journal.mark")
+        self._append(Line(id_, mark=Mark(step, world.wall())), fence)
+
+    def end(self, id_: str, state: State, error: str = "", fence: Fence | None = None) -> None:
+        """The result, once; a later one is ignored."""
+        if faults.armed:
+            faults.hit("journal.result")
+        self._cancelled.discard(id_)
+        self._append(Line(id_, result=(state, error)), fence)
+
+    def get(self, id_: str) -> Operation:
+        """What is known of an operation. Raises InvalidArgument for one that is not known."""
+        known = self._known.get(id_)
+        if known is None:
+            raise InvalidArgument(f"operation {id_!r} is not one of the last {KEPT} that changed something")
+        return known
+
+    def values(self) -> list[Operation]:
+        """All that are known, the oldest first."""
+        return list(self._known.values())
+
+    def open(self, subject: str | None = None) -> list[Operation]:
+        """Those without a result, of all or of one subject."""
+        return [e for e in self.values() if e.state == "open" and subject in (None, e.subject)]
+
+    def cancel(self, id_: str) -> None:
+        """Ask an operation to stop before its next step. Raises OperationInvalid when it is over."""
+        known = self.get(id_)
+        if known.state != "open":
+            raise OperationInvalid(f"too late to cancel operation {id_}: it is {known.state}")
+        self._cancelled.add(id_)
+
+    def check(self, id_: str) -> None:
+        """Raises OperationAborted when the operation was cancelled."""
+        if id_ in self._cancelled:
+            raise OperationAborted(f"operation {id_} was cancelled")
+
+    def close(self) -> None:
+        """May be repeated."""
+        with contextlib.suppress(OSError):
+            disk.close(self._file)
+
+
+class Operating:
+    """An operation under way, in the hand of who does it.
+
+    As a context: an error of the tree is its result, ``failed``, but when nobody knows whether it happened
+    it stays open, as it does after a crash, until its owner finds out.
+    """
+
+    def __init__(self, journal: Journal, id_: str, fence: Fence | None) -> None:
+        self._journal, self.id, self._fence = journal, id_, fence
+
+    def mark(self, step: str) -> None:
+        """A step was made; Raises OperationAborted when the operation was cancelled meanwhile."""
+        self._journal.mark(self.id, step, self._fence)
+        self._journal.check(self.id)
+
+    def end(self, state: State, error: str = "") -> None:
+        """The result."""
+        self._journal.end(self.id, state, error, self._fence)
+
+    def __enter__(self) -> Operating:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self.end("done")
+        elif isinstance(error, libvirtError) and not isinstance(error, OutcomeUnknown | Unanswered):
+            self.end("failed", str(error))
+
+
+def _guard(fence: Fence | None) -> AbstractContextManager[None]:
+    return nullcontext() if fence is None else fence.guard()
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    """What can be read of the file; a torn line was never acted upon."""
+    for text in read(path).splitlines() if path.exists() else ():
+        with contextlib.suppress(msgspec.MsgspecError):
+            yield msgspec.json.decode(text, type=Line)
+
+
+def _text(line: Line) -> bytes:
+    return msgspec.json.encode(line) + b"\n"

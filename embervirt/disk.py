@@ -1,0 +1,177 @@
+"""Every change of a file below a root goes through here: one system call, or as few as one change needs.
+
+Written ``disk.rename(...)``, never ``from embervirt.disk import rename``, so that ``substituted`` reaches
+every user: a simulation puts functions of its own in the place of these and may call the real ones, which
+go on to change real files. Reads are not here: they are the reader's own. Every function raises OSError,
+and passes the fault point that it names before it does anything.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embervirt import faults
+
+PRIVATE = 0o600
+
+
+@dataclass(frozen=True)
+class File:
+    """Open for writing. ``target`` is the file it will be when it was renamed, else ``path`` again."""
+
+    descriptor: int
+    path: Path
+    target: Path
+
+    def fileno(self) -> int:
+        """For who passes it on or locks it."""
+        return self.descriptor
+
+
+# Files.
+
+
+def create(path: Path, mode: int = PRIVATE, *, target: Path | None = None) -> File:
+    """A new file, of exactly ``mode``; FileExistsError when the name is taken, by a link too."""
+    if faults.armed:
+        faults.hit("file.created", path=target or path)
+    made = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, target or path)
+    try:
+        os.fchmod(made.descriptor, mode)
+    except OSError:
+        os.close(made.descriptor)
+        raise
+    return made
+
+
+def append_to(path: Path) -> File:
+    """An existing file: what is written goes to its end, wherever that is by then."""
+    if faults.armed:
+        faults.hit("file.opened", path=path)
+    return _open(path, os.O_WRONLY | os.O_APPEND, path)
+
+
+def open_lock(path: Path) -> File:
+    """A file that stays and is locked: read and written in place, made when it is not there."""
+    if faults.armed:
+        faults.hit("file.opened", path=path)
+    return _open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, path)
+
+
+def _open(path: Path, flags: int, target: Path) -> File:
+    return File(os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE), path, target)
+
+
+def write(file: File, data: bytes | memoryview) -> int:
+    """One call of the kernel: how many bytes it took, which may be fewer than there are."""
+    if faults.armed:
+        faults.hit("file.written", path=file.target, tear=lambda size: os.write(file.descriptor, data[:size]))
+    return os.write(file.descriptor, data)
+
+
+def write_all(file: File, data: bytes) -> None:
+    """In as many calls as it takes."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[write(file, rest) :]
+
+
+def truncate(file: File, length: int) -> None:
+    """Cut it to ``length`` bytes."""
+    if faults.armed:
+        faults.hit("file.truncated", path=file.target)
+    os.ftruncate(file.descriptor, length)
+
+
+def sync(file: File) -> None:
+    """What was written is on disk when this returns; once it failed, nobody knows what is."""
+    if faults.armed:
+        faults.hit("file.synced", path=file.target)
+    os.fsync(file.descriptor)
+
+
+def close(file: File) -> None:
+    """Once."""
+    os.close(file.descriptor)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Of a file or a directory, whatever the umask was."""
+    path.chmod(mode)
+
+
+# Names.
+
+
+def rename(path: Path, target: Path) -> None:
+    """At once in the place of what is there."""
+    if faults.armed:
+        faults.hit("file.renamed", path=target)
+    path.rename(target)
+
+
+def link(path: Path, second: Path) -> None:
+    """A second name for the same file; of a symbolic link, for the link."""
+    if faults.armed:
+        faults.hit("file.linked", path=path)
+    os.link(path, second, follow_symlinks=False)
+
+
+def unlink(path: Path, *, missing_ok: bool = False) -> None:
+    """Remove one name of a file."""
+    if faults.armed:
+        faults.hit("file.removed", path=path)
+    path.unlink(missing_ok=missing_ok)
+
+
+# Directories.
+
+
+def make_directory(path: Path, mode: int = 0o700) -> None:
+    """One directory, of exactly ``mode``; FileExistsError when there is something of that name."""
+    if faults.armed:
+        faults.hit("directory.made", path=path)
+    path.mkdir(mode)
+    path.chmod(mode)
+
+
+def remove_directory(path: Path) -> None:
+    """An empty one."""
+    if faults.armed:
+        faults.hit("directory.removed", path=path)
+    path.rmdir()
+
+
+def remove_tree(path: Path) -> None:
+    """A directory with all that is in it."""
+    if faults.armed:
+        faults.hit("directory.removed", path=path)
+    shutil.rmtree(path)
+
+
+def sync_directory(path: Path) -> None:
+    """Its renames, removals and new files are on disk when this returns."""
+    if faults.armed:
+        faults.hit("directory.synced", path=path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def substituted(**names: Any) -> Iterator[None]:
+    """Put other functions in the place of these, in all of the process, the real ones back afterwards."""
+    before = {name: globals()[name] for name in names}
+    globals().update(names)
+    try:
+        yield
+    finally:
+        globals().update(before)
