@@ -12,6 +12,7 @@ from embervirt.cli.domains import COMMANDS as DOMAINS
 from embervirt.cli.events import COMMANDS as EVENTS
 from embervirt.cli.inspect import COMMANDS as INSPECT
 from embervirt.cli.looking import COMMANDS as LOOKING
+from embervirt.cli.operations import COMMANDS as OPERATIONS
 from embervirt.cli.run import COMMANDS as RUN
 from embervirt.cli.secrets import COMMANDS as SECRETS
 from embervirt.cli.session import Refused, Session
@@ -57,5 +58,5 @@ def main(ctx: click.Context, root: Path | None, json: bool) -> None:
     ctx.obj = Session(None if root is None else root.absolute(), json)
 
 
-for _command in (*DOMAINS, *LOOKING, *CONSOLE, *RUN, *EVENTS, *SECRETS, *INSPECT):
+for _command in (*DOMAINS, *LOOKING, *CONSOLE, *RUN, *EVENTS, *SECRETS, *OPERATIONS, *INSPECT):
     main.add_command(_command)

@@ -85,6 +85,30 @@ def shutdown(session: Session, domain: str, wait: float | None) -> None:
 
 @command()
 @domain_argument
+@click.option("--patience", type=click.FloatRange(min=0), default=60.0, metavar="SECONDS", show_default=True,
+              help="What the guest is given for its own shutdown.")  # fmt: skip
+@pass_session
+def end(session: Session, domain: str, patience: float) -> None:
+    """End a domain, as gently as it lets itself be: power button, QEMU's quit, SIGTERM, SIGKILL."""
+    with session.domain(domain) as found:
+        rung = found.end(patience)
+        session.answer(f"Domain '{found.name()}' ended by {rung}", **identity(found), rung=rung)
+
+
+@command()
+@domain_argument
+@click.argument("file", type=XML)
+@pass_session
+def adopt(session: Session, domain: str, file: Any) -> None:
+    """Describe a guest that runs though its record was lost, as `list` says of it."""
+    xml = text_of(file)
+    with session.domain(domain) as found:
+        found.adopt(xml)
+        session.answer(f"Domain '{found.name()}' adopted as {name_of(file)} has it", **identity(found))
+
+
+@command()
+@domain_argument
 @pass_session
 def suspend(session: Session, domain: str) -> None:
     """Pause a domain."""
@@ -126,4 +150,4 @@ def identity(domain: virDomain) -> dict[str, Any]:
     return about | {"id": None if number < 0 else number}
 
 
-COMMANDS = [define, create, start, destroy, shutdown, suspend, resume, undefine]
+COMMANDS = [define, create, start, destroy, shutdown, end, adopt, suspend, resume, undefine]

@@ -81,7 +81,12 @@ def _lifecycle(body: dict[str, Any]) -> str:
 
 
 def _rebooted(body: dict[str, Any]) -> str:
-    return f"{body['name']} (id {body['id']})"
+    times = f", {body['times']} times" if body.get("times", 1) > 1 else ""
+    return f"{body['name']} (id {body['id']}){times}"
+
+
+def _degraded(body: dict[str, Any]) -> str:
+    return f"{_rebooted(body)}: {body['why']}"
 
 
 def _child_failed(body: dict[str, Any]) -> str:
@@ -102,6 +107,8 @@ def _secret_lifecycle(body: dict[str, Any]) -> str:
 SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
     "Lifecycle": _lifecycle,
     "Rebooted": _rebooted,
+    "Degraded": _degraded,
+    "Recovered": _rebooted,
     "ChildFailed": _child_failed,
     "SecretLifecycle": _secret_lifecycle,
     "SecretValueChanged": _secret,

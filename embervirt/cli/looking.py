@@ -37,14 +37,19 @@ def list_(session: Session, everything: bool, inactive: bool, names: bool, uuids
         for row in rows:
             click.echo(" ".join(row[column] for column in columns))
     else:
-        cells = ([_id(row), row["name"], row["state"]] for row in rows)
+        cells = ([_id(row), row["name"], _state(row)] for row in rows)
         output.show_table(["Id", "Name", "State"], cells)
 
 
 def _row(domain: virDomain) -> dict[str, Any]:
     state, reason = domain.state()
     named = {"state": words.word(words.STATES, state), "reason": words.reason(state, reason)}
-    return identity(domain) | named | {"persistent": bool(domain.isPersistent())}
+    degraded = "; ".join(domain.messages())
+    return identity(domain) | named | {"persistent": bool(domain.isPersistent()), "degraded": degraded}
+
+
+def _state(row: dict[str, Any]) -> str:
+    return f"{row['state']}, degraded ({row['degraded']})" if row["degraded"] else str(row["state"])
 
 
 def _id(row: dict[str, Any]) -> str:
@@ -98,7 +103,7 @@ def info_rows(row: dict[str, Any], os_type: str, facts: dict[str, int]) -> list[
         ("Name:", row["name"]),
         ("UUID:", row["uuid"]),
         ("OS Type:", os_type),
-        ("State:", row["state"]),
+        ("State:", _state(row)),
         ("CPU(s):", str(facts["vcpus"])),
         ("CPU time:", f"{facts['cpu_time_ns'] / 1e9:.1f}s"),
         ("Max memory:", f"{facts['max_memory_kib']} KiB"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from embervirt.actors.messages import Request
 from embervirt.drivers.qemu import messages
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
 DESTROY_GRACEFUL = 1
 START_AUTODESTROY = 2
+CONTROL_OK, CONTROL_ERROR = 0, 3
+CONTROL_NO_ERROR, CONTROL_MONITOR, CONTROL_INTERNAL = 0, 2, 3
+R = TypeVar("R")
 
 
 def destroyer(face: Face, ref: messages.DomainRef) -> Callable[[], None]:
@@ -145,9 +148,32 @@ class virDomain:
         """Of the definition or the running guest."""
         return self.info()[3]
 
+    def controlInfo(self, flags: int = 0) -> list[int]:
+        """``[virDomainControlState, virDomainControlErrorReason, 0]``: whether QEMU does what it is told.
+
+        A guest that runs but is degraded says ERROR; why is in ``messages``. Raises DomainNotRunning.
+        """
+        only(flags, 0, "controlInfo")
+        row = self._running()
+        if row is None:
+            self._known()
+            raise DomainNotRunning("domain is not running")
+        if not row.degraded:
+            return [CONTROL_OK, CONTROL_NO_ERROR, 0]
+        by_monitor = row.degraded.startswith("monitor")
+        return [CONTROL_ERROR, CONTROL_MONITOR if by_monitor else CONTROL_INTERNAL, 0]
+
+    def messages(self, flags: int = 0) -> list[str]:
+        """What is wrong with a guest that runs all the same: empty when nothing is."""
+        only(flags, 3, "messages")
+        row = self._running()
+        if row is None:
+            self._known()
+        return [row.degraded] if row is not None and row.degraded else []
+
     # Changes: a call.
 
-    def _call(self, request: Request[None]) -> None:
+    def _call(self, request: Request[R]) -> R:
         """To the guest's actor; a guest that ended meanwhile is one that does not run."""
         self._conn._check_writable(type(request).__name__)
         row = self._running()
@@ -155,7 +181,7 @@ class virDomain:
             self._known()
             raise DomainNotRunning("domain is not running")
         try:
-            self._face.bus.call(row.actor, request)
+            return self._face.bus.call(row.actor, request)
         except Quarantined:
             raise
         except ActorUnavailable as error:
@@ -187,6 +213,21 @@ class virDomain:
         only(flags, DESTROY_GRACEFUL, "destroyFlags")
         self._call(messages.Destroy(bool(flags & DESTROY_GRACEFUL)))
         return 0
+
+    def end(self, patience: float = 60.0) -> str:
+        """Beyond libvirt: power button, QMP ``quit``, SIGTERM, SIGKILL, each if the one before did not do.
+
+        ``patience``: seconds that the guest has for its own shutdown. Answers what did it: ``ACPI``,
+        ``quit``, ``SIGTERM`` or ``SIGKILL``. Raises SystemError_ (EBUSY) when nothing did.
+        """
+        return self._call(messages.End(patience))
+
+    def adopt(self, xml: str) -> None:
+        """Beyond libvirt: describe an orphan, a guest whose record was lost (``messages`` says so)."""
+        domain, text = self._face.read(xml)
+        if (domain.name, domain.uuid) != (self._name, self._uuid):
+            raise InvalidArgument(f"this XML describes {domain.name!r} {domain.uuid}, not {self!r}")
+        self._call(messages.Adopt(text))
 
     def shutdown(self) -> int:
         """Press the power button; returns at once."""

@@ -40,13 +40,13 @@ DOMAIN = frozenset(
     attachDeviceFlags authorizedSSHKeysGet authorizedSSHKeysSet autostart backupBegin backupGetXMLDesc
     blkioParameters blockCommit blockCopy blockInfo blockIoTune blockJobAbort blockJobInfo
     blockJobSetSpeed blockPeek blockPull blockRebase blockResize blockStats blockStatsFlags c_pointer
-    checkpointCreateXML checkpointLookupByName controlInfo coreDump coreDumpWithFormat createWithFiles
+    checkpointCreateXML checkpointLookupByName coreDump coreDumpWithFormat createWithFiles
     delIOThread detachDevice detachDeviceAlias detachDeviceFlags diskErrors emulatorPinInfo fSTrim
     fsFreeze fsInfo fsThaw getCPUStats getTime guestInfo guestVcpus hasCurrentSnapshot
     hasManagedSaveImage hostname injectNMI interfaceAddresses interfaceParameters interfaceStats
     ioThreadInfo jobInfo jobStats launchSecurityInfo listAllCheckpoints listAllSnapshots managedSave
     managedSaveDefineXML managedSaveGetXMLDesc managedSaveRemove memoryParameters memoryPeek memoryStats
-    messages metadata migrate migrate2 migrate3 migrateGetCompressionCache migrateGetMaxDowntime
+    metadata migrate migrate2 migrate3 migrateGetCompressionCache migrateGetMaxDowntime
     migrateGetMaxSpeed migrateSetCompressionCache migrateSetMaxDowntime migrateSetMaxSpeed
     migrateStartPostCopy migrateToURI migrateToURI2 migrateToURI3 numaParameters openChannel openConsole
     openGraphics openGraphicsFD pMSuspendForDuration pMWakeup perfEvents pinEmulator pinIOThread pinVcpu

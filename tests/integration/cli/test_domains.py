@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from integration.cli.harness import FIRMWARE, Cli
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    """The command line with an empty root; what is left running is destroyed."""
-    made = Cli(tmp_path)
-    yield made
-    for process in made.qemus():
-        process.kill()
 
 
 @pytest.fixture
@@ -80,7 +69,8 @@ def test_json_tells_all_there_is(cli: Cli, demo: str) -> None:
     about = {"name": "demo", "uuid": demo}
     assert cli.json("start", "demo", "--paused") == about | {"id": 1}
     (row,) = cli.json("list")
-    assert row == about | {"id": 1, "state": "paused", "reason": row["reason"], "persistent": True}
+    running = {"id": 1, "state": "paused", "reason": row["reason"], "persistent": True, "degraded": ""}
+    assert row == about | running
     info = cli.json("dominfo", "demo")
     assert (info["vcpus"], info["max_memory_kib"], info["os_type"]) == (1, 65536, "hvm")
     assert cli.json("dumpxml", "demo")["xml"].startswith("<domain type='qemu' id='1'>")

@@ -32,7 +32,7 @@ VIRSH = [
     "list", "resume", "secret-define", "secret-dumpxml", "secret-get-value", "secret-list",
     "secret-set-value", "secret-undefine", "shutdown", "start", "suspend", "undefine",
 ]  # fmt: skip
-OURS = ["config", "events", "run", "secret-rewrap", "tree"]
+OURS = ["adopt", "config", "end", "events", "operations", "run", "secret-rewrap", "tree"]
 
 
 @pytest.mark.parametrize("command", [*VIRSH, *OURS])

@@ -44,6 +44,7 @@ def test_domain_information_is_laid_out_as_virsh_does(golden: Golden) -> None:
     row = {
         "id": 3, "name": "demo", "uuid": "6c3c8b1e-4d0c-4f0e-9d4a-0b7f6e1d2c3b", "state": "running",
         "persistent": True,
+        "degraded": "",
     }  # fmt: skip
     facts = {"vcpus": 2, "cpu_time_ns": 1_540_000_000, "max_memory_kib": 131072, "memory_kib": 65536}
     rows = info_rows(row, "hvm", facts)
