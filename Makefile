@@ -1,5 +1,5 @@
 # Every target does its own set-up; the second time that takes no time.
-.PHONY: demo test lint unit bench setup guest clean
+.PHONY: demo test lint unit bench soak setup guest clean
 
 demo: setup guest
 	@.venv/bin/python docs/examples/demo.py
@@ -15,6 +15,9 @@ unit: setup
 
 bench: setup guest
 	@.venv/bin/python bench/bench.py
+
+soak: setup guest
+	@PYTHONPATH=tests .venv/bin/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 setup:
 	@scripts/setup

@@ -391,7 +391,7 @@ class Actor(pykka.ThreadingActor):
             self.activity = before._replace(step=before.step + slept, progress=before.progress + slept)
 
     def on_cancel(self, cancel: Callable[[], object]) -> AbstractContextManager[None]:
-        """Around what may block: ``cancel``, which must not, wakes it. Called from the supervisor's thread."""
+        """Around what may block: ``cancel``, which must not, wakes it, from the supervisor's thread."""
         return self.cancellers.added(cancel)
 
     @property

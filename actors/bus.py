@@ -17,6 +17,7 @@ import zmq
 from embervirt import faults, world
 from embervirt.actors import codec
 from embervirt.actors.exchange import ACTORS, CALLS, EVENTS, TRACE, Exchange, send, socket
+from embervirt.actors.exits import Exit
 from embervirt.actors.handover import Handover
 from embervirt.actors.messages import Event, Failure, Header, Message, ReplyHeader, Request
 from embervirt.actors.routes import Pending, Routes
@@ -35,6 +36,9 @@ Caller = tuple[zmq.Socket[bytes], bytes]
 EVENTS_ACTOR = "events"
 
 
+HELLO = 5.0
+"""Seconds in which the exchange passes on a message; it takes microseconds."""
+
 PATIENCE = 0.4
 """Seconds the end of a bus waits for calls to return, and again for sockets that others hold."""
 
@@ -44,14 +48,16 @@ class Bus:
 
     ``in_flight``: calls under way at once, in all threads. ``published``: number of the last event,
     as the events actor says; ``lost``: events since then that could not wait any longer.
-    ``degraded``: actors by name that do only a part of what they should, and why.
+    ``degraded``: actors by name that do only a part of what they should, and why; ``broken``: threads of the
+    exchange that ended, and why.
     """
 
     def __init__(self, seconds: float = 30.0, mailbox: int = 1000, in_flight: int = 1000) -> None:
         self.seconds = seconds
-        self.exchange = Exchange()
-        self.context = self.exchange.context
+        self.broken: dict[str, str] = {}
         self.routes = Routes(mailbox)
+        self.exchange = Exchange(self._died)
+        self.context = self.exchange.context
         self.handover = Handover()
         self.outbox: deque[tuple[str, Event]] = deque()
         self.published = 0
@@ -67,6 +73,7 @@ class Bus:
         with ExitStack() as undo:
             undo.callback(self.exchange.close, PATIENCE)
             self._notices = undo.enter_context(self._dealer(ACTORS, b"notices"))
+            self._notices.setsockopt(zmq.RCVTIMEO, int(HELLO * 1000))
             self._tells = undo.enter_context(self._dealer(CALLS, b"tells"))
             undo.pop_all()
         self.routes.notify = self._notify
@@ -76,10 +83,16 @@ class Bus:
         made.connect(endpoint)
         return made
 
+    def _died(self, name: str, error: BaseException) -> None:
+        """A thread of the exchange: calls are refused from now on, or events are no longer heard."""
+        self.broken[name] = str(Exit("error", error))
+        if name == "exchange":
+            self.routes.fail(InvalidConnection(f"the exchange of the root failed: {self.broken[name]}"))
+
     def _notify(self, pending: Pending, failure: Failure) -> None:
         header = codec.encode(ReplyHeader(pending.id, False, pending.generation))
         with self._lock:
-            if not self._notices.closed:
+            if not self._notices.closed and self.routes.failed is None:
                 send(self._notices, pending.caller, header, codec.encode(failure))
 
     def _check_process(self) -> None:
@@ -114,7 +127,11 @@ class Bus:
         identity = b"caller-%d" % next(self._callers)
         made = self._dealer(CALLS, identity)
         send(made, b"notices", b"", b"")
-        self._notices.recv_multipart()
+        try:
+            self._notices.recv_multipart()
+        except zmq.Again:
+            made.close(0)
+            raise InvalidConnection("the exchange of the root does not answer") from None
         return made, identity
 
     def caller(self) -> Caller:
@@ -207,7 +224,7 @@ class Bus:
         """Send without a reply; False when nobody is there now. Never waits, and needs no new descriptor."""
         self._check_process()
         address = self.routes.address(name)
-        if address is None:
+        if address is None or self.routes.failed is not None:
             return False
         header = codec.encode(Header(0, message.kind, 0.0, 0))
         body = codec.encode(message)

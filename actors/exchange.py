@@ -17,6 +17,8 @@ from typing import Any
 import zmq
 
 from embervirt import world
+from embervirt.actors import checked
+from embervirt.errors import InvalidConnection
 
 CALLS = "inproc://calls"
 ACTORS = "inproc://actors"
@@ -26,10 +28,15 @@ EVENTS = "inproc://events"
 
 
 def socket(context: zmq.Context[zmq.Socket[bytes]], kind: int, identity: bytes = b"") -> zmq.Socket[bytes]:
-    """A socket that never blocks the end of its context and never drops for a full queue."""
-    made = context.socket(kind)
+    """A socket that never blocks the end of its context and never drops for a full queue.
+
+    One that sends to a peer fails, instead of waiting, when there is none: all peers are there before.
+    """
+    made = context.socket(kind, checked.Checked) if checked.ON else context.socket(kind)
     made.linger = 0
     made.set_hwm(0)
+    if kind in (zmq.DEALER, zmq.PUSH):
+        made.sndtimeo = 0
     if identity:
         made.setsockopt(zmq.IDENTITY, identity)
     return made
@@ -40,16 +47,23 @@ MORE = int(zmq.SNDMORE)
 
 
 def send(sock: zmq.Socket[bytes], to: bytes, header: bytes, body: bytes) -> None:
-    """The only way onto the exchange."""
-    sock.send(to, MORE)
-    sock.send(header, MORE)
-    sock.send(body)
+    """The only way onto the exchange. Raises InvalidConnection when that is gone."""
+    try:
+        sock.send(to, MORE)
+        sock.send(header, MORE)
+        sock.send(body)
+    except zmq.Again:
+        raise InvalidConnection("the exchange of the root has ended") from None
 
 
 class Exchange:
-    """The ZeroMQ context of a root with its two compiled threads; ``close`` waits for both."""
+    """The ZeroMQ context of a root with its two compiled threads; ``close`` waits for both.
 
-    def __init__(self) -> None:
+    ``died`` is told, on that thread, the name of one that ended before, and why. None is ever replaced.
+    """
+
+    def __init__(self, died: Callable[[str, BaseException], None] = lambda name, error: None) -> None:
+        self._died = died
         self.context: zmq.Context[zmq.Socket[bytes]] = world.Context()
         self.context.max_sockets = 16384
         try:
@@ -84,15 +98,14 @@ class Exchange:
     def _exchange(*sockets: zmq.Socket[bytes]) -> None:
         world.monitored_queue(*sockets, b"request", b"reply")
 
-    @staticmethod
-    def _run(
-        name: str, sockets: list[zmq.Socket[bytes]], device: Callable[..., object]
-    ) -> Any:
+    def _run(self, name: str, sockets: list[zmq.Socket[bytes]], device: Callable[..., object]) -> Any:
         def run() -> None:
             try:
                 device(*sockets)
             except zmq.ContextTerminated:
                 pass
+            except BaseException as error:  # noqa: BLE001 - whatever it was, nothing gets through any more
+                self._died(name, error)
             finally:
                 for each in sockets:
                     each.close(0)

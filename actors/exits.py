@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "normal", "shutdown", "error", "start_failed", "start_timeout", "fenced", "killed", "lost"
-]
+    "normal", "shutdown", "ignored",
+    "error", "start_failed", "start_timeout", "hung", "fenced", "killed", "lost",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Exit:
 
     @property
     def abnormal(self) -> bool:
-        """All but ``normal`` and ``shutdown``."""
-        return self.kind not in ("normal", "shutdown")
+        """All but ``normal``, ``shutdown`` and ``ignored``."""
+        return self.kind not in ("normal", "shutdown", "ignored")
 
     def __str__(self) -> str:
         cause = self.term or (_text(self.error) if self.error is not None else "")
@@ -44,3 +45,5 @@ def _text(error: BaseException) -> str:
 
 NORMAL = Exit("normal")
 SHUTDOWN = Exit("shutdown")
+IGNORED = Exit("ignored")
+"""OTP's ``ignore``: the start found nothing to do, so nothing restarts it, whatever its restart type."""

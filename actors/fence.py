@@ -8,16 +8,20 @@ from contextlib import contextmanager
 from embervirt import world
 from embervirt.errors import InternalError
 
+PATIENCE = 0.1
+"""Seconds that ``close`` waits for a commit in hand: in memory they take microseconds."""
+
 
 class Fenced(InternalError):
     """A generation that was given up tried to write; its successor owns the state."""
 
 
 class Fence:
-    """One for each generation of an actor. ``guard`` holds the lock that ``close`` takes."""
+    """One for each generation of an actor. ``refused`` counts what came after ``close``."""
 
     def __init__(self, name: str, generation: int) -> None:
         self.name, self.generation = name, generation
+        self.refused = 0
         self._lock = world.Lock()
         self._closed = False
 
@@ -30,10 +34,22 @@ class Fence:
 
     def check(self) -> None:
         """Before a step that reaches nobody but through others' checks, a call say. Raises Fenced."""
-        if self._closed:
+        if self.refuses():
             raise Fenced(f"generation {self.generation} of {self.name} was given up")
 
+    def refuses(self) -> bool:
+        """As ``check``, for what is dropped without a word."""
+        self.refused += self._closed
+        return self._closed
+
     def close(self) -> None:
-        """From now on ``guard`` refuses."""
-        with self._lock:
-            self._closed = True
+        """From now on ``guard`` refuses. A commit that hangs (a stalled disk) is not waited for."""
+        self._closed = True
+        self.settled(PATIENCE)
+
+    def settled(self, seconds: float) -> bool:
+        """Whether no commit is in hand, at last after ``seconds``: a successor may not begin before."""
+        if not self._lock.acquire(timeout=seconds):
+            return False
+        self._lock.release()
+        return True

@@ -6,9 +6,12 @@ actor's thread only; ``put`` may be called by any thread.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import heapq
 import itertools
 import math
+import resource
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +23,7 @@ from pykka._envelope import Envelope
 from embervirt import world
 from embervirt.actors.checked import Checked
 from embervirt.actors.exchange import ACTORS, CALLS, send, socket
+from embervirt.errors import InvalidConnection, SystemError_
 
 
 class Mail(NamedTuple):
@@ -46,7 +50,20 @@ class Inbox:
         self._socket: zmq.Socket[bytes] | None = None
 
     def open(self, context: zmq.Context[zmq.Socket[bytes]], address: bytes) -> None:
-        """Connect as ``address`` and wait until the exchange routes to it: a hello of its own comes back."""
+        """Connect as ``address`` and wait until the exchange routes to it: a hello of its own comes back.
+
+        Raises SystemError_ when no descriptor is left for it.
+        """
+        try:
+            self._open(context, address)
+        except (OSError, zmq.ZMQError) as error:
+            if error.errno != errno.EMFILE:
+                raise
+            limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            text = f"no descriptors left for {address.decode()}: RLIMIT_NOFILE (ulimit -n) is {limit}"
+            raise SystemError_(text, int1=errno.EMFILE) from error
+
+    def _open(self, context: zmq.Context[zmq.Socket[bytes]], address: bytes) -> None:
         self._wake = world.make_wake()
         sock = self._socket = socket(context, zmq.DEALER, address)
         if isinstance(sock, Checked):
@@ -146,9 +163,10 @@ class Inbox:
         self._alarm = 0 if math.isinf(when) else self.at(when, task)
 
     def reply(self, caller: bytes, header: bytes, body: bytes) -> None:
-        """Answer; on the actor's thread."""
+        """Answer; on the actor's thread. Once the exchange is gone nobody can hear it."""
         assert self._socket is not None
-        send(self._socket, caller, header, body)
+        with contextlib.suppress(InvalidConnection):
+            send(self._socket, caller, header, body)
 
     def close(self) -> None:
         """At the end of the actor's thread."""

@@ -10,10 +10,15 @@ R = TypeVar("R")
 
 
 class Message(msgspec.Struct, frozen=True):
-    """Base of everything sent. A class is found again by its ``kind``."""
+    """Base of everything sent. A class is found again by its ``kind``.
+
+    ``limit``: seconds for which its handler may hold the actor's thread; None is the setting
+    ``supervision.operation_limit``.
+    """
 
     kinds: ClassVar[dict[str, type[Message]]] = {}
     kind: ClassVar[str] = ""
+    limit: ClassVar[float | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

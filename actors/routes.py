@@ -50,7 +50,7 @@ Notify = Callable[[Pending, Failure], None]
 
 
 class Routes:
-    """``mailbox`` is how many calls may wait for one actor."""
+    """``mailbox`` is how many calls may wait for one actor; ``unheard`` counts replies that came too late."""
 
     def __init__(self, mailbox: int) -> None:
         self._mailbox = mailbox
@@ -59,6 +59,8 @@ class Routes:
         self._calls: dict[int, Pending] = {}
         self._ids = itertools.count(1)
         self.closed: libvirtError | None = None
+        self.failed: libvirtError | None = None
+        self.unheard = 0
         self.notify: Notify = lambda pending, failure: None
         self.missing: Callable[[str], None] = _nobody
 
@@ -120,6 +122,12 @@ class Routes:
         for pending in lost:
             self.notify(pending, _lost(pending, "the root was closed"))
 
+    def fail(self, error: libvirtError) -> None:
+        """From now on every call fails with ``error``, while what needs none goes on to work."""
+        with self._changed:
+            self.failed = error
+            self._changed.notify_all()
+
     def check_open(self) -> None:
         """Raises what ``close`` was given, once it was."""
         if self.closed is not None:
@@ -143,6 +151,8 @@ class Routes:
     def _wait_up(self, name: str, deadline: float) -> Route:
         while True:
             self.check_open()
+            if self.failed is not None:
+                raise type(self.failed)(self.failed.detail)
             route = self._routes.get(name)
             if route is None:
                 raise ActorUnavailable(f"{name} ended")
@@ -154,12 +164,21 @@ class Routes:
                 raise OperationTimeout(f"{name} did not come back by the deadline; nothing was started")
 
     def begin(self, id_: int) -> bool:
-        """The actor takes the call in hand; False when nobody waits for it any more."""
+        """The actor takes the call in hand; False when nobody waits for it any more, or it did so before."""
         with self._changed:
             pending = self._calls.get(id_)
-            if pending is not None:
-                pending.begun = True
-            return pending is not None
+            if pending is None or pending.begun:
+                return False
+            pending.begun = True
+            return True
+
+    def heard(self, id_: int) -> bool:
+        """Whether somebody still waits for the reply to this call; a late one is counted."""
+        waits = id_ in self._calls
+        if id_ and not waits:
+            with self._changed:
+                self.unheard += 1
+        return waits
 
     def settle(self, pending: Pending) -> None:
         """The caller has its answer, or has stopped waiting: then ``pending.begun`` is final."""

@@ -44,6 +44,11 @@ class Supervision(Struct, frozen=True):
     backoff_cap: Seconds
     backoff_jitter: Share
     shutdown_timeout: Seconds
+    operation_limit: Seconds
+    operation_grace: Seconds
+    progress_cap: Factor
+    load_factor: Factor
+    zombie_limit: Restarts
 
 
 class Qemu(Struct, frozen=True):

@@ -17,7 +17,7 @@ from embervirt.errors import SettingsError
 
 DEFAULTS = Path(__file__).with_name("defaults.toml")
 PREFIX = "EMBERVIRT_"
-OTHER_VARIABLES = frozenset({"EMBERVIRT_ROOT"})
+OTHER_VARIABLES = frozenset({"EMBERVIRT_ROOT", "EMBERVIRT_FAULTS"})
 """Variables with the prefix that are no settings: the command line's ``--root``."""
 
 LARGEST = 1 << 20

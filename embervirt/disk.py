@@ -2,14 +2,19 @@
 
 Written ``disk.rename(...)``, never ``from embervirt.disk import rename``, so that ``substituted`` reaches
 every user: a simulation puts functions of its own in the place of these and may call the real ones, which
-go on to change real files. Reads are not here: they are the reader's own. Every function raises OSError,
-and passes the fault point that it names before it does anything.
+go on to change real files. Of reads only one is here, of a journal. Every function raises OSError, and
+passes the fault point that it names before it does anything.
+
+Below a directory that is held nothing is changed once another is in its place: ESTALE.
 """
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,11 +39,45 @@ class File:
         return self.descriptor
 
 
+# Directories that must stay the same.
+
+_HELD: dict[str, tuple[int, int]] = {}
+"""Their device and inode, by path."""
+
+
+def hold(directory: Path) -> None:
+    """From now on only this directory is written below its path; if it is renamed, nothing is."""
+    found = directory.stat()
+    _HELD[f"{directory}/"] = found.st_dev, found.st_ino
+
+
+def let_go(directory: Path) -> None:
+    """No longer; more than once is fine."""
+    _HELD.pop(f"{directory}/", None)
+
+
+def _check(path: Path) -> None:
+    """A microsecond, and the name may still change before what follows: it is no lock."""
+    text = str(path)
+    for directory, identity in list(_HELD.items()):
+        if text.startswith(directory) and _identity(directory) != identity:
+            raise OSError(errno.ESTALE, f"'{directory}' is no longer the directory that was opened", text)
+
+
+def _identity(directory: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(directory)  # noqa: PTH116 - a Path would cost as much as the call
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 # Files.
 
 
 def create(path: Path, mode: int = PRIVATE, *, target: Path | None = None) -> File:
     """A new file, of exactly ``mode``; FileExistsError when the name is taken, by a link too."""
+    _check(path)
     if faults.armed:
         faults.hit("file.created", path=target or path)
     made = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, target or path)
@@ -52,6 +91,7 @@ def create(path: Path, mode: int = PRIVATE, *, target: Path | None = None) -> Fi
 
 def append_to(path: Path) -> File:
     """An existing file: what is written goes to its end, wherever that is by then."""
+    _check(path)
     if faults.armed:
         faults.hit("file.opened", path=path)
     return _open(path, os.O_WRONLY | os.O_APPEND, path)
@@ -59,6 +99,7 @@ def append_to(path: Path) -> File:
 
 def open_lock(path: Path) -> File:
     """A file that stays and is locked: read and written in place, made when it is not there."""
+    _check(path)
     if faults.armed:
         faults.hit("file.opened", path=path)
     return _open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, path)
@@ -70,6 +111,7 @@ def _open(path: Path, flags: int, target: Path) -> File:
 
 def write(file: File, data: bytes | memoryview) -> int:
     """One call of the kernel: how many bytes it took, which may be fewer than there are."""
+    _check(file.path)
     if faults.armed:
         faults.hit("file.written", path=file.target, tear=lambda size: os.write(file.descriptor, data[:size]))
     return os.write(file.descriptor, data)
@@ -106,11 +148,45 @@ def set_mode(path: Path, mode: int) -> None:
     path.chmod(mode)
 
 
+class UnusableError(OSError):
+    """What is there is no plain file, too long, or cannot be read."""
+
+
+def read(path: Path, limit: int) -> bytes:
+    """A whole file of at most ``limit`` bytes, in bounded time. FileNotFoundError, UnusableError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnusableError(errno.EINVAL, "it is no plain file", str(path))
+            data = b""
+            while len(data) <= limit and (chunk := os.read(descriptor, 1 << 20)):
+                data += chunk
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EIO, errno.ENXIO):
+            raise UnusableError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+    if len(data) > limit:
+        raise UnusableError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
+    return data
+
+
 # Names.
+
+
+def set_aside(path: Path) -> Path:
+    """What nobody can use, whatever it is, gets a name that nobody looks for: this one."""
+    names = (path.with_name(f"{path.name}.unusable-{n}") for n in itertools.count(1))
+    free = next(each for each in names if not os.path.lexists(each))
+    rename(path, free)
+    return free
 
 
 def rename(path: Path, target: Path) -> None:
     """At once in the place of what is there."""
+    _check(target)
     if faults.armed:
         faults.hit("file.renamed", path=target)
     path.rename(target)
@@ -118,6 +194,7 @@ def rename(path: Path, target: Path) -> None:
 
 def link(path: Path, second: Path) -> None:
     """A second name for the same file; of a symbolic link, for the link."""
+    _check(path)
     if faults.armed:
         faults.hit("file.linked", path=path)
     os.link(path, second, follow_symlinks=False)
@@ -125,6 +202,7 @@ def link(path: Path, second: Path) -> None:
 
 def unlink(path: Path, *, missing_ok: bool = False) -> None:
     """Remove one name of a file."""
+    _check(path)
     if faults.armed:
         faults.hit("file.removed", path=path)
     path.unlink(missing_ok=missing_ok)
@@ -135,6 +213,7 @@ def unlink(path: Path, *, missing_ok: bool = False) -> None:
 
 def make_directory(path: Path, mode: int = 0o700) -> None:
     """One directory, of exactly ``mode``; FileExistsError when there is something of that name."""
+    _check(path)
     if faults.armed:
         faults.hit("directory.made", path=path)
     path.mkdir(mode)
@@ -143,6 +222,7 @@ def make_directory(path: Path, mode: int = 0o700) -> None:
 
 def remove_directory(path: Path) -> None:
     """An empty one."""
+    _check(path)
     if faults.armed:
         faults.hit("directory.removed", path=path)
     path.rmdir()
@@ -150,6 +230,7 @@ def remove_directory(path: Path) -> None:
 
 def remove_tree(path: Path) -> None:
     """A directory with all that is in it."""
+    _check(path)
     if faults.armed:
         faults.hit("directory.removed", path=path)
     shutil.rmtree(path)

@@ -9,6 +9,8 @@ from embervirt.actors.exits import Exit
 from embervirt.supervisor.spec import Backoff, ChildSpec, Supervision
 
 Uniform = Callable[[float, float], float]
+STEADY = 66
+"""The delay does not grow after so many failures."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def delay(backoff: Backoff, failures: int, uniform: Uniform) -> float:
     if failures <= 1:
         return 0.0
     spread = uniform(1 - backoff.jitter, 1 + backoff.jitter)
-    steps = min(failures - 2, 64)
+    steps = min(failures, STEADY) - 2
     return min(backoff.cap, backoff.initial * backoff.factor**steps * spread)
 
 
@@ -62,7 +64,9 @@ def decide(
     uniform: Uniform,
 ) -> Decision:
     """What becomes of a child that ended. ``up_for``: seconds since it was ready, None if it never was."""
-    if spec.restart == "temporary" or (spec.restart == "transient" and not reason.abnormal):
+    if reason.kind == "ignored" or spec.restart == "temporary":
+        return Dropped()
+    if spec.restart == "transient" and not reason.abnormal:
         return Dropped()
     if isinstance(reason.error, spec.permanent_errors):
         return GivingUp(f"permanent error, {reason}", tuple(log))
@@ -77,7 +81,9 @@ def decide(
 
 def unreachable(spec: ChildSpec, flags: Supervision) -> str | None:
     """A warning when the delays alone take longer than the period, so that the limit never trips."""
-    total = sum(delay(spec.backoff, n, lambda low, high: 1.0) for n in range(1, flags.intensity + 1))
+    growing = range(1, min(flags.intensity, STEADY) + 1)
+    delays = [delay(spec.backoff, n, lambda low, high: 1.0) for n in growing]
+    total = sum(delays) + max(0, flags.intensity - STEADY) * max(delays, default=0.0)
     if total < flags.period:
         return None
     return (

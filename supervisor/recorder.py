@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from embervirt import disk, faults
 from embervirt.errors import InternalError
 from embervirt.supervisor.identity import hold, parent, start_time, wait_exit
 
@@ -81,8 +82,10 @@ def spawn(
     """
     if not status_file.is_absolute():
         raise ValueError(f"status file '{status_file}' must be an absolute path: the recorder runs in {cwd}")
-    status_file.unlink(missing_ok=True)
+    disk.unlink(status_file, missing_ok=True)
     passed = list(pass_fds)
+    if faults.armed:
+        faults.hit("process.spawning", program=argv[0])
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as answer:
         try:
@@ -141,6 +144,8 @@ def reap(spawned: Spawned, seconds: float) -> bool:
     After True the status file is there for good or will never be. Only ever that process is collected,
     its status is not looked at, and a host program that collected it first is no error.
     """
+    if faults.armed:
+        faults.hit("process.reaped", pid=spawned.pid)
     pidfd = hold(spawned.recorder_pid, spawned.recorder_start)
     if pidfd is None:
         return True

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -9,6 +12,8 @@ import msgspec
 from embervirt.actors.messages import Event
 from embervirt.supervisor.policy import GivingUp, Restarting
 from embervirt.supervisor.state import Child, Failed
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class ChildFailed(Event, frozen=True):
@@ -28,6 +33,31 @@ class ChildFailed(Event, frozen=True):
     doing: str
 
 
+class SlowOperation(Event, frozen=True):
+    """An operation has held its actor's thread for ``age`` seconds, longer than it may.
+
+    ``asks``: the actor whose answer it waits for; ``cycle``: those who wait for each other, if that is why.
+    """
+
+    child: str
+    generation: int
+    operation: str
+    age: float
+    asks: str
+    cycle: tuple[str, ...]
+    stack: str
+
+
+class Degraded(Event, frozen=True):
+    """What keeps the root from being whole has changed to ``reasons``; it is whole again when there are none.
+
+    Each begins with a word: ``restart_required``, ``io``, ``watchdog``, ``supervisor``; ``exchange`` and
+    ``events`` are threads that carry messages.
+    """
+
+    reasons: tuple[str, ...]
+
+
 class Exited(msgspec.Struct, frozen=True):
     """One of the last exits of a child; ``at`` in monotonic seconds."""
 
@@ -35,10 +65,28 @@ class Exited(msgspec.Struct, frozen=True):
     at: float
     reason: str
     doing: str
+    traceback: str
+
+
+class Zombie(msgspec.Struct, frozen=True):
+    """A generation that was given up ``age`` seconds ago, and whose thread has not ended.
+
+    ``refused``: effects that it tried to have since.
+    """
+
+    generation: int
+    age: float
+    operation: str
+    refused: int
+    stack: str
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A child at one moment. ``state``: down, starting, up, stopping, restarting, quarantined."""
+    """A child at one moment. ``state``: down, starting, up, stopping, restarting, quarantined, degraded.
+
+    ``why``: it is in quarantine, or what it cannot do at present. ``zombies``: generations that were given up
+    and whose threads last.
+    """
 
     id: str
     kind: str
@@ -51,6 +99,15 @@ class Node(msgspec.Struct, frozen=True):
     strategy: str
     exits: list[Exited]
     children: list[Node]
+    zombies: list[Zombie] = []
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Of a whole root: what keeps it from being whole, its children by state, by path those given up."""
+
+    degraded: list[str]
+    states: dict[str, int]
+    zombies: dict[str, list[Zombie]]
 
 
 def failed(action: Failed) -> ChildFailed:
@@ -76,22 +133,41 @@ def _state(child: Child) -> str:
     return "restarting" if child.phase == "down" and child.wanted and child.generation else child.phase
 
 
-def picture(child: Child) -> Node:
-    """``child`` and all below it."""
-    flags = child.spec.supervision
+def picture(
+    child: Child, degraded: Mapping[str, str] = NOTHING, zombies: Mapping[Child, list[Zombie]] = NOTHING
+) -> Node:
+    """``child`` and all below it; ``degraded``: by name, or by path of a supervisor, what it cannot do."""
+    flags, state = child.spec.supervision, _state(child)
+    lacks = degraded.get(child.spec.name or "/".join(child.path), "") if state == "up" else ""
     return Node(
         id=child.spec.id,
         kind="actor" if flags is None else "supervisor",
-        state=_state(child),
+        state="degraded" if lacks else state,
         generation=child.generation,
         restart=child.spec.restart,
         restarts=max(0, child.generation - 1),
         failures=child.failures,
-        why=child.quarantined,
+        why=child.quarantined or lacks,
         strategy="" if flags is None else flags.strategy,
-        exits=[Exited(g, at, str(reason), reason.doing) for g, at, reason in list(child.exits)],
-        children=[picture(each) for each in list(child.children.values())],
+        exits=[Exited(g, at, str(why), why.doing, why.traceback()) for g, at, why in list(child.exits)],
+        children=[picture(each, degraded, zombies) for each in list(child.children.values())],
+        zombies=zombies.get(child, []),
     )
+
+
+def health(root: Node, degraded: Sequence[str]) -> Health:
+    """Of the tree below ``root``."""
+    nodes = dict(_walk(root, ""))
+    states = Counter(each.state for each in nodes.values())
+    zombies = {path: each.zombies for path, each in nodes.items() if each.zombies}
+    lacking = [f"{path}: {n.why}" for path, n in nodes.items() if n.state == "degraded" and n is not root]
+    return Health([*degraded, *lacking], dict(states), zombies)
+
+
+def _walk(node: Node, above: str) -> Iterator[tuple[str, Node]]:
+    yield above + node.id, node
+    for child in node.children:
+        yield from _walk(child, f"{above}{node.id}/")
 
 
 def to_builtins(node: Node) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
+from embervirt.actors.activity import Activity
 from embervirt.actors.exits import Exit
 
 Restart = Literal["permanent", "transient", "temporary"]
@@ -15,11 +16,36 @@ Shutdown = float | Literal["brutal", "infinity"]
 Path = tuple[str, ...]
 
 
+class Stack(NamedTuple):
+    """A thread's stack as text, innermost last, and the names of the modules on it."""
+
+    text: str = ""
+    modules: frozenset[str] = frozenset()
+
+
 class Handle(Protocol):
-    """A started child, as its supervisor holds it. Neither call blocks."""
+    """A started child, as its supervisor holds it. No call blocks."""
+
+    @property
+    def activity(self) -> Activity:
+        """What it does now."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread is there."""
+
+    @property
+    def refused(self) -> int:
+        """How many effects of it were refused since ``fence``."""
+
+    def stack(self) -> Stack:
+        """Where its thread is now."""
 
     def stop(self) -> None:
         """Ask it to end in order."""
+
+    def cancel(self, activity: Activity) -> int:
+        """Ask the operation to end that ``activity`` shows; answers how many cancellers it had."""
 
     def fence(self) -> None:
         """It was given up: whatever it still does must have no effect."""
@@ -36,6 +62,7 @@ class Starting(Protocol):
     @property
     def generation(self) -> int: ...
     def ready(self) -> None: ...
+    def progress(self) -> None: ...
     def exited(self, reason: Exit) -> None: ...
 
 
@@ -88,6 +115,8 @@ class Supervision:
 @dataclass(frozen=True, kw_only=True)
 class ChildSpec:
     """One child. ``start`` must not block and may be called again; ``supervision`` makes it a supervisor.
+
+    ``start_timeout``: seconds until it must be up, from its start or its last word of progress.
 
     ``shutdown``: seconds it is given to end, ``brutal`` for none, ``infinity`` for all it needs.
     ``name``: what the bus calls it, "" when it has no mailbox. ``on_trial``: nothing is

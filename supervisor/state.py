@@ -20,6 +20,8 @@ class Child:
     """One child as it stands. A supervisor has ``children``; ``failing`` is why it gives itself up.
 
     ``log``: restarts of its children within the window; ``budget``: its own, when its parent is dynamic.
+    ``by``: when it is given up that is starting or stopping; ``latest``: when also one that makes progress.
+    ``touched``: those of its children about which there may be something to do.
     """
 
     spec: ChildSpec
@@ -31,6 +33,7 @@ class Child:
     generation: int = 0
     due: float = 0.0
     by: float = NEVER
+    latest: float = NEVER
     ready_at: float | None = None
     failures: int = 0
     log: tuple[float, ...] = ()
@@ -38,6 +41,7 @@ class Child:
     quarantined: str = ""
     exits: deque[tuple[int, float, Exit]] = field(default_factory=lambda: deque(maxlen=16))
     children: dict[str, Child] = field(default_factory=dict)
+    touched: dict[Child, None] = field(default_factory=dict)
     risen: bool = False
     failing: Exit | None = None
 
@@ -45,6 +49,7 @@ class Child:
         self.path: Path = (*(self.parent.path if self.parent else ()), self.spec.id)
         for spec in self.spec.children:
             self.children[spec.id] = Child(spec, self)
+        self.touched = dict.fromkeys(self.children.values())
 
     def __repr__(self) -> str:
         return f"<{'/'.join(self.path)} {self.generation} {self.phase}>"
@@ -55,9 +60,11 @@ class Child:
         return self.phase in ("starting", "up")
 
     @property
-    def ticking(self) -> bool:
-        """Whether time alone may change it: it is not down, or will be started."""
-        return self.phase != "down" or (self.expected and (self.parent is None or self.parent.alive))
+    def timer(self) -> float:
+        """When time alone may change it: it is not down, or will be started."""
+        if self.phase != "down":
+            return self.by
+        return self.due if self.expected and (self.parent is None or self.parent.alive) else NEVER
 
     @property
     def expected(self) -> bool:

@@ -17,6 +17,7 @@ import msgspec
 from embervirt import world
 from embervirt.actors.bus import Bus
 from embervirt.actors.exits import SHUTDOWN, Exit
+from embervirt.actors.messages import Event
 from embervirt.errors import (
     ActorUnavailable,
     ForkedError,
@@ -27,13 +28,16 @@ from embervirt.errors import (
 )
 from embervirt.log import get_logger
 from embervirt.supervisor import report
+from embervirt.supervisor.lookout import Lookout
 from embervirt.supervisor.policy import unreachable
 from embervirt.supervisor.spec import ChildSpec, Handle, Path
-from embervirt.supervisor.state import NEVER, Abandon, Action, Changed, Child, Failed, Start, Stop
+from embervirt.supervisor.state import Abandon, Action, Changed, Child, Failed, Start, Stop
 from embervirt.supervisor.tree import Tree
+from embervirt.supervisor.watch import Limits
 
 Task = Callable[[float], None]
 CLOSED = "closed"
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -48,22 +52,32 @@ class _Starting:
     def ready(self) -> None:
         self.supervisor.post(partial(self.supervisor.tree.ready, self.child, self.generation))
 
+    def progress(self) -> None:
+        self.supervisor.post(partial(self.supervisor.tree.progress, self.child, self.generation))
+
     def exited(self, reason: Exit) -> None:
-        self.supervisor.post(partial(self.supervisor.tree.exited, self.child, self.generation, reason))
+        self.supervisor.post(partial(self.supervisor.exited, self.child, self.generation, reason))
 
 
 class Supervisor:
     """The supervision of one root. ``on_failed`` is told when the whole tree gave up."""
 
     def __init__(
-        self, spec: ChildSpec, bus: Bus, *, on_failed: Callable[[str], None] = lambda why: None
+        self,
+        spec: ChildSpec,
+        bus: Bus,
+        *,
+        on_failed: Callable[[str], None] = lambda why: None,
+        limits: Limits = LIMITS,
     ) -> None:
-        self.tree = Tree(spec, world.uniform)
+        self.tree = Tree(spec, world.uniform, limits.cap)
         self._bus = bus
         self._on_failed = on_failed
         self._log = get_logger(supervisor=spec.id)
         self._tasks: queue.SimpleQueue[Task] = world.SimpleQueue()
         self._handles: dict[Child, Handle] = {}
+        self._every, self._look_at = limits.every, 0.0
+        self._lookout = Lookout(self.tree, self._handles, limits, self._tell, bus.broken)
         self._up: dict[Child, list[Future[None]]] = defaultdict(list)
         self._down: dict[Child, list[Future[None]]] = defaultdict(list)
         self._over = ""
@@ -142,7 +156,13 @@ class Supervisor:
 
     def picture(self) -> report.Node:
         """The tree as it stands."""
-        return report.picture(self.tree.root)
+        root, zombies = self.tree.root, self._lookout.zombies(world.monotonic())
+        degraded = {**self._bus.degraded, root.spec.id: "; ".join(self._lookout.reasons)}
+        return report.picture(root, degraded, zombies)
+
+    def health(self) -> report.Health:
+        """What does not work as it should."""
+        return report.health(self.picture(), self._lookout.reasons)
 
     # The supervisor's thread.
 
@@ -151,25 +171,40 @@ class Supervisor:
             while not self._over:
                 self._round()
         except BaseException as error:  # noqa: BLE001 - a bug here: the root fails rather than go on unwatched
-            self._say("the supervisor failed", traceback=Exit("error", error).traceback())
             self._over = str(Exit("error", error))
+            self._say("the supervisor failed", traceback=Exit("error", error).traceback())
+            self._bus.routes.fail(InvalidConnection(f"the root failed: {self._over}"))
+            self._bus.publish(report.Degraded((f"supervisor: {self._over}",)))
+        else:
+            if self._over != CLOSED:
+                self._bus.routes.close(InvalidConnection(f"the root failed: {self._over}"))
         self._settle()
         if self._over != CLOSED:
-            cause = f"the root failed: {self._over}"
-            self._bus.routes.close(InvalidConnection(cause))
-            self._on_failed(cause)
+            self._on_failed(f"the root failed: {self._over}")
 
     def _round(self) -> None:
-        due = self.tree.next_due(self._planned)
+        due = min(self.tree.next_due(self._planned), self._look_at)
         try:
-            task = self._tasks.get(timeout=None if due == NEVER else max(0.0, due - world.monotonic()))
+            task = self._tasks.get(timeout=max(0.0, due - world.monotonic()))
         except queue.Empty:
             pass
         else:
             task(world.monotonic())
+        if world.monotonic() >= self._look_at:
+            self._look(world.monotonic())
         while actions := self._plan():
             for action in sorted(actions, key=lambda action: isinstance(action, Failed)):
                 self._carry_out(action)  # reports last: no restart waits for a log
+
+    def _look(self, now: float) -> None:
+        self._look_at = now + self._every
+        for child, generation, reason in self._lookout.look(now):
+            self._tasks.put(partial(self.exited, child, generation, reason))
+
+    def exited(self, child: Child, generation: int, reason: Exit, now: float) -> None:
+        """A generation ended, be it the present one or one that was given up; on the supervisor's thread."""
+        self._lookout.ended(child, generation)
+        self.tree.exited(child, generation, reason, now)
 
     def _plan(self) -> list[Action]:
         self._planned = world.monotonic()
@@ -195,7 +230,7 @@ class Supervisor:
             case Abandon(child, generation):
                 self._say("abandoned", child="/".join(child.path), generation=generation)
                 if child in self._handles:
-                    self._handles[child].fence()
+                    self._lookout.give_up(child, generation, self._handles[child], world.monotonic())
             case Failed():
                 self._report(action)
             case Changed(child, reason, gone):
@@ -215,6 +250,11 @@ class Supervisor:
         event = report.failed(action)
         self._bus.publish(event)
         self._say("child failed", **msgspec.structs.asdict(event), traceback=action.reason.traceback())
+
+    def _tell(self, event: Event) -> None:
+        self._bus.publish(event)
+        slow = isinstance(event, report.SlowOperation)
+        self._say("operation is overdue" if slow else "health changed", **msgspec.structs.asdict(event))
 
     def _say(self, what: str, **fields: Any) -> None:
         with contextlib.suppress(Exception):  # the host program's log may fail; supervision goes on

@@ -6,11 +6,14 @@ for every strategy there is one rule for starting and one for stopping, applied 
 * a child that should run and is down starts when it is due and those before it are up;
 * a child that should not run and is not down stops once those after it are down.
 
-A group restart marks its victims ``recycle`` (should not run until they have been down once).
+A group restart marks its victims ``recycle`` (should not run until they have been down once). The rules are
+applied to those children only that something happened to, or to whom they are related: ``_touch``.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from typing import Literal
 
 from embervirt.actors.exits import SHUTDOWN, Exit
@@ -20,12 +23,14 @@ from embervirt.supervisor.state import NEVER, Abandon, Action, Changed, Child, F
 
 
 class Tree:
-    """``uniform(low, high)`` gives the jitter."""
+    """``uniform(low, high)`` gives the jitter; ``cap``: how often a start timeout may be had by progress."""
 
-    def __init__(self, spec: ChildSpec, uniform: Uniform) -> None:
+    def __init__(self, spec: ChildSpec, uniform: Uniform, cap: float = 10.0) -> None:
         self.root = Child(spec)
-        self._uniform = uniform
+        self._uniform, self._cap = uniform, cap
         self._actions: list[Action] = []
+        self._timers: list[tuple[float, int, Child]] = []
+        self._numbers = itertools.count()
 
     def find(self, path: Path) -> Child | None:
         """The child at ``path``, which begins with the root's id."""
@@ -50,6 +55,7 @@ class Tree:
         child = Child(spec, parent, trial=spec.on_trial)
         later = {id_: parent.children.pop(id_) for id_ in list(parent.children) if id_ in before}
         parent.children.update({spec.id: child, **later})
+        self._touch(child)
         return child
 
     def ready(self, child: Child, generation: int, now: float) -> None:
@@ -57,6 +63,19 @@ class Tree:
         if child.generation == generation and child.phase == "starting":
             child.phase, child.ready_at, child.by, child.trial = "up", now, NEVER, False
             self._actions.append(Changed(child))
+            self._touch(child)
+
+    def progress(self, child: Child, generation: int, now: float) -> None:
+        """Its start takes long, but goes on."""
+        if child.generation == generation and child.phase == "starting":
+            child.by = min(now + child.spec.start_timeout, child.latest)
+            self._touch(child)
+
+    def hung(self, child: Child, generation: int, reason: Exit, now: float) -> None:
+        """It is up, but what it does takes too long: it is given up, and that is its exit."""
+        if child.generation == generation and child.phase == "up":
+            self._actions.append(Abandon(child, generation))
+            self.exited(child, generation, reason, now)
 
     def exited(self, child: Child, generation: int, reason: Exit, now: float) -> None:
         """It ended, asked or not."""
@@ -74,16 +93,19 @@ class Tree:
             self._ended(child, reason)
         else:
             self._decide(child, reason, up_for, now)
+        self._touch(child)
 
     def stop(self, child: Child) -> None:
         """Nothing restarts what was stopped on purpose; a pending restart is cancelled."""
         child.wanted = False
+        self._touch(child)
         if child.phase == "down":
             self._ended(child, SHUTDOWN)
 
     def clear(self, child: Child) -> None:
         """End its quarantine: it starts anew with no failures."""
         child.quarantined, child.failures, child.budget, child.due = "", 0, (), 0.0
+        self._touch(child)
 
     # Decisions.
 
@@ -149,9 +171,9 @@ class Tree:
         else:
             self._fail(parent, Exit("shutdown", reason.error, term="reached_max_restart_intensity"))
 
-    @staticmethod
-    def _fail(parent: Child, reason: Exit) -> None:
+    def _fail(self, parent: Child, reason: Exit) -> None:
         parent.failing, parent.phase, parent.by = parent.failing or reason, "stopping", NEVER
+        self._touch(parent)
 
     @staticmethod
     def _recycle(child: Child, parent: Child, due: float) -> None:
@@ -165,6 +187,10 @@ class Tree:
 
     def plan(self, now: float) -> list[Action]:
         """Actions in order; what they need is noted as begun."""
+        while self._timers and self._timers[0][0] <= now:
+            child = heapq.heappop(self._timers)[2]
+            self._touch_above(child)
+            self._time(child, now)
         while self._step(self.root, True, now):
             pass
         actions, self._actions = self._actions, []
@@ -172,8 +198,29 @@ class Tree:
 
     def next_due(self, now: float) -> float:
         """When ``plan``, last asked at ``now``, may have more to say, if nothing happens before."""
-        waits = (each.by if each.phase != "down" else each.due for each in self.root.walk() if each.ticking)
-        return min((at for at in waits if at > now), default=NEVER)
+        while self._timers and not now < self._timers[0][0] == self._timers[0][2].timer:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else NEVER
+
+    def _touch(self, child: Child) -> None:
+        """Look at it again, and at those whose turn depends on it, now and when its time comes."""
+        self._time(child, 0.0)
+        child.touched = dict.fromkeys(child.children.values())
+        if child.parent is not None and not child.dynamic:
+            child.parent.touched = dict.fromkeys(child.parent.children.values())
+        self._touch_above(child)
+
+    def _time(self, child: Child, past: float) -> None:
+        if past < child.timer < NEVER:
+            heapq.heappush(self._timers, (child.timer, next(self._numbers), child))
+
+    @staticmethod
+    def _touch_above(child: Child) -> None:
+        parent = child.parent
+        while parent is not None:
+            if parent.children.get(child.spec.id) is child:  # else it was dropped
+                parent.touched[child] = None
+            child, parent = parent, parent.parent
 
     def _step(self, child: Child, allowed: bool, now: float) -> bool:
         """Apply the rules to ``child`` and below; True when something changed."""
@@ -184,17 +231,17 @@ class Tree:
             return self._end(child, now)
         if now >= child.by:
             return self._abandon(child, now)
-        changed = [self._step(each, child.phase != "stopping", now) for each in list(child.children.values())]
+        touched, child.touched = child.touched, {}
+        changed = [self._step(each, child.phase != "stopping", now) for each in touched]
         return any(changed) or (child.spec.supervision is not None and self._supervisor_step(child, now))
 
     def _supervisor_step(self, child: Child, now: float) -> bool:
-        children = child.children.values()
-        waits_for = [each for each in children if each.expected and not each.dynamic]
-        if child.phase == "starting" and all(each.phase == "up" for each in waits_for):
+        below = child.children.values()
+        if child.phase == "starting" and all(c.phase == "up" or c.dynamic or not c.expected for c in below):
             child.risen = True
             self.ready(child, child.generation, now)
             return True
-        if child.phase == "stopping" and all(c.phase == "down" for c in children):
+        if child.phase == "stopping" and all(c.phase == "down" for c in below):
             reason, by_itself = child.failing or Exit("shutdown"), child.failing is not None
             child.failing, child.risen, child.log = None, False, ()
             child.phase = "up" if by_itself else "stopping"
@@ -205,10 +252,12 @@ class Tree:
     def _begin(self, child: Child, now: float) -> bool:
         child.phase, child.generation = "starting", child.generation + 1
         if child.spec.supervision is None:
-            child.by = now + child.spec.start_timeout
+            allowed = child.spec.start_timeout
+            child.by, child.latest = now + allowed, now + self._cap * allowed
             self._actions.append(Start(child, child.generation))
         for each in child.children.values():
             each.due, each.failures, each.budget = 0.0, 0, ()
+        self._touch(child)
         return True
 
     def _end(self, child: Child, now: float) -> bool:
@@ -217,6 +266,7 @@ class Tree:
             child.by = now + child.spec.seconds
             if child.by > now:
                 self._actions.append(Stop(child))
+        self._touch(child)
         return True
 
     def _abandon(self, child: Child, now: float) -> bool:

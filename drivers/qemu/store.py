@@ -124,6 +124,10 @@ class Store:
     def clean(self, id_: int, name: str, ram_dir: Path) -> None:
         """Remove the directories of one run."""
         for directory in (self._paths.domain_dir(id_, name), ram_dir):
-            with self._fence.guard():
-                if directory.is_dir():
-                    disk.remove_tree(directory)
+            self.discard(directory)
+
+    def discard(self, directory: Path) -> None:
+        """Remove a directory with all that is in it, if it is there."""
+        with self._fence.guard():
+            if directory.is_dir():
+                disk.remove_tree(directory)

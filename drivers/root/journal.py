@@ -9,6 +9,7 @@ against.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -17,9 +18,11 @@ from typing import Any, Literal
 import msgspec
 
 from embervirt import disk, faults, world
+from embervirt.drivers.root.errors import FileRefused
 from embervirt.drivers.root.files import Fence, explained, read, write
 from embervirt.errors import InvalidArgument, OperationAborted, OperationInvalid, OutcomeUnknown, libvirtError
 from embervirt.errors import OperationTimeout as Unanswered
+from embervirt.log import get_logger
 
 State = Literal["open", "done", "undone", "failed"]
 KEPT = 1000
@@ -119,20 +122,20 @@ class Journal:
     ) -> Operating:
         """Write the intent. Raises SystemError_ when that cannot be written: then do nothing."""
         if faults.armed:
-            faults.hit("journal.intent")
+            faults.hit("journal.intent", what=what, subject=subject)
         self._append(Line(id_, intent=Operation(id_, what, subject, plan, world.wall())), fence)
         return Operating(self, id_, fence)
 
     def mark(self, id_: str, step: str, fence: Fence | None) -> None:
         """A step was made."""
         if faults.armed:
-            faults.hit("journal.mark")
+            faults.hit("journal.mark", step=step)
         self._append(Line(id_, mark=Mark(step, world.wall())), fence)
 
     def end(self, id_: str, state: State, error: str = "", fence: Fence | None = None) -> None:
         """The result, once; a later one is ignored."""
         if faults.armed:
-            faults.hit("journal.result")
+            faults.hit("journal.result", state=state)
         self._cancelled.discard(id_)
         self._append(Line(id_, result=(state, error)), fence)
 
@@ -204,9 +207,22 @@ def _guard(fence: Fence | None) -> AbstractContextManager[None]:
 
 def _lines(path: Path) -> Iterator[Line]:
     """What can be read of the file; a torn line was never acted upon."""
-    for text in read(path).splitlines() if path.exists() else ():
+    for text in _content(path).splitlines():
         with contextlib.suppress(msgspec.MsgspecError):
             yield msgspec.json.decode(text, type=Line)
+
+
+def _content(path: Path) -> bytes:
+    """What is no journal is set aside for whoever looks into it: no operation is known then."""
+    if not os.path.lexists(path):
+        return b""
+    try:
+        return read(path)
+    except FileRefused as error:
+        with explained("rename", path):
+            aside = disk.set_aside(path)
+        get_logger().error("the journal of operations is not usable", error=str(error), now=str(aside))
+        return b""
 
 
 def _text(line: Line) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -47,6 +48,7 @@ class RootLock:
             undo.pop_all()
         lock = cls(paths, tuple(each.descriptor for each in held))
         _HELD.add(lock)
+        disk.hold(paths.path)
         return lock
 
     def release(self) -> None:
@@ -66,6 +68,7 @@ class RootLock:
     def _close(self) -> None:
         descriptors, self.descriptors = self.descriptors, ()
         _HELD.discard(self)
+        disk.let_go(self.paths.path)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -91,9 +94,13 @@ def _lock(paths: RootPaths, path: Path, undo: ExitStack) -> disk.File:
 
 def _open(path: Path) -> disk.File:
     try:
-        return disk.open_lock(path)
+        opened = disk.open_lock(path)
     except OSError as error:
         raise _failure("open pid file", path, error) from error
+    if not stat.S_ISREG(os.fstat(opened.descriptor).st_mode):
+        disk.close(opened)
+        raise SystemError_(f"Failed to open pid file '{path}': expected a regular file", int1=errno.EINVAL)
+    return opened
 
 
 def _take(descriptor: int, *, own: bool) -> None:

@@ -73,14 +73,8 @@ POINTS: dict[str, Point] = {
         ("monitor", "event"),
     ),
     "journal.intent": Point(
-        "Before the intent of an operation of several steps is written down.", FILE, ("what", "subject")
+        "Before the intent of an operation of several steps is written.", HERE, ("what", "subject")
     ),
-    "journal.mark": Point(
-        "A step of an operation was done, and its mark is not written yet.",
-        FILE,
-        ("step",),
-    ),
-    "journal.result": Point(
-        "An operation is over, and its result is not written yet.", FILE, ("state",)
-    ),
+    "journal.mark": Point("A step of an operation was done, and its mark is not written.", HERE, ("step",)),
+    "journal.result": Point("An operation is over, and its result is not written.", HERE, ("state",)),
 }

@@ -11,6 +11,7 @@ from typing import Any
 import zmq
 from zmq.utils import z85
 
+from embervirt import disk
 from embervirt.actors.bus import Bus
 from embervirt.actors.gateway.actor import GATEWAY_ACTOR, Gateway
 from embervirt.actors.gateway.door import Door
@@ -62,8 +63,8 @@ def gateway_spec(settings: Settings, bus: Bus, door: Door, **spec: Any) -> Child
 def _listening(path: Path, undo: ExitStack) -> int:
     """A socket file that only its owner may open. One that is there is a dead process's: the root is ours."""
     files.make_directories([path.parent])
-    path.parent.chmod(0o700)
-    path.unlink(missing_ok=True)
+    disk.set_mode(path.parent, 0o700)
+    disk.unlink(path, missing_ok=True)
     try:
         listening = sockets.listen(path, BACKLOG)
     except OSError as error:
@@ -75,9 +76,9 @@ def _listening(path: Path, undo: ExitStack) -> int:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    disk.unlink(path, missing_ok=True)
     if not any(path.parent.iterdir()):
-        path.parent.rmdir()
+        disk.remove_directory(path.parent)
 
 
 # Keys.

@@ -11,6 +11,16 @@ from embervirt.drivers.root.paths import RootPaths
 from embervirt.runtime.gateway import gateway_spec
 from embervirt.supervisor.processes import PROCESSES_ACTOR, Processes
 from embervirt.supervisor.spec import ChildSpec, Supervision
+from embervirt.supervisor.watch import Limits
+
+
+def limits(settings: Settings) -> Limits:
+    """When an operation takes too long, as set."""
+    chosen = settings.supervision
+    return Limits(
+        operation=chosen.operation_limit, grace=chosen.operation_grace, cap=chosen.progress_cap,
+        load=chosen.load_factor, zombies=chosen.zombie_limit,
+    )  # fmt: skip
 
 
 def root_spec(paths: RootPaths, settings: Settings, bus: Bus, door: Door | None = None) -> ChildSpec:

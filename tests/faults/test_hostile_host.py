@@ -138,7 +138,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("deed", MISDEEDS)
-def test_a_program_that_misbehaves_harms_nothing_here(root: Path, deed: str) -> None:
+def test_n01_n02_n03_l05_a_program_that_misbehaves_harms_nothing_here(root: Path, deed: str) -> None:
     """Calls work, endings have their true cause, files their modes; the next process finds its guest."""
     host = Host(root, MISDEEDS[deed] + LIFE)
     said = host.hear()
@@ -257,7 +257,7 @@ conn.close()
 """
 
 
-def test_a_program_without_descriptors_gets_errors_and_recovers(root: Path) -> None:
+def test_n07_a_program_without_descriptors_gets_errors_and_recovers(root: Path) -> None:
     """With none to forty left each call works or fails with a libvirtError; after the release all work."""
     host = Host(root, DESCRIPTORS)
     wrong = host.hear()["wrong"]
@@ -316,7 +316,7 @@ conn.close()
 """
 
 
-def test_a_program_may_fork_workers(root: Path) -> None:
+def test_l14_a_program_may_fork_workers(root: Path) -> None:
     """A child's use of a handle is ForkedError, its own roots work, and no end of it disturbs the parent."""
     host = Host(root, FORKS)
     refused = ["ForkedError"] * 4 + ["RootBusy"]

@@ -15,6 +15,7 @@ from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service.domains import Domains
 from embervirt.drivers.qemu.service.left import Left
 from embervirt.drivers.qemu.store import Record, Store
+from embervirt.errors import SystemError_
 
 
 class QemuDriver(Actor):
@@ -74,7 +75,10 @@ class QemuDriver(Actor):
         """A start that crashed, or was given up, left its operation open; what it had made is undone."""
         id_ = self.bus.operation(plan.trace)
         if any(each.id == id_ for each in self._face.journal.open(plan.domain.uuid)):
-            self._face.journal.end(id_, "failed", str(error))
+            try:
+                self._face.journal.end(id_, "failed", str(error))
+            except SystemError_ as unwritten:  # it stays open; the caller is answered all the same
+                self.log.error("the result of a start is not in the journal", error=str(unwritten))
 
 
 def _plan(record: Record) -> Plan:

@@ -26,6 +26,7 @@ from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTime
 from embervirt.drivers.root import files
 from embervirt.drivers.root.errors import FileRefused
 from embervirt.errors import SystemError_
+from embervirt.log import get_logger
 
 FORMAT = 1
 """Raise it with every change of ``Capabilities``: files of other formats are not found."""
@@ -58,8 +59,16 @@ def cached(binary: str, cache_dir: Path, loop: MonitorLoop) -> Capabilities:
     found = _read(file)
     if found is None:
         found = probe(binary, loop)
-        files.write(file, msgspec.json.encode(found, order="deterministic"), durable=False)
+        _keep(file, found)
     return found
+
+
+def _keep(file: Path, found: Capabilities) -> None:
+    """What cannot be kept is asked again next time; no guest needs the file."""
+    try:
+        files.write(file, msgspec.json.encode(found, order="deterministic"), durable=False)
+    except SystemError_ as error:
+        get_logger().warning("capabilities cannot be kept", error=str(error))
 
 
 def _digest(binary: str) -> str:

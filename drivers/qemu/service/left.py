@@ -68,10 +68,12 @@ class Left:
                 yield path, int(match[1])
 
     def _orphan(self, directory: Path) -> Plan | None:
-        """Of a directory of a run: the process that carries it, if it lives."""
+        """Of a directory of a run: the process that carries it, if it lives; a directory of none goes."""
         found = search.program(nonce(directory))
         match = DIRECTORY.match(directory.name)
         if found is None or match is None:
+            if not search.carrying(nonce(directory)):
+                self.store.discard(directory)
             return None
         identity, spawned = found
         try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from embervirt import world
 from embervirt.drivers.qemu import parts, states
@@ -65,16 +67,16 @@ def start(
             command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
         )
         undo.callback(launched.monitor.close)
-        operation.mark("spawned")
         watched = Watched(launched.identity, launched.spawned, str(command.status_file))
         undo.callback(watched.status)
         process = Process.attach(launched.identity)
         if process is None:
             raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
+        run = Run(_record(plan, watched, ram_dir), process, launched.monitor)
+        undo.callback(revoke, run, store)  # before anything else can fail, for nobody else would end it
+        operation.mark("spawned")
         chardevs = launched.monitor.execute("query-chardev", timeout=face.settings.qemu.qmp_timeout)
-        record = _record(plan, watched, ram_dir, describe.ptys(chardevs))
-        run = Run(record, process, launched.monitor)
-        undo.callback(revoke, run, store)
+        run = replace(run, record=msgspec.structs.replace(run.record, ptys=describe.ptys(chardevs)))
         store.keep(run.record)
         operation.mark("recorded")
         if not plan.paused:
@@ -91,10 +93,10 @@ def revoke(run: Run, store: Store) -> None:
     store.forget(run.record)
 
 
-def _record(plan: Plan, watched: Watched, ram_dir: Path, ptys: dict[str, str]) -> Record:
+def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
     domain, state = plan.domain, states.PAUSED_BY_USER if plan.paused else states.BOOTED
     return Record(
-        plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), plan.autodestroy, state, ptys
+        plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), plan.autodestroy, state
     )
 
 

@@ -72,7 +72,7 @@ def test_another_process_is_refused_by_name(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_the_root_of_a_killed_owner_is_free_at_once(tmp_path: Path) -> None:
+def test_k04_the_root_of_a_killed_owner_is_free_at_once(tmp_path: Path) -> None:
     """SIGKILL leaves the files and no lock."""
     with process(sys.executable, "-c", OURS, str(tmp_path)) as (child, said):
         assert said == "owner"

@@ -135,7 +135,7 @@ def test_a_callback_may_close_and_open_roots(root: Path, tmp_path: Path) -> None
         assert [domain.name() for domain in again.listAllDomains()] == ["a"]
 
 
-def test_a_thread_other_than_the_opener_may_use_it_after_the_opener_ended(root: Path) -> None:
+def test_n06_a_thread_other_than_the_opener_may_use_it_after_the_opener_ended(root: Path) -> None:
     """Root, handles and guest belong to no thread."""
     with ThreadPoolExecutor(1) as pool:
         conn = pool.submit(libvirt.open, uri(root)).result()
@@ -146,7 +146,7 @@ def test_a_thread_other_than_the_opener_may_use_it_after_the_opener_ended(root: 
     conn.close()
 
 
-def test_a_forked_child_is_told_so_by_every_handle(root: Path) -> None:
+def test_l14_a_forked_child_is_told_so_by_every_handle(root: Path) -> None:
     """Look-ups too, which need no message; its own roots work, and the parent's goes on."""
     with libvirt.open(uri(root)) as conn:
         domain, secret = conn.defineXML(small("a")), conn.secretDefineXML(SECRET)

@@ -40,7 +40,7 @@ def spellings(root: Path) -> list[str]:
     ]
 
 
-def test_every_spelling_of_a_directory_is_one_root(root: Path) -> None:
+def test_k02_every_spelling_of_a_directory_is_one_root(root: Path) -> None:
     """They share one runtime, and each sees what was defined by another's name."""
     with ExitStack() as stack:
         first = stack.enter_context(libvirt.open(uri(root)))
@@ -101,7 +101,7 @@ def test_a_root_path_of_200_characters_boots_a_guest(tmp_path: Path) -> None:
 # Two processes.
 
 
-def test_a_second_process_is_told_who_has_the_root(root: Path) -> None:
+def test_k01_a_second_process_is_told_who_has_the_root(root: Path) -> None:
     """Code 38 with the pid and the command; at once after SIGKILL of the owner it is free."""
     host = Host(root, "conn = libvirt.open(uri(ROOT, 'secret')); say(up=1); sys.stdin.readline()")
     host.hear()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from embervirt.actors.subscription import Subscription
+from unit.actors.event_log import Log
 from unit.actors.harness import Stage, staged
 
 
@@ -14,3 +17,16 @@ def stage() -> Iterator[Stage]:
     """A bus to run actors on."""
     with staged() as made:
         yield made
+
+
+@pytest.fixture
+def log(stage: Stage, tmp_path: Path) -> Log:
+    """A log with an empty journal."""
+    return Log(stage, tmp_path / "events.jsonl")
+
+
+@pytest.fixture
+def heard(stage: Stage, log: Log) -> Iterator[Subscription]:
+    """A subscriber from the first event on."""
+    with Subscription(stage.bus) as subscription:
+        yield subscription

@@ -189,6 +189,9 @@ class Reports:
         """The actor is up."""
         self.is_ready.set()
 
+    def progress(self) -> None:
+        """The actor's start takes long."""
+
     def exited(self, reason: Exit) -> None:
         """The actor ended."""
         self.exits.put(reason)

@@ -42,7 +42,7 @@ BUGS = ["error", "SystemExit", "KeyboardInterrupt", "MemoryError", "RecursionErr
 
 
 @pytest.mark.parametrize("how", BUGS)
-def test_a_bug_ends_only_its_actor_and_tells_the_asker_at_once(stage: Stage, how: str) -> None:
+def test_l01_l02_n08_a_bug_ends_only_its_actor_and_tells_the_asker_at_once(stage: Stage, how: str) -> None:
     """L01, L02, N08: also what Pykka would end all actors of the program for; its text stays in the log."""
     _, reports = stage.start()
     stage.start("other")
@@ -56,7 +56,7 @@ def test_a_bug_ends_only_its_actor_and_tells_the_asker_at_once(stage: Stage, how
 
 
 @pytest.mark.parametrize("how", ["error", "SystemExit"])
-def test_a_bug_in_a_message_without_reply_ends_the_actor_too(stage: Stage, how: str) -> None:
+def test_l01_a_bug_in_a_message_without_reply_ends_the_actor_too(stage: Stage, how: str) -> None:
     """L01, by tell."""
     _, reports = stage.start()
     assert stage.bus.tell("server", Fail(how))
@@ -72,7 +72,7 @@ def test_an_expected_error_is_a_reply(stage: Stage) -> None:
     assert not server.actor_stopped.is_set()
 
 
-def test_pykkas_registry_does_not_know_our_actors(stage: Stage) -> None:
+def test_l05_pykkas_registry_does_not_know_our_actors(stage: Stage) -> None:
     """L05: a host program that calls stop_all ends none of them."""
     stage.start()
     assert pykka.ActorRegistry.get_all() == []
@@ -81,7 +81,7 @@ def test_pykkas_registry_does_not_know_our_actors(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("no disk"), SystemExit(1), KeyboardInterrupt()])
-def test_a_start_that_raises_is_a_failed_start(stage: Stage, error: BaseException) -> None:
+def test_l04_a09_a_start_that_raises_is_a_failed_start(stage: Stage, error: BaseException) -> None:
     """L04, A09, A10: what it had opened is released, nobody is listed, and the next attempt works."""
     stage.world.starts = [error]
     reports = Reports()
@@ -155,7 +155,7 @@ def test_a_stop_goes_before_the_mail(stage: Stage) -> None:
     assert (reports.exit().kind, stage.world.effects) == ("shutdown", 0)
 
 
-def test_a_crash_while_stopping_is_one_exit_with_both_causes(stage: Stage) -> None:
+def test_b12_e09_a_crash_while_stopping_is_one_exit_with_both_causes(stage: Stage) -> None:
     """B12, E09: teardown raises; then the release raises as well."""
     server, reports = stage.start()
     stage.world.bad_teardown = ValueError("teardown")
@@ -261,7 +261,7 @@ def test_a_deferred_bug_ends_the_actor(stage: Stage) -> None:
     assert (str(reason), reason.doing) == ("error(ValueError: boom)", "Later")
 
 
-def test_a_deferred_reply_after_the_end_is_dropped(stage: Stage) -> None:
+def test_h13_a_deferred_reply_after_the_end_is_dropped(stage: Stage) -> None:
     """The caller was told when the actor ended."""
     server, reports = stage.start()
     asked = Asking(stage.bus, "server", Later())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,86 +14,15 @@ import pytest
 import structlog
 
 from embervirt.actors import subscription
-from embervirt.actors.actor import Context, Stop
+from embervirt.actors.actor import Stop
 from embervirt.actors.bus import EVENTS_ACTOR
-from embervirt.actors.event_log import EventLog, Mark, Since
+from embervirt.actors.event_log import Mark, Since
 from embervirt.actors.fence import Fenced
 from embervirt.actors.messages import Event, Message, Numbered, Request
-from embervirt.actors.subscription import Overflow, Subscription
+from embervirt.actors.subscription import Subscription
 from embervirt.errors import InvalidArgument, InvalidConnection
-from unit.actors.harness import PATIENCE, Happened, Reports, Stage, block, staged
-
-Seen = list[int | tuple[int, int]]
-
-
-class Log:
-    """The events actor of a stage, generation after generation."""
-
-    def __init__(self, stage: Stage, path: Path, keep: int = 1000) -> None:
-        self.stage, self.path, self.keep = stage, path, keep
-        self.generation = 0
-        self.start()
-
-    def start(self) -> None:
-        """The next generation, up."""
-        self.generation += 1
-        self.reports = Reports()
-        self.actor = EventLog(
-            Context(EVENTS_ACTOR, self.generation, self.stage.bus, self.reports), self.path, self.keep
-        )
-        self.stage.launch(self.actor, self.reports)
-        assert self.reports.is_ready.wait(PATIENCE)
-
-    def kill(self) -> None:
-        """After the message in hand."""
-        self.actor.post(RuntimeError("killed"))
-        self.reports.exit()
-
-    def restart(self) -> None:
-        """A crash and its successor."""
-        self.kill()
-        self.start()
-
-    def publish(self, *numbers: int) -> None:
-        """Events with these payloads."""
-        for n in numbers:
-            self.stage.bus.publish(Happened(n))
-
-    def written(self) -> list[int]:
-        """Numbers in the journal."""
-        return [json.loads(line)["seq"] for line in self.path.read_bytes().splitlines()]
-
-
-@pytest.fixture
-def log(stage: Stage, tmp_path: Path) -> Log:
-    """A log with an empty journal."""
-    return Log(stage, tmp_path / "events.jsonl")
-
-
-@pytest.fixture
-def heard(stage: Stage, log: Log) -> Iterator[Subscription]:
-    """A subscriber from the first event on."""
-    with Subscription(stage.bus) as subscription:
-        yield subscription
-
-
-def payloads(subscription: Subscription, count: int) -> Seen:
-    """The next so many: payloads, and the two ends of an overflow."""
-    seen: Seen = []
-    for _ in range(count):
-        got = subscription.get(PATIENCE)
-        assert got is not None
-        seen.append(payload(got))
-    return seen
-
-
-def payload(got: Numbered | Overflow) -> int | tuple[int, int]:
-    """What a test compares."""
-    if isinstance(got, Overflow):
-        return got.first, got.last
-    event = got.event()
-    assert isinstance(event, Happened)
-    return event.n
+from unit.actors.event_log import Log, Seen, payload, payloads
+from unit.actors.harness import PATIENCE, Happened, Stage, block, staged
 
 
 def test_events_arrive_in_order_with_numbers(log: Log, heard: Subscription) -> None:
@@ -119,7 +47,7 @@ def test_every_subscriber_hears_from_its_own_moment_on(stage: Stage, log: Log) -
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_kills_at_random_lose_and_double_nothing(stage: Stage, log: Log, seed: int) -> None:
+def test_m01_kills_at_random_lose_and_double_nothing(stage: Stage, log: Log, seed: int) -> None:
     """M01: three publishers, a log that is killed twenty times, a subscriber that joins twice as late."""
     random = Random(seed)
     with Subscription(stage.bus, queue=random.choice([1, 3, 1000])) as early:
@@ -216,30 +144,6 @@ def test_a_line_that_the_disk_spoilt_is_an_overflow(stage: Stage, log: Log) -> N
         assert payloads(heard, 4) == [1, (2, 2), 3, 4]
 
 
-def test_a_full_disk_loses_no_event(log: Log, heard: Subscription, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that stops half-way, which by itself raises nothing: the log dies, its successor writes it."""
-
-    class Full:
-        def __init__(self, file: object) -> None:
-            self.file = file
-
-        def write(self, line: bytes) -> int:
-            written: int = self.file.write(line[:10])  # type: ignore[attr-defined]
-            return written
-
-        def close(self) -> None:
-            self.file.close()  # type: ignore[attr-defined]
-
-    log.publish(1)
-    assert payloads(heard, 1) == [1]
-    monkeypatch.setattr(log.actor, "_file", Full(log.actor._file))
-    log.publish(2, 3)
-    assert "No space left on device" in str(log.reports.exit())
-    log.start()
-    assert payloads(heard, 2) == [2, 3]
-    assert log.written() == [1, 2, 3]
-
-
 def test_a_log_that_was_given_up_writes_and_takes_nothing(
     stage: Stage, log: Log, heard: Subscription
 ) -> None:
@@ -307,7 +211,7 @@ def test_a_number_from_the_future_is_refused(stage: Stage, log: Log) -> None:
 
 
 @pytest.mark.parametrize("queue", [1, 2, 10])
-def test_a_slow_subscriber_catches_up_from_the_journal(stage: Stage, log: Log, queue: int) -> None:
+def test_m03_a_slow_subscriber_catches_up_from_the_journal(stage: Stage, log: Log, queue: int) -> None:
     """M03: its queue overflowed; nothing is lost, also not the last one, after which nothing comes."""
     with Subscription(stage.bus, queue=queue) as heard:
         log.publish(*range(200))
@@ -316,7 +220,7 @@ def test_a_slow_subscriber_catches_up_from_the_journal(stage: Stage, log: Log, q
         assert heard.get(0) is None
 
 
-def test_one_slower_than_the_journal_is_long_is_told_what_it_lost(stage: Stage, tmp_path: Path) -> None:
+def test_m03_one_slower_than_the_journal_is_long_is_told_what_it_lost(stage: Stage, tmp_path: Path) -> None:
     """M03: overflow from, to; then it goes on with what there is; the publisher was not held up."""
     log = Log(stage, tmp_path / "short.jsonl", keep=10)
     with Subscription(stage.bus, queue=1) as heard:
@@ -366,7 +270,7 @@ def storm(stage: Stage, log: Log) -> Iterator[None]:
         thread.join()
 
 
-def test_joining_in_a_storm_of_events_works(stage: Stage, log: Log) -> None:
+def test_m02_joining_in_a_storm_of_events_works(stage: Stage, log: Log) -> None:
     """M02: a mark that is dropped, because the subscription was not known yet, is sent again."""
     with storm(stage, log):
         for _ in range(15):

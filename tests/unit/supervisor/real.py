@@ -12,6 +12,7 @@ from embervirt.actors.bus import Bus
 from embervirt.supervisor.child import actor_child
 from embervirt.supervisor.spec import Backoff, ChildSpec
 from embervirt.supervisor.supervisor import Supervisor
+from embervirt.supervisor.watch import Limits
 from unit.actors.harness import PATIENCE, Server, World
 from unit.supervisor.world import AT_ONCE, supervisor
 
@@ -27,6 +28,7 @@ class Root:
         self.bus = Bus(PATIENCE)
         self.worlds: dict[str, World] = {}
         self.failed: SimpleQueue[str] = SimpleQueue()
+        self.limits = Limits()
         self.supervisor: Supervisor
 
     def child(self, id_: str, **spec: Any) -> ChildSpec:
@@ -39,7 +41,7 @@ class Root:
     def build(self, *children: ChildSpec, **flags: Any) -> Supervisor:
         """Not started."""
         spec = supervisor("root", children, **flags)
-        self.supervisor = Supervisor(spec, self.bus, on_failed=self.failed.put)
+        self.supervisor = Supervisor(spec, self.bus, on_failed=self.failed.put, limits=self.limits)
         return self.supervisor
 
     def open(self, *children: ChildSpec, **flags: Any) -> Supervisor:

@@ -82,7 +82,7 @@ def test_an_identity_names_the_executable(blocked: Blocked) -> None:
 
 
 @pytest.mark.parametrize("change", [{"start_time": 1}, {"boot_id": "another boot"}, {"nonce": "another"}])
-def test_a_reused_pid_is_not_the_process(blocked: Blocked, change: dict[str, object]) -> None:
+def test_j05_a_reused_pid_is_not_the_process(blocked: Blocked, change: dict[str, object]) -> None:
     """A live process of the same number that differs in start time, boot or nonce is never opened."""
     other = msgspec.structs.replace(blocked.identity, **change)
     assert open_pidfd(other) is None
@@ -116,7 +116,7 @@ def test_a_number_nobody_has_is_gone(blocked: Blocked) -> None:
     assert open_pidfd(was) is None
 
 
-def test_the_number_of_a_thread_is_no_process() -> None:
+def test_j05_the_number_of_a_thread_is_no_process() -> None:
     """A pid that now names a thread of some process, start time and all, is gone."""
     with ThreadPoolExecutor(1) as pool:
         number = pool.submit(threading.get_native_id).result()
@@ -125,7 +125,7 @@ def test_the_number_of_a_thread_is_no_process() -> None:
         assert hold(number, ticks) is None
 
 
-def test_no_signal_reaches_anyone_after_the_end(blocked: Blocked) -> None:
+def test_j05_no_signal_reaches_anyone_after_the_end(blocked: Blocked) -> None:
     """A process that ends between check and signal takes the hold with it: the signal goes nowhere."""
     pidfd = open_pidfd(blocked.identity)
     assert pidfd is not None
@@ -134,7 +134,7 @@ def test_no_signal_reaches_anyone_after_the_end(blocked: Blocked) -> None:
     os.close(pidfd)
 
 
-def test_an_end_during_the_checks_is_seen(blocked: Blocked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_j05_an_end_during_the_checks_is_seen(blocked: Blocked, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last check is the pidfd itself: a process that ends after its start time was compared is gone."""
     was = blocked.identity
 

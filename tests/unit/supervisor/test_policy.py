@@ -60,7 +60,7 @@ def test_the_nine_cells(restart: Any, reason: Exit) -> None:
     assert isinstance(made, Dropped) is not expected
 
 
-def test_exactly_the_limit_survives() -> None:
+def test_d01_exactly_the_limit_survives() -> None:
     """D01: the window is half open, so at 10.000 s the failure at 0 s is out of it; at 9.999 s it is not."""
     flags, spec = Supervision(intensity=3, period=10), leaf("a")
     survived = [isinstance(each, Restarting) for each in fails_at(spec, flags, 0, 1, 2, 10.0)]
@@ -68,14 +68,14 @@ def test_exactly_the_limit_survives() -> None:
     assert (survived, gave_up) == ([True] * 4, [True, True, True, False])
 
 
-def test_no_double_burst_at_a_boundary() -> None:
+def test_d02_no_double_burst_at_a_boundary() -> None:
     """D02: a window that slides gives up at the second failure of 10.1 s; a fixed one would let nine pass."""
     flags = Supervision(intensity=5, period=10)
     made = fails_at(leaf("a"), flags, 0, *[9.9] * 4, *[10.1] * 4)
     assert [isinstance(each, GivingUp) for each in made[:7]] == [False] * 6 + [True]
 
 
-def test_failed_starts_are_spread_by_the_delays() -> None:
+def test_d03_failed_starts_are_spread_by_the_delays() -> None:
     """D03: each attempt counts, and they do not use up the limit within a millisecond."""
     flags, spec = Supervision(intensity=5, period=60), leaf("a", backoff=Backoff(jitter=0.0))
     log: tuple[float, ...] = ()
@@ -90,7 +90,7 @@ def test_failed_starts_are_spread_by_the_delays() -> None:
     assert "more than 5 restarts in 60 s, last error(RuntimeError: boom)" in made.why  # type: ignore[union-attr]
 
 
-def test_a_limit_that_the_delays_keep_out_of_reach_is_told_at_build() -> None:
+def test_d05_a_limit_that_the_delays_keep_out_of_reach_is_told_at_build() -> None:
     """D05: with the numbers."""
     spec = leaf("a", backoff=Backoff(initial=1, factor=1, cap=1))
     assert unreachable(spec, Supervision(intensity=3, period=5)) is None
@@ -112,7 +112,7 @@ def test_the_warning_is_right(backoff: Backoff, intensity: int, period: float) -
     assert isinstance(made, GivingUp) is (unreachable(spec, flags) is None)
 
 
-def test_a_permanent_error_is_not_tried_again() -> None:
+def test_d08_a_permanent_error_is_not_tried_again() -> None:
     """D08: one attempt, and the window keeps its log."""
     spec = leaf("a", permanent_errors=(KeyError,))
     reason = Exit("error", KeyError("x"))
@@ -120,7 +120,7 @@ def test_a_permanent_error_is_not_tried_again() -> None:
     assert made == GivingUp("permanent error, error(KeyError: 'x')", (0.5,))
 
 
-def test_a_healthy_time_forgives() -> None:
+def test_d11_a_healthy_time_forgives() -> None:
     """D11: up for ``reset_after`` it restarts at once as failure 1; a second less: the delay is the cap."""
     spec = leaf("a", backoff=Backoff(cap=60, reset_after=300, jitter=0))
     flags = Supervision(intensity=100, period=10)
@@ -138,7 +138,7 @@ def test_one_that_never_was_up_is_not_forgiven() -> None:
     assert made.failures == 3
 
 
-def test_a_thousand_that_die_together_do_not_come_back_together() -> None:
+def test_d12_a_thousand_that_die_together_do_not_come_back_together() -> None:
     """D12: all delays within the bounds, spread over them, and the same again from the same seed."""
     backoff = Backoff(initial=1, factor=2, cap=60, jitter=0.2)
     runs = [[delay(backoff, 4, each) for _ in range(1000)] for each in (uniform(7), uniform(7))]
@@ -199,7 +199,7 @@ def test_the_window_is_half_open(moments: list[float], now: float, period: float
     assert kept == tuple(at for at in log if at > now - period)
 
 
-def test_nothing_asks_the_wall_clock() -> None:
+def test_d13_nothing_asks_the_wall_clock() -> None:
     """D13: time is an argument, so that a clock set back a day has no effect."""
     early, late = (fails_at(leaf("a"), Supervision(), at, at + 1) for at in (0.0, -86400.0))
     assert [made.due - made.log[0] for made in early] == [made.due - made.log[0] for made in late]  # type: ignore[union-attr]

@@ -147,7 +147,7 @@ def test_the_pid_is_the_programs_own(bench: Bench) -> None:
         assert (spawned.start, spawned.recorder_start) == (start_time(program.pid), start_time(parent.pid))
 
 
-def test_the_program_has_the_listed_descriptors_only(bench: Bench) -> None:
+def test_i17_the_program_has_the_listed_descriptors_only(bench: Bench) -> None:
     """Whatever the host leaves inheritable, the program has its three and the plan, the recorder none."""
     plan = [fcntl.fcntl(bench.log_fd, fcntl.F_DUPFD_CLOEXEC, least) for least in (3, 40, 400)]
     strays = [os.open("/dev/zero", os.O_RDONLY) for _ in range(5)]
@@ -196,7 +196,7 @@ def test_the_end_of_a_session_does_not_end_a_recorder(bench: Bench, number: sign
     assert read_status(bench.status) == 0
 
 
-def test_without_its_recorder_a_program_goes_on_and_its_status_is_unknown(bench: Bench) -> None:
+def test_j09_without_its_recorder_a_program_goes_on_and_its_status_is_unknown(bench: Bench) -> None:
     """SIGKILL of the recorder harms nobody; nothing hangs, nothing is made up."""
     with bench.blocked() as spawned:
         kill(spawned.recorder_pid, spawned.recorder_start, signal.SIGKILL)
@@ -209,7 +209,7 @@ def test_without_its_recorder_a_program_goes_on_and_its_status_is_unknown(bench:
     assert read_status(bench.status) is None
 
 
-def test_the_spawning_thread_may_end(bench: Bench) -> None:
+def test_i15_the_spawning_thread_may_end(bench: Bench) -> None:
     """The program goes on when the thread that started it is gone."""
     held: list[Spawned] = []
     argv = ["/bin/cat", str(bench.gate)]
@@ -308,7 +308,7 @@ print(read_status(status), subprocess._active, oct(status.stat().st_mode))
 
 
 @pytest.mark.parametrize("hostility", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_host_changes_nothing(tmp_path: Path, hostility: str) -> None:
+def test_n01_n02_n03_a_hostile_host_changes_nothing(tmp_path: Path, hostility: str) -> None:
     """The status is right, the program starts with no signal ignored or blocked, and no warning is given."""
     script = HOST.format(hostility=hostility)
     argv = [sys.executable, "-X", "dev", "-W", "error", "-c", script, str(tmp_path)]

@@ -40,20 +40,20 @@ def test_shutdown_is_a_time_to_stop(shutdown: Any, seconds: float) -> None:
         ({"children": (leaf("b"),)}, "child 'a': children"),
     ],
 )
-def test_a_bad_field_is_refused_at_build(fields: dict[str, Any], said: str) -> None:
+def test_a04_a_bad_field_is_refused_at_build(fields: dict[str, Any], said: str) -> None:
     """A04: the message names child, field, value and what is accepted."""
     with pytest.raises(ValueError) as caught:
         ChildSpec(**{"id": "a", "start": never, **fields})
     assert str(caught.value).startswith(said)
 
 
-def test_an_unknown_field_is_refused() -> None:
+def test_a04_an_unknown_field_is_refused() -> None:
     """A04: OTP tolerates it, we do not."""
     with pytest.raises(TypeError, match="intensty"):
         leaf("a", intensty=3)
 
 
-def test_two_children_of_one_id_are_refused() -> None:
+def test_a01_two_children_of_one_id_are_refused() -> None:
     """A01, at build."""
     with pytest.raises(ValueError, match=r"child 's': children .* expected ids that differ"):
         ChildSpec(id="s", supervision=Supervision(), children=(leaf("a"), leaf("a")))

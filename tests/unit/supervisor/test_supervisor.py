@@ -36,7 +36,7 @@ def test_all_are_up_when_start_is_done(root: Root) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("no disk"), SystemExit(3), KeyboardInterrupt()])
-def test_a_first_start_that_fails_at_k_undoes_the_rest(root: Root, error: BaseException) -> None:
+def test_a06_a09_a_first_start_that_fails_at_k_undoes_the_rest(root: Root, error: BaseException) -> None:
     """A06, A09: the first is stopped, the third never made; the reason has id and exception."""
     children = [root.child(id_) for id_ in "abc"]
     root.worlds["b"].starts = [error]
@@ -124,7 +124,7 @@ def test_a_child_of_nobody_is_refused(root: Root) -> None:
         supervisor.start_child(("root", "nobody"), root.child("x")).result(PATIENCE)
 
 
-def test_a_start_that_hangs_holds_up_nobody(root: Root) -> None:
+def test_a08_l04_a_start_that_hangs_holds_up_nobody(root: Root) -> None:
     """A08: others start, stop and are listed meanwhile; it is given up, and its late end changes nothing."""
     guests = supervisor("guests", (), "dynamic")
     sup = root.open(guests)
@@ -147,7 +147,7 @@ def test_a_start_that_hangs_holds_up_nobody(root: Root) -> None:
 # Crash and restart.
 
 
-def test_a_crashed_actor_is_back_before_the_next_answer(root: Root) -> None:
+def test_l02_a_crashed_actor_is_back_before_the_next_answer(root: Root) -> None:
     """L02: a new generation with a state of its own; a caller that comes in between waits."""
     root.open(root.child("a", backoff=Backoff()), root.child("b"))
     assert root.bus.call("a", Count()) == 1
@@ -202,7 +202,7 @@ def test_a_release_ends_before_the_successor_begins(root: Root) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
-def test_who_restarts_with_whom(root: Root, strategy: Strategy) -> None:
+def test_c01_c02_c03_who_restarts_with_whom(root: Root, strategy: Strategy) -> None:
     """C01-C03 with real actors."""
     sup = root.open(*(root.child(id_) for id_ in "abc"), strategy=strategy)
     root.crash("root", "b")
@@ -212,11 +212,11 @@ def test_who_restarts_with_whom(root: Root, strategy: Strategy) -> None:
     assert [root.generation(id_) for id_ in "abc"] == expected
 
 
-def test_a_server_killed_a_hundred_times_under_load(root: Root) -> None:
+def test_l07_a_server_killed_a_hundred_times_under_load(root: Root) -> None:
     """L07: each request settles, with its answer or a typed error; reads never notice; the last is served."""
     sup = root.open(root.child("a"), intensity=10_000)
     outcomes: Counter[str] = Counter()
-    over = threading.Event()
+    over, served = threading.Event(), list[float]()
 
     def load(request: Any) -> None:
         while not over.is_set():
@@ -231,19 +231,22 @@ def test_a_server_killed_a_hundred_times_under_load(root: Root) -> None:
         thread.start()
     for generation in range(1, 101):
         root.crash("root", "a")
-        wait_for(sup, "a", lambda node, past=generation: node.generation > past)  # type: ignore[misc]
+        wait_for(sup, "a", lambda up, past=generation: up.generation > past and up.state == "up")  # type: ignore[misc]
+        began = time.monotonic()
         root.bus.call("a", Echo("x"))
+        served.append(time.monotonic() - began)
     over.set()
     for thread in threads:
         thread.join()
     assert root.generation("a") == 101
+    assert sorted(served)[90] < 0.1  # of a machine that others use too
     assert outcomes["Echo NotStarted"] == 0
     done, unknown = outcomes["Count done"], outcomes["Count OutcomeUnknown"]
     assert done <= root.worlds["a"].effects <= done + unknown
     assert outcomes["Count done"] > 0
 
 
-def test_a_restart_loop_answers_meanwhile(root: Root) -> None:
+def test_c08_a_restart_loop_answers_meanwhile(root: Root) -> None:
     """C08: list, add and stop are served between attempts; a stop ends the loop; waiting calls are told."""
     sup = root.open(root.child("a"), root.child("loop", backoff=SLOW))
     root.worlds["loop"].starts = [ValueError("still no disk")]
@@ -259,7 +262,7 @@ def test_a_restart_loop_answers_meanwhile(root: Root) -> None:
     assert root.generation("loop") == 2
 
 
-def test_a_failed_start_counts_as_an_attempt(root: Root) -> None:
+def test_d03_a_failed_start_counts_as_an_attempt(root: Root) -> None:
     """D03: the limit ends it, and the root with it."""
     root.open(root.child("a"), intensity=4)
     root.worlds["a"].starts = [ValueError("no disk") for _ in range(9)]
@@ -269,7 +272,7 @@ def test_a_failed_start_counts_as_an_attempt(root: Root) -> None:
     assert root.failed.empty()
 
 
-def test_a_failed_root_refuses_and_harms_nobody_else(root: Root) -> None:
+def test_f02_f05_a_failed_root_refuses_and_harms_nobody_else(root: Root) -> None:
     """F02, F05: one callback, every call fails at once; another root of the process runs on."""
     other = Root()
     other.open(other.child("a"))
@@ -284,7 +287,7 @@ def test_a_failed_root_refuses_and_harms_nobody_else(root: Root) -> None:
     other.close()
 
 
-def test_a_quarantined_child_refuses_until_it_is_cleared(root: Root) -> None:
+def test_d06_a_quarantined_child_refuses_until_it_is_cleared(root: Root) -> None:
     """D06, D08: at once, with the reason; whoever waited is told; clear starts it."""
     guests = supervisor("guests", (), "dynamic", intensity=1)
     sup = root.open(guests)

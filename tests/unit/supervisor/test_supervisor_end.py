@@ -37,7 +37,7 @@ from unit.supervisor.world import AT_ONCE, supervisor
 # Shutdown.
 
 
-def test_close_stops_in_reverse_order(root: Root) -> None:
+def test_e01_close_stops_in_reverse_order(root: Root) -> None:
     """E01."""
     order: list[str] = []
 
@@ -50,7 +50,7 @@ def test_close_stops_in_reverse_order(root: Root) -> None:
     assert order == list("edcba")
 
 
-def test_stopped_twice_from_two_threads(root: Root) -> None:
+def test_e05_stopped_twice_from_two_threads(root: Root) -> None:
     """E05: one stop, and both have the same result."""
     root.open(root.child("a"))
     results: list[bool] = []
@@ -62,7 +62,7 @@ def test_stopped_twice_from_two_threads(root: Root) -> None:
     assert (results, root.worlds["a"].teardowns) == ([True, True], [1])
 
 
-def test_a_stop_asked_for_by_a_child(root: Root) -> None:
+def test_e06_a_stop_asked_for_by_a_child(root: Root) -> None:
     """E06: no deadlock; it gets a handle that is done later."""
     sup = root.open(root.child("a"))
     stopped: list[Future[None]] = []
@@ -112,7 +112,7 @@ def test_a_result_cannot_be_cancelled(root: Root) -> None:
     sup.start_child(ROOT, root.child("b")).result(PATIENCE)
 
 
-def test_an_actor_that_hangs_in_its_stop_is_given_up(root: Root) -> None:
+def test_e02_g05_g15_an_actor_that_hangs_when_it_is_stopped_is_given_up(root: Root) -> None:
     """E02, G05, G15: fenced after its time, the close goes on; what it does later has no effect."""
     table: Table[str, str] = Table()
     refused: list[str] = []
@@ -230,7 +230,7 @@ def test_a_bug_in_the_supervisor_fails_the_root(root: Root) -> None:
     assert sup.close(PATIENCE)
 
 
-def test_an_unreachable_limit_is_told_when_built(root: Root) -> None:
+def test_d05_an_unreachable_limit_is_told_when_built(root: Root) -> None:
     """D05: of those given, and of one that is added."""
     steep = Backoff(initial=5, factor=1, cap=5)
     with structlog.testing.capture_logs() as lines:
@@ -242,7 +242,7 @@ def test_an_unreachable_limit_is_told_when_built(root: Root) -> None:
 # The host program.
 
 
-def test_a_forked_child_is_refused(root: Root) -> None:
+def test_l14_a_forked_child_is_refused(root: Root) -> None:
     """L14: it would wait for a thread that it does not have."""
     sup = root.open(root.child("a"))
     pid = os.fork()

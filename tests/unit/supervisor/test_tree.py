@@ -37,7 +37,7 @@ def test_children_start_in_order_each_when_the_one_before_is_up() -> None:
 
 
 @pytest.mark.parametrize("state", ["running", "restarting", "stopped"])
-def test_a_second_child_of_one_id_is_refused_in_every_state(state: str) -> None:
+def test_a01_a_second_child_of_one_id_is_refused_in_every_state(state: str) -> None:
     """A01: and the first is left as it is."""
     world = three(backoff=Backoff())
     if state == "restarting":
@@ -51,7 +51,7 @@ def test_a_second_child_of_one_id_is_refused_in_every_state(state: str) -> None:
 
 
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
-def test_an_initial_start_that_fails_takes_its_supervisor_down(restart: Any) -> None:
+def test_a06_an_initial_start_that_fails_takes_its_supervisor_down(restart: Any) -> None:
     """A06: the first is stopped, the third never started, the reason carries id and exception."""
     world = World(supervisor("root"))
     spec = supervisor("inner", [leaf("a"), leaf("b", restart=restart), leaf("c")])
@@ -75,7 +75,7 @@ def test_the_first_start_of_an_added_child_is_on_trial() -> None:
     assert (world.reports, world.tree.root.log, world.phases("a", "b", "c")) == ([], (), ["up"] * 3)
 
 
-def test_a_start_that_takes_too_long_is_abandoned() -> None:
+def test_a08_l04_a_start_that_takes_too_long_is_abandoned() -> None:
     """A08: fenced, counted as a failed start, tried again; the sibling does not wait for it."""
     world = three(start_timeout=2)
     world.slow = {"b"}
@@ -95,7 +95,7 @@ def test_a_start_that_takes_too_long_is_abandoned() -> None:
 
 @pytest.mark.parametrize("reason", [NORMAL, TERM, ERROR])
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
-def test_the_nine_cells(restart: Any, reason: Exit) -> None:
+def test_b01_b02_b03_b04_b05_b06_b07_b08_b09_the_nine_cells(restart: Any, reason: Exit) -> None:
     """B01-B09: permanent always comes back, transient after an error, temporary never, and its spec goes."""
     world = three(restart=restart)
     world.kill("b", reason=reason)
@@ -107,7 +107,7 @@ def test_the_nine_cells(restart: Any, reason: Exit) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
-def test_a_temporary_bystander_is_not_restarted(strategy: Strategy) -> None:
+def test_b07_a_temporary_bystander_is_not_restarted(strategy: Strategy) -> None:
     """B07: as collateral of a group restart it is stopped, and its specification goes."""
     world = World(supervisor("root", [leaf("a"), leaf("b"), leaf("t", restart="temporary")], strategy))
     world.said()
@@ -125,7 +125,7 @@ def test_a_transient_bystander_is_restarted() -> None:
     assert world.generations("a", "t") == [2, 2]
 
 
-def test_a_restarted_child_keeps_its_identity_and_gets_a_generation() -> None:
+def test_b10_a_restarted_child_keeps_its_identity_and_gets_a_generation() -> None:
     """B10: the same id, generation + 1; what the old generation still reports is not heard."""
     world = three()
     old = world.at("b")
@@ -138,7 +138,7 @@ def test_a_restarted_child_keeps_its_identity_and_gets_a_generation() -> None:
     assert world.generations("b") == [2]
 
 
-def test_one_that_dies_before_it_is_up_failed_to_start() -> None:
+def test_b11_one_that_dies_before_it_is_up_failed_to_start() -> None:
     """B11: counted as a failed start, so no time up forgives it."""
     world = three(backoff=Backoff(initial=1, cap=1, jitter=0, reset_after=0))
     world.slow = {"b"}
@@ -151,20 +151,20 @@ def test_one_that_dies_before_it_is_up_failed_to_start() -> None:
 # C: strategies.
 
 
-def test_one_for_one() -> None:
+def test_c01_one_for_one() -> None:
     """C01: the others keep their generation."""
     world = three("one_for_one")
     assert world.kill("b").said() == ["start b2"]
     assert world.generations("a", "b", "c") == [1, 2, 1]
 
 
-def test_one_for_all() -> None:
+def test_c02_one_for_all() -> None:
     """C02: the others stop in reverse order, then all start in order."""
     world = three("one_for_all")
     assert world.kill("b").said() == ["stop c1", "stop a1", "start a2", "start b2", "start c2"]
 
 
-def test_rest_for_one() -> None:
+def test_c03_rest_for_one() -> None:
     """C03: those after it stop and start; those before keep their generation."""
     world = three("rest_for_one")
     assert world.kill("b").said() == ["stop c1", "start b2", "start c2"]
@@ -180,7 +180,7 @@ def test_nothing_starts_while_a_later_victim_is_still_up() -> None:
     assert world.wait(5).said() == ["abandon c1", "start b2", "start c2"]
 
 
-def test_two_that_die_together_are_one_group_restart() -> None:
+def test_c04_two_that_die_together_are_one_group_restart() -> None:
     """C04: counted once, no double start."""
     world = three("one_for_all")
     world.kill("a", "c")
@@ -188,7 +188,7 @@ def test_two_that_die_together_are_one_group_restart() -> None:
     assert len(world.tree.root.log) == 1
 
 
-def test_a_sibling_that_dies_while_the_group_stops_is_no_extra_restart() -> None:
+def test_c05_a_sibling_that_dies_while_the_group_stops_is_no_extra_restart() -> None:
     """C05: reported, not counted."""
     world = three("one_for_all")
     world.deaf = {"c"}
@@ -200,7 +200,7 @@ def test_a_sibling_that_dies_while_the_group_stops_is_no_extra_restart() -> None
     assert [failed(each).context for each in world.reports] == ["child_terminated", "shutdown_error"]
 
 
-def test_a_group_start_that_fails_part_way_one_for_all() -> None:
+def test_c06_a_group_start_that_fails_part_way_one_for_all() -> None:
     """C06: what this attempt had started is stopped first, then all start again."""
     world = three("one_for_all")
     world.failing["b"] = 1
@@ -210,7 +210,7 @@ def test_a_group_start_that_fails_part_way_one_for_all() -> None:
     assert len(world.tree.root.log) == 2
 
 
-def test_a_group_start_that_fails_part_way_rest_for_one() -> None:
+def test_c07_a_group_start_that_fails_part_way_rest_for_one() -> None:
     """C07: what already came back is not restarted again."""
     world = World(supervisor("root", [leaf(id_) for id_ in "abcd"], "rest_for_one"))
     world.said()
@@ -229,7 +229,7 @@ def test_the_group_waits_out_the_delay_together() -> None:
     assert world.wait(2).said() == ["start a3", "start b3", "start c3"]
 
 
-def test_a_stop_during_a_restart_loop_cancels_it() -> None:
+def test_c08_d09_a_stop_during_a_restart_loop_cancels_it() -> None:
     """C08, D09: it never starts again, and the world is told that it is down."""
     world = three(backoff=Backoff(initial=30, cap=30, jitter=0))
     world.kill("b").kill("b")
@@ -240,7 +240,7 @@ def test_a_stop_during_a_restart_loop_cancels_it() -> None:
     assert world.phases("a", "b", "c") == ["up", "down", "up"]
 
 
-def test_max_children_counts_all_that_are_listed() -> None:
+def test_c09_max_children_counts_all_that_are_listed() -> None:
     """C09: one running, one restarting, one quarantined; a fourth is refused until one is deleted."""
     world = World(supervisor("root", [supervisor("guests", (), "dynamic", 1, max_children=3)]))
     delayed = {"backoff": Backoff(initial=5, cap=5, jitter=0, reset_after=3), "on_give_up": "quarantine"}
@@ -256,7 +256,7 @@ def test_max_children_counts_all_that_are_listed() -> None:
     assert world.add("guests", leaf("fourth")).phase == "up"
 
 
-def test_the_order_is_kept_whatever_was_restarted() -> None:
+def test_c10_the_order_is_kept_whatever_was_restarted() -> None:
     """C10: start a, b, c; kill b; add d; stop all: d, c, b, a."""
     world = three()
     world.kill("b")

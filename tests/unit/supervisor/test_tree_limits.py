@@ -23,7 +23,7 @@ def three(strategy: Strategy = "one_for_one", **fields: Any) -> World:
 # D: intensity, delay, quarantine.
 
 
-def test_the_limit_is_the_supervisors_and_exact() -> None:
+def test_d01_the_limit_is_the_supervisors_and_exact() -> None:
     """D01: failures of different children count together; the fourth at 10.000 s survives, at 9.999 s not."""
     for last, phase in ((10.0, "up"), (9.999, "down")):
         world = World(supervisor("root", [leaf(id_) for id_ in "abc"], intensity=3, period=10))
@@ -32,7 +32,7 @@ def test_the_limit_is_the_supervisors_and_exact() -> None:
         assert world.phases("root") == [phase]
 
 
-def test_a_dynamic_child_has_a_budget_of_its_own() -> None:
+def test_d06_a_dynamic_child_has_a_budget_of_its_own() -> None:
     """One that fails all the time ends alone; it is listed, and clear starts it with failures 0 (D06)."""
     world = World(supervisor("root", [supervisor("guests", (), "dynamic", 2)]))
     for id_ in ("good", "bad"):
@@ -57,7 +57,7 @@ def test_a_supervisor_as_dynamic_child_uses_up_its_budget() -> None:
     assert (world.generations("guest"), picture(world.at("guest")).state) == ([3], "quarantined")
 
 
-def test_restarts_by_hand_do_not_count() -> None:
+def test_d04_restarts_by_hand_do_not_count() -> None:
     """D04: a hundred stops and starts of a child use up nothing."""
     world = World(supervisor("root", [supervisor("guests", (), "dynamic", 1)]))
     for _ in range(100):
@@ -66,7 +66,7 @@ def test_restarts_by_hand_do_not_count() -> None:
     assert (world.reports, world.has("g"), world.phases("root")) == ([], False, ["up"])
 
 
-def test_a_permanent_error_is_quarantined_after_one_attempt() -> None:
+def test_d08_a_permanent_error_is_quarantined_after_one_attempt() -> None:
     """D08: no restart is tried."""
     world = three(permanent_errors=(KeyError,), on_give_up="quarantine")
     world.kill("b", reason=Exit("error", KeyError("no such disk")))
@@ -83,7 +83,7 @@ def test_a_quarantined_child_holds_up_nobody() -> None:
     assert world.said() == ["stop c1", "start b2", "start c2"]
 
 
-def test_stop_of_the_whole_during_a_delay() -> None:
+def test_d09_stop_of_the_whole_during_a_delay() -> None:
     """D09: nothing waits for the delay."""
     world = three(backoff=Backoff(initial=30, cap=30, jitter=0))
     world.kill("b").kill("b")
@@ -93,7 +93,7 @@ def test_stop_of_the_whole_during_a_delay() -> None:
     assert world.tree.next_due(world.now) == float("inf")
 
 
-def test_a_healthy_time_is_counted_from_ready() -> None:
+def test_d11_a_healthy_time_is_counted_from_ready() -> None:
     """D11: the start itself, however long, is no healthy time."""
     world = three(backoff=Backoff(initial=1, cap=10, jitter=0, reset_after=5), start_timeout=100)
     world.slow = {"b"}
@@ -110,7 +110,7 @@ def test_a_healthy_time_is_counted_from_ready() -> None:
 # E: shutdown.
 
 
-def test_shutdown_is_strictly_reverse_and_sequential() -> None:
+def test_e01_shutdown_is_strictly_reverse_and_sequential() -> None:
     """E01: the next stops when the one after it is down."""
     world = World(supervisor("root", [leaf(id_) for id_ in "abcde"]))
     world.said()
@@ -123,7 +123,7 @@ def test_shutdown_is_strictly_reverse_and_sequential() -> None:
     assert world.said() == ["stop a1"]
 
 
-def test_each_child_has_its_own_time_to_stop() -> None:
+def test_e02_each_child_has_its_own_time_to_stop() -> None:
     """E02: one ignores the stop and is fenced after its second; the others stop in order."""
     world = World(supervisor("root", [leaf("a"), leaf("b", shutdown=1.0), leaf("c")]))
     world.said()
@@ -144,7 +144,7 @@ def test_brutal_is_fenced_at_once_and_infinity_never() -> None:
     assert world.reports == []
 
 
-def test_dynamic_children_stop_in_parallel() -> None:
+def test_e03_dynamic_children_stop_in_parallel() -> None:
     """E03: 200 are asked at once; three never answer and are fenced and reported after 2 s."""
     world = World(supervisor("root", [supervisor("guests", (), "dynamic")]))
     for n in range(200):
@@ -159,7 +159,7 @@ def test_dynamic_children_stop_in_parallel() -> None:
     assert [failed(each).child for each in world.reports] == ["g5-", "g6-", "g7-"]
 
 
-def test_stopped_twice_is_stopped_once() -> None:
+def test_e05_stopped_twice_is_stopped_once() -> None:
     """E05: the second changes nothing."""
     world = three()
     world.deaf = {"b"}
@@ -167,7 +167,7 @@ def test_stopped_twice_is_stopped_once() -> None:
     assert world.said() == ["stop b1"]
 
 
-def test_a_crash_while_stopping_is_reported_and_the_rest_goes_on() -> None:
+def test_e09_a_crash_while_stopping_is_reported_and_the_rest_goes_on() -> None:
     """E09: as OTP's shutdown_error; it restarts nothing."""
     world = three()
     world.deaf = {"c"}
@@ -195,7 +195,7 @@ def test_one_that_dies_before_its_turn_is_not_restarted() -> None:
     ]
 
 
-def test_a_stop_during_a_start_stops_it() -> None:
+def test_e11_a_stop_during_a_start_stops_it() -> None:
     """E11: it is asked to end, and its late readiness is not heard."""
     world = three()
     world.slow, world.deaf = {"b"}, {"b"}
@@ -219,7 +219,7 @@ def two_levels(**inner: Any) -> World:
     return world
 
 
-def test_escalation_by_one_level() -> None:
+def test_f01_escalation_by_one_level() -> None:
     """F01: the inner supervisor gives up and is restarted whole, generation + 1; its sibling runs on."""
     world = two_levels(intensity=1)
     world.kill("a").kill("a")
@@ -241,7 +241,7 @@ def test_a_restarted_supervisor_starts_with_an_empty_window() -> None:
     assert world.generations("s", "a") == [2, 4]
 
 
-def test_escalation_to_the_root() -> None:
+def test_f02_escalation_to_the_root() -> None:
     """F02: with all limits 0 one death ends everything, in order, and nothing starts again."""
     world = World(
         supervisor("root", [supervisor("s", [leaf("a"), leaf("b")], intensity=0), leaf("z")], intensity=0)
@@ -256,7 +256,7 @@ def test_escalation_to_the_root() -> None:
     assert world.wait(1e6).said() == []
 
 
-def test_dynamic_children_survive_an_escalation() -> None:
+def test_f03_dynamic_children_survive_an_escalation() -> None:
     """F03: OTP loses them; here they come back with their supervisor."""
     world = World(supervisor("root", [leaf("a"), supervisor("guests", (), "dynamic")], "rest_for_one"))
     world.add("guests", leaf("g"))
@@ -277,7 +277,7 @@ def test_a_dynamic_supervisor_is_up_without_waiting_for_its_children() -> None:
     assert world.phases("guests", "g", "z", "root") == ["up", "starting", "up", "up"]
 
 
-def test_two_escalations_at_once() -> None:
+def test_f04_two_escalations_at_once() -> None:
     """F04: two branches give up in the same instant: one orderly outcome."""
     branches = [supervisor(id_, [leaf(f"{id_}a"), leaf(f"{id_}b")], intensity=0) for id_ in "xy"]
     world = World(supervisor("root", branches, intensity=1))
@@ -335,6 +335,7 @@ def test_the_picture_shows_the_last_sixteen_exits() -> None:
         "at": 19,
         "reason": "error(RuntimeError: 19)",
         "doing": "Define",
+        "traceback": "RuntimeError: 19\n",
     }
     assert (shown["state"], shown["restarts"], shown["kind"]) == ("up", 20, "actor")
 

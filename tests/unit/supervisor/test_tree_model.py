@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from embervirt.actors.exits import NORMAL, SHUTDOWN, Exit
 from embervirt.supervisor.policy import Decision, GivingUp, Restarting
@@ -219,10 +226,9 @@ class TreeMachine(RuleBasedStateMachine):
             assert not any(self.world.live.values())
 
 
-TestTree = TreeMachine.TestCase
-TestTree.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
-    report_multiple_bugs=False,
-    phases=[__import__("hypothesis").Phase.generate],
-)
+def test_o01_random_lives_keep_what_must_always_hold() -> None:
+    """Children answer late, die in pairs, never end: order, limits, one generation at a time."""
+    chosen = settings(
+        max_examples=60, stateful_step_count=40, report_multiple_bugs=False, phases=[Phase.generate]
+    )
+    run_state_machine_as_test(TreeMachine, settings=chosen)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from embervirt import disk, faults
 from embervirt.drivers.root import files
 from embervirt.drivers.root.errors import FileRefused
 from embervirt.errors import SystemError_
@@ -97,7 +98,7 @@ def test_modes_are_exact_whatever_the_umask(tmp_path: Path, umask: int) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
 @pytest.mark.parametrize("existed", [True, False])
-def test_a_failure_of_any_call_leaves_the_old_file(tmp_path: Path, code: int, existed: bool) -> None:
+def test_k07_a_failure_of_any_call_leaves_the_old_file(tmp_path: Path, code: int, existed: bool) -> None:
     """The error names the file and the errno; no temporary stays; the next write works."""
     file = tmp_path / "file"
     steps = calls_of(lambda: files.write(file, NEW, durable=True))
@@ -117,7 +118,7 @@ def test_a_failure_of_any_call_leaves_the_old_file(tmp_path: Path, code: int, ex
     assert files.read(file) == NEW
 
 
-def test_a_failed_removal_leaves_the_file(tmp_path: Path) -> None:
+def test_k07_a_failed_removal_leaves_the_file(tmp_path: Path) -> None:
     """Also when only the directory could not be synced."""
     file = tmp_path / "file"
     file.write_bytes(OLD)
@@ -129,6 +130,26 @@ def test_a_failed_removal_leaves_the_file(tmp_path: Path) -> None:
                 files.remove(file, durable=True)
         assert file.read_bytes() == OLD, name
         assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("point", ["file.synced", "directory.synced"])
+def test_k08_a_sync_that_failed_once_is_not_believed_when_it_works_again(tmp_path: Path, point: str) -> None:
+    """The write failed, the old content is in place; no descriptor is synced twice, a new file is made."""
+    file, synced = tmp_path / "file", []
+    file.write_bytes(OLD)
+    real = disk.sync
+
+    def sync(opened: disk.File) -> None:
+        synced.append(opened.path)
+        real(opened)
+
+    with disk.substituted(sync=sync), faults.inject(point, faults.error(errno.EIO), times=1) as failed:
+        with pytest.raises(SystemError_, match=f"cannot write '{file}'"):
+            files.write(file, NEW, durable=True)
+        assert (failed.hits, file.read_bytes(), leftovers(tmp_path)) == (1, OLD, [])
+        files.write(file, NEW, durable=True)
+    assert file.read_bytes() == NEW
+    assert len(synced) == len(set(synced)) == 2
 
 
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
@@ -148,7 +169,7 @@ def _in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_a_crash_at_any_call_of_a_write_leaves_old_or_new_content(tmp_path: Path) -> None:
+def test_k09_a_crash_at_any_call_of_a_write_leaves_old_or_new_content(tmp_path: Path) -> None:
     """Never a torn file; ``sweep`` removes what the dead process left, and nothing else."""
     file = tmp_path / "file"
     file.write_bytes(OLD)

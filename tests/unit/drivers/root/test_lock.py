@@ -29,7 +29,7 @@ def test_the_lock_file_says_who_owns_the_root(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
+def test_k01_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
     """Libvirt's code 38, errno 11 and words, then pid, start time and command; no descriptor stays open."""
     paths = RootPaths(tmp_path)
     lock = RootLock.acquire(paths)
@@ -55,7 +55,7 @@ def test_a_released_root_can_be_taken_again(tmp_path: Path) -> None:
     assert descriptors() == before
 
 
-def test_an_unrelated_close_of_the_lock_files_gives_nothing_away(tmp_path: Path) -> None:
+def test_k03_an_unrelated_close_of_the_lock_files_gives_nothing_away(tmp_path: Path) -> None:
     """The host program may read them; a plain fcntl lock would be lost by that."""
     paths = RootPaths(tmp_path)
     lock = RootLock.acquire(paths)
@@ -68,7 +68,7 @@ def test_an_unrelated_close_of_the_lock_files_gives_nothing_away(tmp_path: Path)
     lock.release()
 
 
-def test_a_forked_child_neither_holds_nor_drops_the_lock(tmp_path: Path) -> None:
+def test_k05_a_forked_child_neither_holds_nor_drops_the_lock(tmp_path: Path) -> None:
     """The child has no descriptor of it; when it ends the parent is the owner still."""
     paths = RootPaths(tmp_path)
     lock = RootLock.acquire(paths)

@@ -1,0 +1,250 @@
+"""Simulated processes, as ``supervisor.identity`` and ``supervisor.recorder`` see them: proc, pidfds, signals.
+
+They outlive the agent and end with the host. Numbers are given again soon, as on a host with a small
+``pid_max``: whoever trusts one meets a stranger.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embervirt.supervisor import identity, recorder, search
+from simulation.scheduler import Scheduler, Signal
+from simulation.sockets import Descriptors
+from simulation.threads import until
+
+FIRST, LAST = 100, 130
+EXECUTABLE = (7, 77)
+
+
+@dataclass(eq=False)
+class Process:
+    """``hear`` gets signals other than SIGKILL, SIGSTOP and SIGCONT while it is not stopped.
+
+    ``judge`` is asked whether a signal of the agent's is right.
+    """
+
+    pid: int
+    parent: int
+    start: int
+    command: bytes
+    hear: Callable[[int], None]
+    ended: Signal = field(default_factory=Signal)
+    on_end: Callable[[int], None] = lambda status: None
+    on_continue: Callable[[], None] = lambda: None
+    judge: Callable[[int], None] = lambda number: None
+    alive: bool = True
+    stopped: bool = False
+    status: int = 0
+    waiting: list[int] = field(default_factory=list)
+
+
+class Kernel:
+    """One host: it boots again with ``reboot``."""
+
+    def __init__(self, scheduler: Scheduler, descriptors: Descriptors) -> None:
+        self.scheduler, self.descriptors = scheduler, descriptors
+        self.processes: dict[int, Process] = {}
+        self.boot = "boot-1"
+        self._last = FIRST
+        self._held: dict[int, Process] = {}
+
+    def reboot(self) -> None:
+        """Every process is gone."""
+        for each in list(self.processes.values()):
+            each.alive, each.on_end = False, lambda status: None
+        self.processes.clear()
+        self._held.clear()
+        self.boot = f"boot-{int(self.boot.split('-')[1]) + 1}"
+        identity.boot_id.cache_clear()
+
+    # Processes.
+
+    def start(
+        self, command: bytes, hear: Callable[[int], None] = lambda number: None, parent: int = 1
+    ) -> Process:
+        """A new one, under the next number that is free."""
+        while True:
+            self._last = FIRST + (self._last + 1 - FIRST) % (LAST - FIRST)
+            if self._last not in self.processes:
+                break
+        made = Process(self._last, parent, int(self.scheduler.now * 1e4), command, hear)
+        self.processes[made.pid] = made
+        self.scheduler.note(f"process {made.pid} starts")
+        return made
+
+    def end(self, process: Process, status: int) -> None:
+        """``status``: as a shell has it. Nobody has to collect it."""
+        if not process.alive:
+            return
+        self.scheduler.note(f"process {process.pid} ends: {status}")
+        process.alive, process.status = False, status
+        self.processes.pop(process.pid, None)
+        process.ended.fire()
+        process.on_end(status)
+
+    def kill(self, process: Process, number: int) -> None:
+        """A signal, from anybody."""
+        self.scheduler.note(f"signal {number} to process {process.pid}")
+        match number:
+            case signal.SIGKILL:
+                self.end(process, 128 + number)
+            case signal.SIGSTOP:
+                process.stopped = True
+            case signal.SIGCONT:
+                self._go_on(process)
+            case _ if process.stopped:
+                process.waiting.append(number)
+            case _:
+                process.hear(number)
+
+    def _go_on(self, process: Process) -> None:
+        process.stopped = False
+        waiting, process.waiting = process.waiting, []
+        process.on_continue()
+        for number in waiting:
+            process.hear(number)
+
+    # What the modules call.
+
+    def pidfd_open(self, pid: int) -> int:
+        """As ``os``'s."""
+        self.scheduler.checkpoint()
+        process = self.processes.get(pid)
+        if process is None:
+            raise ProcessLookupError(3, "No such process")
+        number = self.descriptors.add(lambda: not process.alive, process.ended)
+        self._held[number] = process
+        return number
+
+    def close(self, number: int) -> None:
+        """As ``os``'s, of what ``pidfd_open`` gave."""
+        self.descriptors.close(number)
+        self._held.pop(number, None)
+
+    def pidfd_send_signal(self, number: int, which: int) -> None:
+        """As ``signal``'s."""
+        self.scheduler.checkpoint()
+        process = self._held[number]
+        if not process.alive:
+            raise ProcessLookupError(3, "No such process")
+        process.judge(which)
+        self.kill(process, which)
+
+    def poll(self) -> Poll:
+        """As ``select``'s."""
+        return Poll(self)
+
+    def path(self, *parts: Any) -> Any:
+        """As ``pathlib``'s ``Path``, of what is below /proc."""
+        path = Path(*parts)
+        return Proc(self, path) if path.parts[:2] == ("/", "proc") else path
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The two modules see these processes."""
+        names: list[tuple[Any, str, Any]] = [
+            (identity, "os", Instead(os, pidfd_open=self.pidfd_open, close=self.close)),
+            (identity, "signal", Instead(signal, pidfd_send_signal=self.pidfd_send_signal)),
+            (identity, "select", Instead(select, poll=self.poll)),
+            (identity, "Path", self.path),
+            (search, "os", Instead(os, close=self.close)),
+            (search, "Path", self.path),
+            (recorder, "os", Instead(os, close=self.close, waitid=_not_ours)),
+        ]
+        before = [getattr(module, name) for module, name, _ in names]
+        for module, name, value in names:
+            setattr(module, name, value)
+        identity.boot_id.cache_clear()
+        try:
+            yield
+        finally:
+            for (module, name, _), value in zip(names, before, strict=True):
+                setattr(module, name, value)
+            identity.boot_id.cache_clear()
+
+
+class Instead:
+    """A module with some names in the place of its own."""
+
+    def __init__(self, module: Any, **names: Any) -> None:
+        self._module = module
+        self.__dict__.update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+def _not_ours(*_: object) -> None:
+    raise ChildProcessError(10, "No child processes")
+
+
+class Poll:
+    """``select.poll`` of one pidfd."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel, self._number = kernel, -1
+
+    def register(self, number: int, flags: int) -> None:
+        """For POLLIN."""
+        self._number = number
+
+    def poll(self, milliseconds: float) -> list[tuple[int, int]]:
+        """As ``select``'s."""
+        known = self._kernel.descriptors.open.get(self._number)
+        if known is None:
+            return [(self._number, select.POLLNVAL)]
+        readable, changed = known
+        scheduler = self._kernel.scheduler
+        ready = scheduler.until(readable, (changed,), until(scheduler, milliseconds / 1000))
+        return [(self._number, select.POLLIN)] if ready else []
+
+
+class Proc:
+    """A file below /proc."""
+
+    def __init__(self, kernel: Kernel, path: Path) -> None:
+        self._kernel, self._parts = kernel, path.parts
+
+    def __truediv__(self, name: str) -> Proc:
+        return Proc(self._kernel, Path(*self._parts, name))
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self._parts[-1]
+
+    def iterdir(self) -> Iterator[Proc]:
+        """Of /proc itself: the processes."""
+        return iter([self / str(pid) for pid in self._kernel.processes])
+
+    def _process(self) -> Process:
+        self._kernel.scheduler.checkpoint()
+        process = self._kernel.processes.get(int(self._parts[2]))
+        if process is None:
+            raise FileNotFoundError(2, "No such file or directory")
+        return process
+
+    def read_text(self) -> str:
+        """Of the boot id."""
+        return f"{self._kernel.boot}\n"
+
+    def read_bytes(self) -> bytes:
+        """Of ``stat`` and ``cmdline``."""
+        process = self._process()
+        if self._parts[3] == "cmdline":
+            return process.command
+        fields = [b"T" if process.stopped else b"S", b"%d" % process.parent, *[b"0"] * 17, b"%d" % process.start]
+        return b"%d (qemu) %s\n" % (process.pid, b" ".join(fields))
+
+    def stat(self) -> Any:
+        """Of ``exe``."""
+        self._process()
+        return Instead(os, st_dev=EXECUTABLE[0], st_ino=EXECUTABLE[1])
