@@ -35,9 +35,10 @@ class Mail(NamedTuple):
 
 
 class Inbox:
-    """Control lane first, then descriptors that became ready, then mail."""
+    """Control lane first, then descriptors that became ready, then mail. ``dropped``: what came too late."""
 
     def __init__(self) -> None:
+        self.dropped = 0
         self._lock = world.Lock()
         self._lane: deque[Envelope[Any]] = deque()
         self._wake: world.Wake | None = None
@@ -80,6 +81,7 @@ class Inbox:
         """Into the control lane; after the end it is dropped, for its sender has the exit report."""
         with self._lock:
             if self._closed:
+                self.dropped += 1
                 return
             self._lane.append(envelope)
             if self._wake is not None:  # before ``open`` nobody waits yet

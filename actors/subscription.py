@@ -14,7 +14,7 @@ from embervirt import world
 from embervirt.actors.bus import EVENTS_ACTOR, Bus
 from embervirt.actors.event_log import EVENT, Mark, Since
 from embervirt.actors.messages import Numbered, Request
-from embervirt.errors import InvalidArgument, NotStarted, OperationTimeout, OutcomeUnknown
+from embervirt.errors import InvalidArgument, InvalidConnection, NotStarted, OperationTimeout, OutcomeUnknown
 
 R = TypeVar("R")
 AGAIN = 0.5
@@ -113,14 +113,16 @@ class Subscription:
 
     def get(self, timeout: float | None = None) -> Numbered | Overflow | None:
         """The next one; None after ``timeout`` seconds, when cancelled, or when the root was closed."""
-        deadline = None if timeout is None else world.monotonic() + timeout
+        try:
+            return self._next(None if timeout is None else world.monotonic() + timeout)
+        except (zmq.ContextTerminated, InvalidConnection):
+            return None
+
+    def _next(self, deadline: float | None) -> Numbered | Overflow | None:
         while not self._ready:
             left = None if deadline is None else int(max(0.0, deadline - world.monotonic()) * 1000)
             behind = self._bus.published > self.seq
-            try:
-                ready = dict(self._poller.poll(HEARD if behind and (left is None or left > HEARD) else left))
-            except zmq.ContextTerminated:
-                return None
+            ready = dict(self._poller.poll(HEARD if behind and (left is None or left > HEARD) else left))
             if self._cancelled.fileno() in ready:
                 return None
             if ready:

@@ -157,20 +157,17 @@ def read(path: Path, limit: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnusableError(errno.EINVAL, "it is no plain file", str(path))
-            data = b""
-            while len(data) <= limit and (chunk := os.read(descriptor, 1 << 20)):
-                data += chunk
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+                what = f"expected a plain file of at most {limit} bytes"
+                raise UnusableError(errno.EINVAL, what, str(path))
+            return os.read(descriptor, found.st_size)  # Linux reads up to 2 GiB at once
         finally:
             os.close(descriptor)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EIO, errno.ENXIO):
             raise UnusableError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
-    if len(data) > limit:
-        raise UnusableError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
-    return data
 
 
 # Names.

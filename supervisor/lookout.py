@@ -14,7 +14,7 @@ from types import MappingProxyType
 from embervirt.actors.activity import Activity
 from embervirt.actors.exits import Exit
 from embervirt.actors.messages import Event
-from embervirt.supervisor.report import Degraded, SlowOperation, Zombie
+from embervirt.supervisor.report import HealthChanged, SlowOperation, Zombie
 from embervirt.supervisor.spec import Handle
 from embervirt.supervisor.state import Child
 from embervirt.supervisor.tree import Tree
@@ -140,7 +140,7 @@ class Lookout:
     def _degrade(self, reasons: tuple[str, ...]) -> None:
         if reasons != self.reasons:
             self.reasons = reasons
-            self._tell(Degraded(reasons))
+            self._tell(HealthChanged(reasons))
 
     # Any thread.
 

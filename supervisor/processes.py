@@ -35,7 +35,7 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Watch(Request[bool], frozen=True):
-    """Tell the actor ``notify`` when it ends. Replies False when it had ended already (and tells so)."""
+    """Tell the actor ``notify`` when it ends, instead of what it watched before. Replies False when it had ended already (and tells so)."""
 
     safe = True
     process: Watched
@@ -54,7 +54,7 @@ class Processes(Actor):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._held: dict[int, Process] = {}
+        self._held: dict[str, Process] = {}
 
     def setup(self) -> None:
         """Nothing to rebuild: those who watch start after this actor."""
@@ -67,18 +67,25 @@ class Processes(Actor):
     @handles(Watch)
     def watch(self, request: Watch) -> bool:
         """Begin to watch."""
+        self._drop(request.notify)
         process = Process.attach(request.process.identity)
         if process is None:
             self._tell(request)
             return False
-        self._held[process.fileno()] = process
+        self._held[request.notify] = process
         self.inbox.watch(process.fileno(), partial(self._ended, request, process))
         return True
 
     def _ended(self, request: Watch, process: Process) -> None:
-        self.inbox.unwatch(process.fileno())
-        self._held.pop(process.fileno()).close()
+        self._drop(request.notify)
         self._tell(request)
+
+    def _drop(self, notify: str) -> None:
+        """Each of those who are told has one watch: a successor's takes the place of its predecessor's."""
+        process = self._held.pop(notify, None)
+        if process is not None:
+            self.inbox.unwatch(process.fileno())
+            process.close()
 
     def _tell(self, request: Watch) -> None:
         pid = request.process.identity.pid

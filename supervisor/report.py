@@ -48,7 +48,7 @@ class SlowOperation(Event, frozen=True):
     stack: str
 
 
-class Degraded(Event, frozen=True):
+class HealthChanged(Event, frozen=True):
     """What keeps the root from being whole has changed to ``reasons``; it is whole again when there are none.
 
     Each begins with a word: ``restart_required``, ``io``, ``watchdog``, ``supervisor``; ``exchange`` and
@@ -65,7 +65,7 @@ class Exited(msgspec.Struct, frozen=True):
     at: float
     reason: str
     doing: str
-    traceback: str
+    traceback: str = ""
 
 
 class Zombie(msgspec.Struct, frozen=True):

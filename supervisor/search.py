@@ -9,13 +9,19 @@ from pathlib import Path
 from embervirt import world
 from embervirt.supervisor import identity
 from embervirt.supervisor.identity import Identity
-from embervirt.supervisor.recorder import Spawned
+from embervirt.supervisor.recorder import SCRIPT, Spawned
+
+RECORDS = SCRIPT.splitlines()[-1].encode()
+"""What a recorder's own command line has, beside its program's, and that of no program."""
+
+LOOK = 0.01
+"""Seconds between two looks for processes that are being started."""
 
 
 def carrying(nonce: str) -> list[int]:
     """Pids of all processes with ``nonce`` on their command line: programs and their recorders."""
     wanted = os.fsencode(nonce)
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    pids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [pid for pid in pids if wanted in command_line(pid)]
 
 
@@ -28,16 +34,25 @@ def command_line(pid: int) -> bytes:
 
 
 def program(nonce: str) -> tuple[Identity, Spawned] | None:
-    """The program that a recorder runs: of those that carry ``nonce``, the one that is no other's parent."""
-    pids = carrying(nonce)
-    parents = {identity.parent(pid) for pid in pids}
-    for pid in pids:
-        found = identity.identify(pid, nonce) if pid not in parents and len(pids) > 1 else None
+    """The program with ``nonce``, and its recorder if that lives: it may have been killed alone.
+
+    Not one that a recorder has forked and that is not executing yet.
+    """
+    for pid in carrying(nonce):
+        found = None if _records(pid) else identity.identify(pid, nonce)
         if found is not None:
-            recorder = identity.parent(pid) or 1
-            start = (identity.start_time(recorder) or 0) if recorder in pids else 0
-            return found, Spawned(pid, found.start_time, recorder, start)
+            return found, Spawned(pid, found.start_time, *_recorder(pid))
     return None
+
+
+def _records(pid: int) -> bool:
+    return RECORDS in command_line(pid)
+
+
+def _recorder(pid: int) -> tuple[int, int]:
+    """Pid and start time; of one that has ended, a pid that is somebody else's, whose start time is not 0."""
+    parent = identity.parent(pid) or 1
+    return (parent, identity.start_time(parent) or 0) if _records(parent) else (1, 0)
 
 
 def kill_all(nonce: str, seconds: float) -> bool:
@@ -47,16 +62,20 @@ def kill_all(nonce: str, seconds: float) -> bool:
     """
     deadline = world.monotonic() + seconds
     while pids := carrying(nonce):
-        for pid in pids:
-            held = identity.hold(pid, identity.start_time(pid) or 0)
-            if held is None:
-                continue
-            try:
-                if nonce.encode() in command_line(pid):
-                    identity.send_signal(held, signal.SIGKILL)
-                    identity.wait_exit(held, deadline - world.monotonic())
-            finally:
-                os.close(held)
         if world.monotonic() > deadline:
             return False
+        for pid in pids:
+            _kill(pid, nonce, min(deadline, world.monotonic() + LOOK))
     return True
+
+
+def _kill(pid: int, nonce: str, deadline: float) -> None:
+    held = identity.hold(pid, identity.start_time(pid) or 0)
+    if held is None:
+        return
+    try:
+        if os.fsencode(nonce) in command_line(pid):
+            identity.send_signal(held, signal.SIGKILL)
+            identity.wait_exit(held, deadline - world.monotonic())
+    finally:
+        os.close(held)

@@ -60,7 +60,10 @@ class _Starting:
 
 
 class Supervisor:
-    """The supervision of one root. ``on_failed`` is told when the whole tree gave up."""
+    """The supervision of one root. ``on_failed`` is told when the whole tree gave up.
+
+    ``looked``: when it last looked after what is overdue (monotonic seconds).
+    """
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class Supervisor:
         self._tasks: queue.SimpleQueue[Task] = world.SimpleQueue()
         self._handles: dict[Child, Handle] = {}
         self._every, self._look_at = limits.every, 0.0
+        self.looked = world.monotonic()
         self._lookout = Lookout(self.tree, self._handles, limits, self._tell, bus.broken)
         self._up: dict[Child, list[Future[None]]] = defaultdict(list)
         self._down: dict[Child, list[Future[None]]] = defaultdict(list)
@@ -174,7 +178,7 @@ class Supervisor:
             self._over = str(Exit("error", error))
             self._say("the supervisor failed", traceback=Exit("error", error).traceback())
             self._bus.routes.fail(InvalidConnection(f"the root failed: {self._over}"))
-            self._bus.publish(report.Degraded((f"supervisor: {self._over}",)))
+            self._bus.publish(report.HealthChanged((f"supervisor: {self._over}",)))
         else:
             if self._over != CLOSED:
                 self._bus.routes.close(InvalidConnection(f"the root failed: {self._over}"))
@@ -197,7 +201,7 @@ class Supervisor:
                 self._carry_out(action)  # reports last: no restart waits for a log
 
     def _look(self, now: float) -> None:
-        self._look_at = now + self._every
+        self.looked, self._look_at = now, now + self._every
         for child, generation, reason in self._lookout.look(now):
             self._tasks.put(partial(self.exited, child, generation, reason))
 

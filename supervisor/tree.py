@@ -87,7 +87,7 @@ class Tree:
         child.exits.append((generation, now, reason))
         if asked and reason.abnormal and not (reason.kind == "fenced" and child.spec.seconds == 0):
             self._actions.append(Failed(child, generation, now, reason, Dropped(), asked))
-        if child.trial:
+        if child.trial and not (asked and child.wanted):  # stopped with others, it is started again with them
             self._drop(child, reason)
         elif asked:
             self._ended(child, reason)

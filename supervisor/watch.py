@@ -32,7 +32,7 @@ class Limits:
     grace: float = 1.0
     cap: float = 10.0
     load: float = 50.0
-    every: float = 0.25
+    every: float = 0.5
     zombies: int = 8
 
 

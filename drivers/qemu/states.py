@@ -87,7 +87,7 @@ def found(run_state: str, known: State) -> State:
     return known if known.state == now.state else now
 
 
-AFTER = {"suspend": {PAUSED}, "resume": {RUNNING}}
+AFTER = {"suspend": {PAUSED}, "resume": {RUNNING}, "restart": {RUNNING}}
 """States that show that a change happened of which nobody heard; of what is not listed, any."""
 
 

@@ -93,9 +93,13 @@ class Store:
         return max((int(match[1]) for match in found if match), default=0)
 
     def record(self, name: str) -> Record | None:
-        """Of one guest, None when there is none."""
+        """Of one guest, None when there is none, or nobody can read it. Raises FileRefused."""
         path = self._paths.qemu_run / f"{name}.json"
-        return msgspec.json.decode(read(path), type=Record) if path.exists() else None
+        try:
+            return msgspec.json.decode(read(path), type=Record) if path.exists() else None
+        except msgspec.MsgspecError as error:
+            self._log.error("a guest's record is not usable", file=str(path), error=str(error))
+            return None
 
     def keep(self, record: Record) -> None:
         """Write a guest's record and its pid file, as libvirt names it; volatile, like the guest."""
@@ -111,10 +115,15 @@ class Store:
 
     def forget(self, record: Record) -> None:
         """Remove what a run of a guest left: its directory, its memory, its pid file, and last its record."""
-        self.clean(record.id, record.name, Path(record.ram_dir))
-        for path in self._pid_files(record.name):
-            remove(path, durable=False, fence=self._fence)
-        remove(self._paths.qemu_run / f"{record.name}.json", durable=False, fence=self._fence)
+        self.clear(record.id, record.name, Path(record.ram_dir))
+
+    def clear(self, id_: int, name: str, ram_dir: Path) -> None:
+        """The same of a run that may have no record; a later run of that name keeps its files."""
+        self.clean(id_, name, ram_dir)
+        record = self.record(name)
+        if record is None or record.id == id_:
+            for path in (*self._pid_files(name), self._paths.qemu_run / f"{name}.json"):
+                remove(path, durable=False, fence=self._fence)
 
     def _pid_files(self, name: str) -> list[Path]:
         """None for a guest called ``driver``: that one is the lock of libvirt's driver."""

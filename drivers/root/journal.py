@@ -9,6 +9,7 @@ against.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -20,7 +21,14 @@ import msgspec
 from embervirt import disk, faults, world
 from embervirt.drivers.root.errors import FileRefused
 from embervirt.drivers.root.files import Fence, explained, read, write
-from embervirt.errors import InvalidArgument, OperationAborted, OperationInvalid, OutcomeUnknown, libvirtError
+from embervirt.errors import (
+    InvalidArgument,
+    OperationAborted,
+    OperationInvalid,
+    OutcomeUnknown,
+    SystemError_,
+    libvirtError,
+)
 from embervirt.errors import OperationTimeout as Unanswered
 from embervirt.log import get_logger
 
@@ -81,41 +89,95 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Journal:
-    """Of one root; for any thread. ``close`` it after all actors."""
+    """Of one root; for any thread. ``close`` it after all actors.
+
+    An intent that cannot be written is refused. A mark or a result tells what has happened already: it
+    counts, and is owed to the file until that can be written again; if the agent dies before, the operation
+    is open, and its owner finds out.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = world.Lock()
         self._known: dict[str, Operation] = {}
+        self._open: dict[str, Operation] = {}
         self._cancelled: set[str] = set()
+        self._owed: list[bytes] = []
+        self._written, self._torn = LINES, True
+        self._file: disk.File | None = None
         for line in _lines(path):
             self._take(line)
-        self._rewrite()
+        self._shorten()
 
     def _take(self, line: Line) -> None:
         known = line.after(self._known.get(line.id))
-        if known is not None:
-            self._known[line.id] = known
+        if known is None:
+            return
+        self._known[line.id] = known
+        if known.state == "open":
+            self._open[line.id] = known
+        else:
+            self._open.pop(line.id, None)
 
-    def _rewrite(self) -> None:
-        """The file without what need not be remembered."""
-        ended = [id_ for id_, each in self._known.items() if each.state != "open"]
+    # The file.
+
+    def _shorten(self) -> None:
+        """Write it anew without what need not be remembered; if that fails, the old one goes on."""
+        ended = [id_ for id_ in self._known if id_ not in self._open]
         for id_ in ended[: max(0, len(ended) - KEPT)]:
             del self._known[id_]
-        lines = [_text(Line(each.id, intent=each)) for each in self._known.values()]
-        write(self._path, b"".join(lines), durable=False)
-        self._file, self._written, self._torn = disk.append_to(self._path), len(lines), False
+        try:
+            lines = [_text(Line(each.id, intent=each)) for each in self._known.values()]
+            write(self._path, b"".join(lines), durable=False)
+        except SystemError_ as error:
+            if self._file is None and not self._path.exists():
+                raise
+            get_logger().warning("the journal of operations cannot be shortened", error=str(error))
+            self._reopen(written=0, torn=True)
+        else:
+            self._owed.clear()
+            self._reopen(written=len(lines), torn=False)
+
+    def _reopen(self, *, written: int, torn: bool) -> None:
+        with explained("open", self._path):
+            opened = disk.append_to(self._path)
+        self.close()
+        self._file, self._written, self._torn = opened, written, torn
 
     def _append(self, line: Line, fence: Fence | None) -> None:
-        with self._lock, _guard(fence), explained("write", self._path):
-            if self._written > LINES:
-                disk.close(self._file)
-                self._rewrite()
-            text = b"\n" + _text(line) if self._torn else _text(line)
-            self._torn = True  # until all of it is written
-            self._torn = disk.write(self._file, text) != len(text)
-            self._written += 1
+        """Into the file, then into memory. Raises SystemError_; the file may then have a torn line."""
+        with self._lock, _guard(fence):
+            self._write(_text(line))
             self._take(line)
+
+    def _append_or_owe(self, line: Line, fence: Fence | None) -> None:
+        with self._lock, _guard(fence):
+            try:
+                self._write(_text(line))
+            except SystemError_ as error:
+                self._owed.append(_text(line))
+                get_logger().error("the journal of operations cannot be written", error=str(error))
+            self._take(line)
+
+    def _write(self, text: bytes) -> None:
+        if self._written >= LINES:
+            self._shorten()
+        with explained("write", self._path):
+            while self._owed:
+                self._write_line(self._owed[0])
+                self._owed.pop(0)
+            self._write_line(text)
+
+    def _write_line(self, text: bytes) -> None:
+        assert self._file is not None
+        whole = b"\n" + text if self._torn else text
+        self._torn = True  # until all of it is written
+        if disk.write(self._file, whole) != len(whole):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._torn = False
+        self._written += 1
+
+    # Operations.
 
     def begin(
         self, id_: str, what: str, subject: str, plan: dict[str, Any], fence: Fence | None = None
@@ -130,14 +192,20 @@ class Journal:
         """A step was made."""
         if faults.armed:
             faults.hit("journal.mark", step=step)
-        self._append(Line(id_, mark=Mark(step, world.wall())), fence)
+        self._append_or_owe(Line(id_, mark=Mark(step, world.wall())), fence)
 
     def end(self, id_: str, state: State, error: str = "", fence: Fence | None = None) -> None:
         """The result, once; a later one is ignored."""
+        if id_ not in self._open:
+            return
         if faults.armed:
             faults.hit("journal.result", state=state)
         self._cancelled.discard(id_)
-        self._append(Line(id_, result=(state, error)), fence)
+        self._append_or_owe(Line(id_, result=(state, error)), fence)
+
+    def knows(self, id_: str) -> bool:
+        """Whether there is an operation with this id."""
+        return id_ in self._known
 
     def get(self, id_: str) -> Operation:
         """What is known of an operation. Raises InvalidArgument for one that is not known."""
@@ -146,13 +214,17 @@ class Journal:
             raise InvalidArgument(f"operation {id_!r} is not one of the last {KEPT} that changed something")
         return known
 
+    def find(self, id_: str) -> Operation | None:
+        """What is known of an operation, if anything."""
+        return self._known.get(id_)
+
     def values(self) -> list[Operation]:
         """All that are known, the oldest first."""
         return list(self._known.values())
 
     def open(self, subject: str | None = None) -> list[Operation]:
         """Those without a result, of all or of one subject."""
-        return [e for e in self.values() if e.state == "open" and subject in (None, e.subject)]
+        return [each for each in list(self._open.values()) if subject in (None, each.subject)]
 
     def cancel(self, id_: str) -> None:
         """Ask an operation to stop before its next step. Raises OperationInvalid when it is over."""
@@ -168,8 +240,9 @@ class Journal:
 
     def close(self) -> None:
         """May be repeated."""
-        with contextlib.suppress(OSError):
-            disk.close(self._file)
+        closed, self._file = self._file, None
+        if closed is not None:
+            disk.close(closed)
 
 
 class Operating:
@@ -183,7 +256,7 @@ class Operating:
         self._journal, self.id, self._fence = journal, id_, fence
 
     def mark(self, step: str) -> None:
-        """A step was made; Raises OperationAborted when the operation was cancelled meanwhile."""
+        """A step was made. Raises OperationAborted when the operation was cancelled meanwhile."""
         self._journal.mark(self.id, step, self._fence)
         self._journal.check(self.id)
 

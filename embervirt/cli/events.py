@@ -95,6 +95,16 @@ def _child_failed(body: dict[str, Any]) -> str:
     return f"{child}: {body['reason']}{doing}; {body['decision']}"
 
 
+def _slow(body: dict[str, Any]) -> str:
+    waits = f", waits for {body['asks']}" if body["asks"] else ""
+    child = f"{body['child']} generation {body['generation']}"
+    return f"{child}: {body['operation']} for {body['age']:.3g} s{waits}"
+
+
+def _health(body: dict[str, Any]) -> str:
+    return "; ".join(body["reasons"]) or "the root is whole again"
+
+
 def _secret(body: dict[str, Any]) -> str:
     usage = f"{words.word(words.USAGES, body['usage_type'])} {body['usage_id']}".strip()
     return f"{body['uuid']} ({usage})"
@@ -110,6 +120,8 @@ SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
     "Degraded": _degraded,
     "Recovered": _rebooted,
     "ChildFailed": _child_failed,
+    "SlowOperation": _slow,
+    "HealthChanged": _health,
     "SecretLifecycle": _secret_lifecycle,
     "SecretValueChanged": _secret,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,25 +14,85 @@ from embervirt.cli.session import Session, command, pass_session
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from embervirt.actors.subscription import Subscription
     from embervirt.config.load import Loaded
+    from embervirt.runtime.root import Root
     from embervirt.supervisor.report import Node
+
+REFRESH = 0.5
+"""Seconds after which a change that is no event is seen: an actor that is up again, say."""
 
 COLOURS = {"up": "green", "down": "red", "quarantined": "bold red"}
 """By a child's state; what is under way is yellow."""
 
 
 @command()
+@click.option("--watch", is_flag=True, help="Go on with each change, until Ctrl-C.")
 @pass_session
-def tree(session: Session) -> None:
-    """Show the supervision tree: each actor's state, generation, restarts, and why it does not work."""
+def tree(session: Session, watch: bool) -> None:
+    """Show the supervision tree: each actor's state, generation, restarts, and why it does not work.
+
+    With --watch this command owns the root meanwhile, so other commands are refused. With --json as well each
+    change is a document on a line of its own.
+    """
     from embervirt.cli import output
 
     with session.connect() as conn:
-        node = conn.root.tree()
-    if session.json:
-        click.echo(output.document(node))
-    else:
-        output.show(rich_tree(node))
+        if watch:
+            _follow(conn.root, session.json)
+        elif session.json:
+            click.echo(output.document(conn.root.tree()))
+        else:
+            output.show(rich_tree(conn.root.tree()))
+
+
+def _follow(root: Root, json: bool) -> None:
+    import sys
+
+    import msgspec
+
+    from embervirt.cli import output
+
+    with root.subscribe() as subscription, suppress(KeyboardInterrupt):
+        if json:
+            for node in changes(root, subscription):
+                click.echo(msgspec.json.encode(node).decode())
+        elif sys.stdout.isatty():
+            _live(changes(root, subscription))
+        else:
+            for node in changes(root, subscription):
+                click.echo(output.plain(rich_tree(node)) + "\n")
+
+
+def _live(nodes: Iterator[Node]) -> None:
+    """In place on a terminal."""
+    from rich.live import Live
+
+    with Live(auto_refresh=False) as live:
+        for node in nodes:
+            live.update(rich_tree(node), refresh=True)
+
+
+def changes(root: Root, subscription: Subscription) -> Iterator[Node]:
+    """The tree now, and whenever it is another; looked at when something happens, and twice a second.
+
+    It ends with the root.
+    """
+    shown = None
+    while not root.failed:
+        node = root.tree()
+        if ageless(node) != shown:
+            shown = ageless(node)
+            yield node
+        subscription.get(REFRESH)
+
+
+def ageless(node: Node) -> Node:
+    """Without what grows by itself."""
+    from msgspec.structs import replace
+
+    zombies = [replace(zombie, age=0.0, stack="") for zombie in node.zombies]
+    return replace(node, zombies=zombies, children=[ageless(each) for each in node.children])
 
 
 def rich_tree(node: Node) -> Tree:
@@ -43,6 +105,9 @@ def rich_tree(node: Node) -> Tree:
         (node.state, COLOURS.get(node.state, "yellow")), (details(node), "dim"),
     )  # fmt: skip
     made = Tree(label, guide_style="dim")
+    for zombie in node.zombies:
+        text = f"generation {zombie.generation} was given up {zombie.age:.0f} s ago and has not ended"
+        made.add(Text(f"{text}: {zombie.operation}", "red"))
     for child in node.children:
         made.children.append(rich_tree(child))
     return made

@@ -59,9 +59,10 @@ class Session:
         if not make and self.root is not None and not self.root.is_dir():
             raise Refused(f"root {self.root} does not exist; `define`, `create` and `secret-define` make it")
         from embervirt.libvirt.library import open as connect
+        from embervirt.runtime.systemd import fed
 
         _log(self.root)
-        with connect(uri) as conn:
+        with connect(uri) as conn, fed():
             yield conn
 
     @contextmanager

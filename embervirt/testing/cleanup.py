@@ -7,11 +7,19 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from embervirt.runtime import open_roots
 from embervirt.supervisor.identity import has_exited, hold, parent, start_time
 from embervirt.supervisor.recorder import STARTER, Spawned, reap
 
 SECONDS = 10.0
 """A killed process ends within milliseconds, its recorder right after it."""
+
+
+def close(root: Path) -> None:
+    """Close a root that this process still has open: a connection to it was forgotten."""
+    for each in open_roots():
+        if each.paths.path == root:
+            each.close()
 
 
 def of_root(root: Path) -> dict[int, int]:

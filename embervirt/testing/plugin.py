@@ -42,10 +42,11 @@ def embervirt_root() -> Iterator[Path]:
     import shutil
     import tempfile
 
-    from embervirt.testing.cleanup import end, of_root
+    from embervirt.testing.cleanup import close, end, of_root
 
     root = Path(tempfile.mkdtemp(prefix="ember-")).resolve()
     yield root
+    close(root)
     end(of_root(root))
     shutil.rmtree(root)
 

@@ -15,10 +15,10 @@ from collections import deque
 from itertools import count
 from typing import Any, NoReturn
 
-from embervirt.testing.replies import Facts
 from embervirt.testing.arguments import Arguments, read
 from embervirt.testing.dialogue import Dialogue, Effects
 from embervirt.testing.machine import Machine, Message
+from embervirt.testing.replies import Facts
 from embervirt.testing.script import PROBE, Script
 from embervirt.testing.wire import Wire
 

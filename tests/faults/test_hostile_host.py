@@ -84,6 +84,16 @@ def misbehave():
     signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
 misbehave()
 """,
+    "has strange limits": """
+import resource
+def misbehave():
+    for limit, soft in (("CORE", None), ("STACK", 1 << 26), ("NOFILE", 300), ("MEMLOCK", 0), ("RTPRIO", 0)):
+        hard = resource.getrlimit(getattr(resource, "RLIMIT_" + limit))[1]
+        resource.setrlimit(getattr(resource, "RLIMIT_" + limit), (hard if soft is None else soft, hard))
+    os.nice(1)
+    sys.setrecursionlimit(300)
+    sys.setswitchinterval(0.05)
+""",
     "has a foreign locale and environment": """
 import locale
 def misbehave():
@@ -374,7 +384,7 @@ sys.exit(0)
 
 
 @pytest.mark.parametrize("way", ENDS)
-def test_a_program_may_end_without_closing_its_root(root: Path, way: str) -> None:
+def test_e10_a_program_may_end_without_closing_its_root(root: Path, way: str) -> None:
     """It is gone within 5 s, silently; its guest runs on, the lock is free, the next process has both."""
     code = """
 conn = libvirt.open(uri(ROOT))

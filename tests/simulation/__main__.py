@@ -1,4 +1,4 @@
-"""``make simulate SEEDS=N FIRST=n``: runs so many simulations, and says which seed fails and how to see it."""
+"""``make simulate SEEDS=N FIRST=n``: runs so many simulations, says which fails and how to see it again."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ def main(first: int, seeds: int) -> int:
         simulation = Simulation(seed)
         try:
             simulation.run()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - whatever a thread of it died of
             show(simulation, error)
             return 1
     took = time.monotonic() - begun
-    print(f"{seeds} simulations from seed {first}: all well, {seeds / took:.1f} a second")
+    say(f"{seeds} simulations from seed {first}: all well, {seeds / took:.1f} a second")
     return 0
 
 
 def show(simulation: Simulation, error: BaseException) -> None:
     """The end of a run that failed."""
     for at, who, what in simulation.trace[-LAST:]:
-        print(f"{at:12.6f} {who:24} {what}")
-    traceback.print_exception(error)
-    print(f"\nseed {simulation.seed} failed: {type(error).__name__}: {error}")
-    print(f"again: make simulate SEEDS=1 FIRST={simulation.seed}")
+        say(f"{at:12.6f} {who:24} {what}")
+    say("".join(traceback.format_exception(error)))
+    say(f"seed {simulation.seed} failed: {type(error).__name__}: {error}")
+    say(f"again: make simulate SEEDS=1 FIRST={simulation.seed}")
+
+
+def say(text: str) -> None:
+    """A line of the report."""
+    sys.stdout.write(f"{text}\n")
 
 
 if __name__ == "__main__":

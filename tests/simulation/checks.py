@@ -10,11 +10,12 @@ import msgspec
 
 from embervirt.actors.messages import Numbered
 from embervirt.actors.subscription import Overflow
-from embervirt.drivers.qemu.messages import Lifecycle
+from embervirt.drivers.qemu.messages import DomainRef, Lifecycle
 from embervirt.drivers.qemu.store import Record
 from embervirt.drivers.root.journal import Line
 from embervirt.errors import libvirtError
 from embervirt.runtime.root import Root
+from embervirt.supervisor.report import ChildFailed
 from simulation.qemu import Host
 from simulation.scheduler import Failure
 from simulation.workload import Domain
@@ -103,11 +104,25 @@ class Events:
     """What a subscriber hears, and what the journal has."""
 
     def __init__(self) -> None:
-        self._whole = True
+        self._deaths: set[int] = set()
+        self._to_tell: list[DomainRef] = []
 
-    def lost(self) -> None:
-        """The host lost power: the journal's end may be gone."""
-        self._whole = False
+    def died(self, top: Path) -> None:
+        """An agent, with what it had not written yet: from here on any state may be."""
+        self._deaths.add(len(_journal(top)))
+        self._to_tell.clear()
+
+    def started(self, ref: DomainRef) -> None:
+        """Somebody was told that this guest runs."""
+        self._to_tell.append(ref)
+
+    def check_told(self, top: Path) -> None:
+        """After an end in order: of whatever somebody was told, there is an event."""
+        events = [msgspec.json.decode(line, type=Numbered).event() for line in _journal(top)]
+        told = {(e.uuid, e.id) for e in events if isinstance(e, Lifecycle) and e.event == STARTED}
+        for ref in self._to_tell:
+            if (ref.uuid, ref.id) not in told:
+                raise Failure("no event is lost", f"the start of {ref.name} as {ref.id}")
 
     def listen(self, root: Root) -> None:
         """Until the root closes: without gap."""
@@ -123,26 +138,48 @@ class Events:
         heard.close()
 
     def check_journal(self, top: Path) -> None:
-        """Numbered one by one; no run of a guest starts or ends twice, or does anything after its end."""
-        last, ids = 0, set[str]()
-        ended: set[int] = set()
-        started: set[int] = set()
-        for line in (top / "lib/embervirt/events.jsonl").read_bytes().splitlines():
+        """Numbered one by one, and for each guest in an order that its life may have."""
+        ids, lives = set[str](), Lives()
+        for number, line in enumerate(_journal(top)):
+            if number in self._deaths:
+                lives = Lives()
             numbered = msgspec.json.decode(line, type=Numbered)
-            if numbered.seq != last + 1 or numbered.id in ids:
-                raise Failure("events have no gap", f"{numbered.seq} ({numbered.id}) follows {last}")
-            last = numbered.seq
+            if numbered.seq != number + 1 or numbered.id in ids:
+                raise Failure("events have no gap", f"{numbered.seq} ({numbered.id}) follows {number}")
             ids.add(numbered.id)
-            event = numbered.event()
-            if self._whole and isinstance(event, Lifecycle) and event.event >= STARTED and event.id > 0:
-                self._legal(event, started, ended)
+            lives.hear(numbered.event())
 
-    @staticmethod
-    def _legal(event: Lifecycle, started: set[int], ended: set[int]) -> None:
-        known = ended if event.event != STARTED else ended | started
-        if event.id in known:
-            raise Failure("events are legal", f"{event} comes after the end of that run, or twice")
-        if event.event == STOPPED:
-            ended.add(event.id)
-        if event.event == STARTED:
-            started.add(event.id)
+
+class Lives:
+    """Runs of guests, as the events of one agent tell of them.
+
+    What an actor that crashed had told, or an agent that died, may be told again; nothing else may, and
+    nothing may be left out.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, bool]] = {}
+        self._doubtful: set[str] = set()
+        self._begun: set[int] = set()
+
+    def hear(self, event: object) -> None:
+        """The next."""
+        if isinstance(event, ChildFailed):
+            self._doubtful.add(event.child.partition("-")[0])
+        elif isinstance(event, Lifecycle) and event.event >= STARTED:
+            self._judge(event)
+            self._known[event.uuid] = event.id, event.event != STOPPED
+            if event.event == STARTED:
+                self._begun.add(event.id)
+
+    def _judge(self, event: Lifecycle) -> None:
+        id_, running = self._known.get(event.uuid, (event.id, event.event != STARTED))
+        twice = id_ == event.id and (str(id_) in self._doubtful or id_ not in self._begun)
+        in_turn = not running and id_ <= event.id if event.event == STARTED else running and id_ == event.id
+        if not (in_turn or twice):
+            raise Failure("events are legal", f"{event} after run {id_} {'began' if running else 'ended'}")
+
+
+def _journal(top: Path) -> list[bytes]:
+    path = top / "lib/embervirt/events.jsonl"
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []

@@ -1,4 +1,4 @@
-"""Simulated processes, as ``supervisor.identity`` and ``supervisor.recorder`` see them: proc, pidfds, signals.
+"""Simulated processes as ``supervisor.identity`` and its neighbours see them: proc, pidfds, signals.
 
 They outlive the agent and end with the host. Numbers are given again soon, as on a host with a small
 ``pid_max``: whoever trusts one meets a stranger.
@@ -20,7 +20,7 @@ from simulation.scheduler import Scheduler, Signal
 from simulation.sockets import Descriptors
 from simulation.threads import until
 
-FIRST, LAST = 100, 130
+FIRST, LAST = 100, 114
 EXECUTABLE = (7, 77)
 
 
@@ -241,8 +241,9 @@ class Proc:
         process = self._process()
         if self._parts[3] == "cmdline":
             return process.command
-        fields = [b"T" if process.stopped else b"S", b"%d" % process.parent, *[b"0"] * 17, b"%d" % process.start]
-        return b"%d (qemu) %s\n" % (process.pid, b" ".join(fields))
+        state, between = b"T" if process.stopped else b"S", b"0 " * 17
+        about = (process.pid, state, process.parent, between, process.start)
+        return b"%d (qemu) %s %d %s%d\n" % about
 
     def stat(self) -> Any:
         """Of ``exe``."""

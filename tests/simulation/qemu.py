@@ -10,6 +10,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import LaunchFailed, MonitorError, MonitorLost, MonitorTimeout
 from embervirt.supervisor.identity import identify
 from embervirt.supervisor.recorder import Spawned, reap
-from embervirt.testing.replies import Facts
 from embervirt.testing.machine import Machine
+from embervirt.testing.replies import Facts
 from simulation.kernel import Kernel
 from simulation.scheduler import Scheduler, Signal
 from simulation.storage import Storage
@@ -64,7 +65,7 @@ class Qemu:
             self.scheduler.call_at(self.scheduler.now + self.host.latency(), self._quit)
 
     def _judge(self, number: int) -> None:
-        """A signal of the agent's: a guest that runs for somebody is ended only if somebody asked for that."""
+        """A signal of the agent's: a guest that runs for somebody ends only if somebody asked for that."""
         over = self.asked_to_end or self.machine.status in ("shutdown", "guest-panicked")
         if self.acknowledged and not over:
             self.scheduler.broken("no guest stopped that nobody stopped", f"signal {number} to {self.name}")
@@ -130,7 +131,7 @@ class Qemu:
             self.host.kernel.kill(self.process, signal.SIGSEGV if self.scheduler.random.random() < 0.5 else 9)
             return
         if self.sessions[0] is not session:
-            self.scheduler.broken("one owner of each monitor", f"{self.name} serves a client that was not greeted")
+            self.scheduler.broken("one owner of each monitor", f"{self.name} serves who was not greeted")
         self.scheduler.note(f"qemu {self.name} executes {command['execute']}")
         events, answer = self.machine.execute(command)
         if fate == "cut after":
@@ -146,7 +147,7 @@ class Qemu:
     def _tell(self, events: list[dict[str, Any]]) -> None:
         for event in events:
             for session in self.sessions[:1]:
-                self._say(lambda session=session, event=event: session.event(event))
+                self._say(partial(session.event, event))
 
     def _say(self, what: Task) -> None:
         """Everything arrives in the order in which it was said."""
@@ -232,13 +233,15 @@ class Session:
         asked = {"execute": command, **({"arguments": dict(arguments)} if arguments else {})}
         self.qemu.request(self, asked, reply)
         if timeout is not None:
-            scheduler.call_at(scheduler.now + timeout, lambda: self.backend.do(lambda: self._late(reply, command)))
+            late = partial(self.backend.do, partial(self._late, reply, command))
+            scheduler.call_at(scheduler.now + timeout, late)
         return reply
 
     def _late(self, reply: Future[Any], command: str) -> None:
         if reply in self._pending:
             self._pending.remove(reply)
-            _settle(reply, None, MonitorTimeout(f"monitor of {self.qemu.name}: no answer to {command} in time"))
+            text = f"monitor of {self.qemu.name}: no answer to {command} in time"
+            _settle(reply, None, MonitorTimeout(text))
 
     def execute(self, command: str, arguments: Mapping[str, Any] | None = None, *, timeout: float) -> Any:
         """As ``Monitor.execute``."""
@@ -383,7 +386,8 @@ class Host:
         name = command.log.stem
         for each in self.qemus:
             if each.alive and each.name == name:
-                self.scheduler.broken("one QEMU for a domain", f"{name} runs as {each.process.pid} and is started again")
+                text = f"{name} runs as {each.process.pid} and is started again"
+                self.scheduler.broken("one QEMU for a domain", text)
         made = Qemu(self, command, argv)
         self.qemus.append(made)
         if self.scheduler.random.random() < self.trouble:

@@ -13,7 +13,6 @@ from embervirt.errors import (
     InternalError,
     NotStarted,
     OutcomeUnknown,
-    libvirtError,
 )
 from embervirt.supervisor.child import ActorHandle, actor_child
 from embervirt.supervisor.spec import ChildSpec, Supervision
@@ -140,13 +139,9 @@ def reply_racing_fence(seed: int) -> Scheduler:
         thread = _thread(world, "asker", lambda: asker.ask(2))
         scheduler.sleep(scheduler.random.random() * 0.0006)
         handle.fence()
-        after = len(effects)
         successor, _ = _launched(bus, 2, effects, before)
         thread.join()
-        first = [each for each in effects[:after]]
         judge(effects, [asker])
-        if len(first) + len(effects[after:]) > 2:
-            raise Failure("done or unknown, and as it says", f"{effects} of two calls")
         successor.stop()
         scheduler.until(lambda: not successor.alive and not handle.alive, (), scheduler.now + 1)
         if not bus.close():
@@ -172,4 +167,4 @@ def _thread(world: World, name: str, run: Any) -> Any:
 
 
 SMALL = {"l03": ask_racing_stop, "g14": reply_racing_fence}
-Refused = libvirtError
+"""By the test ids that they serve."""

@@ -1,12 +1,12 @@
-"""One simulation: several lives of an agent on one host, with clients, faults, and what must hold throughout."""
+"""One simulation: several lives of an agent on one host, with clients, faults, and what must hold."""
 
 from __future__ import annotations
 
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,15 @@ CALM = 30.0
 
 
 class Simulation:
-    """``run`` it once. ``trace`` and ``failure`` tell what happened."""
+    """``run`` it once; ``trace`` tells what happened. ``planted`` breaks something while it runs."""
 
-    def __init__(self, seed: int, *, lives: int | None = None) -> None:
-        self.seed = seed
+    def __init__(
+        self, seed: int, planted: Callable[[], AbstractContextManager[object]] = nullcontext
+    ) -> None:
+        self.seed, self._planted = seed, planted
         self.scheduler = Scheduler(seed)
         self.random = self.scheduler.random
-        self.lives = self.random.choice((1, 2, 3)) if lives is None else lives
+        self.lives = self.random.choice((1, 2, 3))
         self.domains = domains(DOMAINS)
         self.root: Root | None = None
         self.events = checks.Events()
@@ -64,6 +66,7 @@ class Simulation:
 
     @contextmanager
     def _in_place(self, top: Path) -> Iterator[None]:
+        self.scheduler.hidden = str(top)
         world = World(self.scheduler)
         self.storage = Storage(top, self.scheduler)
         self.kernel = Kernel(self.scheduler, world.descriptors)
@@ -71,8 +74,9 @@ class Simulation:
         with ExitStack() as places:
             for each in (world, self.storage, self.kernel):
                 places.enter_context(each.in_place())
-            places.enter_context(_replaced(face, RealBackend=lambda cache_dir: Backend(self.host)))
-            places.enter_context(_replaced(faults, armed=True, hit=self._hit))
+            places.enter_context(replaced(face, RealBackend=lambda cache_dir: Backend(self.host)))
+            places.enter_context(replaced(faults, armed=True, hit=self._hit))
+            places.enter_context(self._planted())
             yield
 
     def _hit(self, name: str, **about: Any) -> int:
@@ -81,7 +85,7 @@ class Simulation:
         current = self.scheduler.current
         acts = current is not None and current.name.startswith("embervirt-") and current.name not in NO_ACTORS
         if acts and name in CRASHING and self.random.random() < self._crashes:
-            self.scheduler.note(f"bug at {name} {about}")
+            self.scheduler.note(f"bug at {name}")
             raise faults.Injected(f"at {name}")
         return 1
 
@@ -95,7 +99,7 @@ class Simulation:
                 self.scheduler.note("power loss")
                 self.storage.power_loss()
                 self.host.reboot()
-                self.events.lost()
+                self.events.died(self.storage.top)
                 self._torn = checks.torn(self.storage.top)
                 self._check_files()
         self._calm()
@@ -107,6 +111,7 @@ class Simulation:
         random = self.random.random
         self._crashes = random() ** 4 * 0.02 if on else 0.0
         self.storage.failing = self.random.choice((0.0, 0.0, 0.001, 0.02)) if on else 0.0
+        self.storage.hanging = self.random.choice((0.0, 0.0, 0.001, 0.005)) if on else 0.0
         self.host.trouble = self.random.choice((0.0, 0.01, 0.1)) if on else 0.0
         self.host.slow = self.random.choice((0.0, 0.0, 0.02)) if on else 0.0
 
@@ -128,6 +133,7 @@ class Simulation:
         self.scheduler.note(f"{name} is dead")
         self.scheduler.kill([task for task in self.scheduler.tasks if task.group == name])
         self.root = None
+        self.events.died(self.storage.top)
         for qemu in self.host.qemus:
             for session in list(qemu.sessions):
                 session.lose("the agent died")
@@ -143,7 +149,8 @@ class Simulation:
         checks.definitions(root, self.domains)
         threads = [self._client(root, own) for own in self.domains]
         self.scheduler.until(lambda: all(each.done for each in threads), [each.ended for each in threads])
-        self._close(root)
+        if self._close(root) and not self.storage.hanging:
+            self.events.check_told(self.storage.top)
 
     def _open(self) -> Root:
         root = Root(self.storage.top, "qemu", {})
@@ -152,15 +159,18 @@ class Simulation:
         return root
 
     def _client(self, root: Root, own: Domain) -> Task:
-        client = Client(self.scheduler, root, self.host, own, self.domains)
+        client = Client(self.scheduler, root, self.host, own, self.domains, self.events.started)
         return self.scheduler.spawn(f"client-{own.name}", lambda: client.run(CALLS))
 
-    def _close(self, root: Root) -> None:
+    def _close(self, root: Root) -> bool:
+        """Whether it was an end in order."""
         self.root = None
         try:
             root.close()
         except libvirtError as error:
             self.scheduler.note(f"close failed: {error}")
+            return False
+        return not root.failed
 
     def _disturb(self) -> None:
         """One drawn mishap, now."""
@@ -229,7 +239,8 @@ def _guests(root: Root) -> list[str]:
 
 
 @contextmanager
-def _replaced(module: Any, **names: Any) -> Iterator[None]:
+def replaced(module: Any, **names: Any) -> Iterator[None]:
+    """Other things under these names of a module or a class, while this lasts."""
     before = {name: getattr(module, name) for name in names}
     for name, value in names.items():
         setattr(module, name, value)

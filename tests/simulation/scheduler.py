@@ -86,16 +86,18 @@ class Task:
 class Scheduler:
     """``run`` is the whole life of one simulation. ``trace`` has what happened, for reading and comparing.
 
-    ``preemption``: how likely a thread loses the processor at a checkpoint; drawn if it is not given.
+    ``preemption``: how likely a thread loses the processor at a checkpoint, and nothing else holds it up;
+    drawn if it is not given.
     """
 
     def __init__(self, seed: int, preemption: float | None = None) -> None:
         self.random = random.Random(seed)
         drawn = self.random.choice((0.0, 0.01, 0.05, 0.2))
         self.preemption = drawn if preemption is None else preemption
-        self.stalls = self.random.choice((0.0, 0.0, 0.0005, 0.002))
+        self.stalls = self.random.choice((0.0, 0.0, 0.0005, 0.002)) if preemption is None else 0.0
         self.slowness = self.random.choice((0.0, 0.1, 0.3))
         self.now = 1000.0
+        self.hidden = ""
         self.steps = 0
         self.current: Task | None = None
         self.runnable: list[Task] = []
@@ -258,5 +260,7 @@ class Scheduler:
         self._failure = self._failure or error
 
     def note(self, what: str) -> None:
-        """A line of the trace."""
+        """A line of the trace; without the root's path, which is another one each time."""
+        if self.hidden and self.hidden in what:
+            what = what.replace(self.hidden, "ROOT")
         self.trace.append((self.now, self.current.name if self.current else "-", what))

@@ -79,7 +79,7 @@ class Context:
         self._changed.fire()
 
     def term(self) -> None:
-        """Returns when the last socket is closed; all else that is tried with one raises ContextTerminated."""
+        """Returns when the last socket is closed; all other use raises ContextTerminated."""
         self.ending = True
         for each in self.sockets:
             each.signal.fire()
@@ -324,7 +324,7 @@ class Descriptors:
 
 
 class Wake:
-    """``world.Wake``; to ring one that was closed is a failure, for its number may be somebody else's by now."""
+    """``world.Wake``; to ring a closed one is a failure, for its number may be somebody else's by now."""
 
     def __init__(self, descriptors: Descriptors) -> None:
         self._descriptors, self._rung, self._signal = descriptors, False, Signal()
@@ -337,7 +337,8 @@ class Wake:
     def ring(self) -> None:
         """As ``world.Wake``'s."""
         if self._number not in self._descriptors.open:
-            self._descriptors.scheduler.broken("nothing closed is used", f"wake {self._number} was rung after its end")
+            text = f"wake {self._number} was rung after its end"
+            self._descriptors.scheduler.broken("nothing closed is used", text)
         self._rung = True
         self._signal.fire()
 

@@ -20,12 +20,13 @@ from pathlib import Path
 from embervirt import disk
 from simulation.scheduler import Scheduler
 
+HANG = 60.0
 FAILURES = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 
 @dataclass(eq=False)
 class Node:
-    """A file or a directory. ``synced``: of a file what is on disk; ``gone``: its content when it lost its name."""
+    """A file or a directory. ``synced``: what of a file is on disk; ``gone``: what it held as it lost its name."""
 
     directory: bool = False
     synced: bytes = b""
@@ -41,10 +42,13 @@ class Change:
 
 
 class Storage:
-    """Everything below ``top``, which exists and is on disk. ``failing``: how often a change fails, 0 to 1."""
+    """Everything below ``top``, which exists and is on disk.
+
+    ``failing``: how often a change fails, ``hanging``: how often it takes up to a minute; 0 to 1.
+    """
 
     def __init__(self, top: Path, scheduler: Scheduler) -> None:
-        self.top, self.failing = top, 0.0
+        self.top, self.failing, self.hanging = top, 0.0, 0.0
         self._scheduler, self._random = scheduler, scheduler.random
         self._real = {name: getattr(disk, name) for name in REPLACED}
         self._now: dict[Path, Node] = {}
@@ -73,6 +77,9 @@ class Storage:
     def _step(self, what: str, path: Path) -> None:
         """Here the thread may lose the processor, its process may be dead, and the disk may fail."""
         self._scheduler.checkpoint()
+        if self.hanging and self._random.random() < self.hanging:
+            self._scheduler.note(f"{what} {self._short(path)} hangs")
+            self._scheduler.sleep(self._random.random() ** 2 * HANG)
         if self.failing and self._random.random() < self.failing:
             code = self._random.choice(FAILURES)
             self._scheduler.note(f"{what} {self._short(path)} fails: {errno.errorcode[code]}")
@@ -120,7 +127,7 @@ class Storage:
         self._step("write", file.target)
         self._open[file.descriptor].dirty = True
         if len(data) > 1 and self._random.random() < 0.02:
-            data = data[: self._random.randrange(1, len(data))]
+            data = data[: 1 + self._some(len(data) - 1)]
         return int(self._real["write"](file, data))
 
     def _truncate(self, file: disk.File, length: int) -> None:
@@ -201,13 +208,14 @@ class Storage:
             self._change(path.parent, (path, None))
         else:
             path.write_bytes(content)
+            os.utime(path, (self._scheduler.now, self._scheduler.now))
             self._change(path.parent, (path, Node(dirty=True)))
 
     def power_loss(self) -> None:
         """Back to what is on disk, with a part of what was under way."""
         contents = {node: self._survives(path, node) for path, node in self._now.items()}
         for directory, changes in self._pending.items():
-            self._settle(directory, changes[: self._random.randint(0, len(changes))])
+            self._settle(directory, changes[: self._some(len(changes) + 1)])
         self._pending.clear()
         kept = {path: self._durable[path] for path in sorted(self._durable) if self._reachable(path)}
         for inner in self.top.iterdir():
@@ -226,9 +234,8 @@ class Storage:
         path.chmod(0o600)
 
     def _reachable(self, path: Path) -> bool:
-        return path.parent == self.top or (
-            path.parent in self._durable and self._durable[path.parent].directory and self._reachable(path.parent)
-        )
+        above = self._durable.get(path.parent)
+        return path.parent == self.top or (above is not None and above.directory and self._reachable(path.parent))
 
     def _survives(self, path: Path, node: Node) -> bytes:
         return b"" if node.directory else self._part(node, _content(path))
@@ -238,8 +245,12 @@ class Storage:
             return node.synced
         if now.startswith(node.synced):  # it was appended to
             least, most = len(node.synced), len(now)
-            return now[: self._random.choice((least, self._random.randint(least, most), most))]
-        return self._random.choice((node.synced, b"", now[: self._random.randint(0, len(now))], now))
+            return now[: self._random.choice((least, least + self._some(most - least + 1), most))]
+        return self._random.choice((node.synced, b"", now[: self._some(len(now) + 1)], now))
+
+    def _some(self, below: int) -> int:
+        """A number from 0. What is drawn next does not depend on ``below``, which a path's length may change."""
+        return int(self._random.random() * below)
 
 
 REPLACED = (

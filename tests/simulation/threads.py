@@ -214,19 +214,24 @@ class Threading:
     def __getattr__(self, name: str) -> Any:
         return getattr(threading, name)
 
-    def Lock(self) -> Lock:  # noqa: N802
+    def Lock(self) -> Any:  # noqa: N802
+        """As the module's."""
         return Lock(self._scheduler)
 
-    def RLock(self) -> Lock:  # noqa: N802
+    def RLock(self) -> Any:  # noqa: N802
+        """As the module's."""
         return Lock(self._scheduler, again=True)
 
-    def Condition(self, lock: Lock | None = None) -> Condition:  # noqa: N802
+    def Condition(self, lock: Any = None) -> Any:  # noqa: N802
+        """As the module's."""
         return Condition(self._scheduler, lock)
 
-    def Event(self) -> Event:  # noqa: N802
+    def Event(self) -> Any:  # noqa: N802
+        """As the module's."""
         return Event(self._scheduler)
 
-    def Thread(self, *args: Any, **kwargs: Any) -> Thread:  # noqa: N802
+    def Thread(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """As the module's."""
         return Thread(self._scheduler, *args, **kwargs)
 
     def current_thread(self) -> Any:

@@ -13,6 +13,7 @@ from embervirt.drivers.qemu.messages import (
     Create,
     Define,
     Destroy,
+    DomainRef,
     Query,
     Resume,
     Shutdown,
@@ -89,11 +90,22 @@ def domains(count: int) -> list[Domain]:
 
 
 class Client:
-    """A thread of the host program's. Of its own domain it knows the definitions; all it starts and stops."""
+    """A thread of the host program's. Of its own domain it knows the definitions; all it starts and stops.
 
-    def __init__(self, scheduler: Scheduler, root: Root, host: Host, own: Domain, every: list[Domain]) -> None:
+    ``started`` is told of each start that was answered.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        root: Root,
+        host: Host,
+        own: Domain,
+        every: list[Domain],
+        started: Callable[[DomainRef], object],
+    ) -> None:
         self._scheduler, self._root, self._host = scheduler, root, host
-        self._own, self._every = own, every
+        self._own, self._every, self._started = own, every, started
         self.settled = 0
 
     def run(self, calls: int) -> None:
@@ -147,9 +159,10 @@ class Client:
         domain = self._any()
         paused = self._scheduler.random.random() < 0.3
         try:
-            self._call("qemu", Create(domain.uuid, flags=int(paused)))
+            ref = self._call("qemu", Create(domain.uuid, flags=int(paused)))
         except libvirtError:
             return
+        self._started(ref)
         qemu = self._host.running(domain.name)
         if qemu is not None:
             qemu.acknowledged = True

@@ -57,19 +57,20 @@ class World:
     def in_place(self) -> Iterator[None]:
         """Futures wait in this world too: the standard library finds its locks in ``threading``."""
         log, level = logging.getLogger("embervirt"), logging.getLogger("embervirt").level
-        real, said = _base.threading, _base.LOGGER  # type: ignore[attr-defined]
+        base: Any = _base
+        real, said = base.threading, base.LOGGER
         log.setLevel(logging.CRITICAL + 1)
-        _base.threading, _base.LOGGER = self.threading, Strict(self.scheduler)  # type: ignore[attr-defined]
+        base.threading, base.LOGGER = self.threading, Strict(self.scheduler)
         try:
             with world.substituted(**self.names):
                 yield
         finally:
-            _base.threading, _base.LOGGER = real, said  # type: ignore[attr-defined]
+            base.threading, base.LOGGER = real, said
             log.setLevel(level)
 
 
 class Strict:
-    """The log of the standard library's futures: it says only that a callback failed, and so lost its effect."""
+    """The log of the standard library's futures, which is all that a callback's failure comes to there."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

@@ -33,7 +33,7 @@ def main(minutes: float, seed: str) -> None:
         problems = [*soak.run(), *(f"left behind: {process}" for process in soak.left())]
         console.print(*summary(soak, soak.grown()), sep="\n")
         for problem in problems:
-            console.print("wrong:", problem, style="red", markup=False, highlight=False)
+            console.print("wrong:", problem, style="red", markup=False, highlight=False, soft_wrap=True)
         if problems:
             keep(folder)
             console.print(f"[bold red]seed {shape.seed} failed[/]; histories and logs: {KEPT}")

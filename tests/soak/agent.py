@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+import embervirt as libvirt
 from embervirt.actors.messages import Numbered
 from embervirt.supervisor.report import ChildFailed, Node
 from guest.domain import Console, uri, wait_until
@@ -128,7 +129,7 @@ class Agent:
             if thread.is_alive():
                 self.writer.wrong(f"{thread.name} did not end")
         session = self.work.session
-        wait_until(lambda: all_up(session.conn.root.tree()))
+        wait_until(lambda: settled(session.conn))
         for name in session.handles:
             for op in ("state", "id", "ask"):
                 recorded(self.writer, op, name, partial(CALLS[op][1], session, name))
@@ -160,6 +161,13 @@ def actors(node: Node, above: str = "") -> list[str]:
 def all_up(node: Node) -> bool:
     """It and all below it."""
     return node.state == "up" and all(map(all_up, node.children))
+
+
+def settled(conn: libvirt.virConnect) -> bool:
+    """Every actor is up, and exactly the guests that run have one."""
+    tree = conn.root.tree()
+    runs = [int(path.removeprefix("guests/").partition("-")[0]) for path in actors(tree) if "guests/" in path]
+    return all_up(tree) and sorted(runs) == conn.listDomainsID()
 
 
 def main() -> None:

@@ -17,24 +17,42 @@ T = TypeVar("T")
 
 
 class Changes:
-    """Used on the actor's thread only."""
+    """Of one run of a guest, whose ``id`` is in each plan. Used on the actor's thread only."""
 
-    def __init__(self, actor: Actor, journal: Journal, uuid: str) -> None:
-        self._actor, self._journal, self._uuid = actor, journal, uuid
+    def __init__(self, actor: Actor, journal: Journal, uuid: str, id_: int) -> None:
+        self._actor, self._journal, self._uuid, self._run = actor, journal, uuid, id_
         self._turn: Future[None] | None = None
         self._under_way: set[str] = set()
 
     @contextmanager
     def begun(self, what: str, **plan: Any) -> Iterator[Operating]:
-        """The request in hand as an operation. Raises SystemError_ when its intent cannot be written."""
-        id_ = self._actor.bus.operation(self._actor.activity.trace or self._actor.bus.new_trace())
-        operation = self._journal.begin(id_, what, self._uuid, plan, self._actor.context.fence)
-        self._under_way.add(id_)
+        """A new operation. Raises SystemError_ when its intent cannot be written."""
+        planned, fence = {"id": self._run, **plan}, self._actor.context.fence
+        operation = self._journal.begin(self._id(), what, self._uuid, planned, fence)
+        with self._held(operation):
+            yield operation
+
+    def _id(self) -> str:
+        """Of the request in hand; what comes of that beside it, a finding say, has an id of its own."""
+        bus = self._actor.bus
+        id_ = bus.operation(self._actor.activity.trace or bus.new_trace())
+        return bus.operation(bus.new_trace()) if self._journal.knows(id_) else id_
+
+    @contextmanager
+    def resumed(self, operation: Operation) -> Iterator[Operating]:
+        """One that was begun before, and is gone on with."""
+        operating = Operating(self._journal, operation.id, self._actor.context.fence)
+        with self._held(operating):
+            yield operating
+
+    @contextmanager
+    def _held(self, operating: Operating) -> Iterator[None]:
+        self._under_way.add(operating.id)
         try:
-            with operation:
-                yield operation
+            with operating:
+                yield
         finally:
-            self._under_way.discard(id_)
+            self._under_way.discard(operating.id)
 
     def turn(self, what: str) -> Work[Future[None]]:
         """Wait until no other change is under way; complete the future at the end of this one."""
@@ -57,8 +75,17 @@ class Changes:
 
     def unresolved(self) -> list[Operation]:
         """Those of which nobody knows what became of them: begun and not under way."""
-        return [each for each in self._journal.open(self._uuid) if each.id not in self._under_way]
+        return [each for each in self._open() if each.id not in self._under_way]
+
+    def _open(self) -> list[Operation]:
+        """An earlier run's are not ours."""
+        return [each for each in self._journal.open(self._uuid) if each.plan["id"] == self._run]
 
     def resolve(self, operation: Operation, happened: bool) -> None:
         """It happened, or did not and will not."""
         self._journal.end(operation.id, "done" if happened else "undone", "", self._actor.context.fence)
+
+    def resolve_all(self) -> None:
+        """The guest is gone, and with it what anybody is still waiting for."""
+        for operation in self._open():
+            self.resolve(operation, operation.what in ("destroy", "end"))

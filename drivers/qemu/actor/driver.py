@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from embervirt.actors.actor import Actor, Context, handles
+from embervirt.actors.work import Work
 from embervirt.drivers.driver import GUESTS
 from embervirt.drivers.qemu.actor.spec import guest_spec
 from embervirt.drivers.qemu.face import Face
@@ -15,7 +16,6 @@ from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service.domains import Domains
 from embervirt.drivers.qemu.service.left import Left
 from embervirt.drivers.qemu.store import Record, Store
-from embervirt.errors import SystemError_
 
 
 class QemuDriver(Actor):
@@ -26,6 +26,7 @@ class QemuDriver(Actor):
         self._face = face
         self._store = Store(face.paths, context.fence)
         self._domains = Domains(self._store, face.tables, context.fence, self.publish)
+        self._starts: dict[str, Future[None]] = {}
 
     def setup(self) -> None:
         """Definitions from disk; guests that are recorded get their actors, which find them."""
@@ -34,10 +35,14 @@ class QemuDriver(Actor):
         self._face.tables.ids_after(self._store.highest_id())
         plans = [_plan(record) for record in records]
         if not self._face.swept:
-            journal, tables, session = self._face.journal, self._face.tables, self.bus.session
-            plans += Left(self._face.paths, self._store, journal, tables, session).settle(records)
+            plans += self._left().settle(records)
             self._face.swept = True
         self._face.adopting = [self._supervise(plan) for plan in plans]
+
+    def _left(self) -> Left:
+        face = self._face
+        ram = face.settings.qemu.memory_backing_dir
+        return Left(face.paths, self._store, face.journal, face.tables, self.bus.session, ram)
 
     def _supervise(self, plan: Plan) -> Future[None]:
         return self._face.supervisor.start_child(GUESTS, guest_spec(plan, self._face))
@@ -48,8 +53,11 @@ class QemuDriver(Actor):
         return self._domains.define(request)
 
     @handles(Undefine)
-    def undefine(self, request: Undefine) -> None:
-        """Durable when this replies."""
+    def undefine(self, request: Undefine) -> Work[None]:
+        """Durable when this replies. A domain that is being started is undefined once that is over."""
+        start = self._starts.get(request.uuid)
+        if start is not None:
+            yield start
         self._domains.undefine(request)
 
     @handles(Create)
@@ -57,28 +65,26 @@ class QemuDriver(Actor):
         """Replies when the guest runs, or with what kept it from starting; other calls go on meanwhile."""
         plan = replace(self._domains.prepare(request), trace=self.activity.trace)
         reply: Future[DomainRef] = Future()
+        over = self._starts[plan.domain.uuid] = Future()
         started = self._supervise(plan)
         started.add_done_callback(lambda done: self._started(plan, done, reply))
+        reply.add_done_callback(lambda _: over.set_result(None))
         return reply
 
     def _started(self, plan: Plan, started: Future[None], reply: Future[DomainRef]) -> None:
         """On the supervisor's thread, for this actor may have died meanwhile; the guest's has not."""
         self._face.tables.starting.pop(plan.domain.uuid, None)
+        self._starts.pop(plan.domain.uuid, None)
         error = started.exception()
         if error is not None:
-            self._settle(plan, error)
+            self.post(lambda: self._settle(plan, error))
             reply.set_exception(error)
         else:
             reply.set_result(DomainRef(plan.domain.name, plan.domain.uuid, plan.id))
 
     def _settle(self, plan: Plan, error: BaseException) -> None:
         """A start that crashed, or was given up, left its operation open; what it had made is undone."""
-        id_ = self.bus.operation(plan.trace)
-        if any(each.id == id_ for each in self._face.journal.open(plan.domain.uuid)):
-            try:
-                self._face.journal.end(id_, "failed", str(error))
-            except SystemError_ as unwritten:  # it stays open; the caller is answered all the same
-                self.log.error("the result of a start is not in the journal", error=str(unwritten))
+        self._face.journal.end(self.bus.operation(plan.trace), "failed", str(error))
 
 
 def _plan(record: Record) -> Plan:

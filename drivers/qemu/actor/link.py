@@ -14,6 +14,7 @@ from embervirt.actors.work import Work
 from embervirt.drivers.qemu.backend.protocol import Session
 from embervirt.drivers.qemu.errors import GuestDegraded, MonitorLost, MonitorTimeout
 from embervirt.drivers.qemu.face import Face
+from embervirt.errors import OperationAborted
 
 T = TypeVar("T")
 
@@ -31,7 +32,9 @@ class Link:
     """Used on the actor's thread only. ``gone`` is done when QEMU has ended.
 
     ``survey`` is work that asks QEMU how things are, at the beginning of each session and after a silence;
-    ``hear`` gets QEMU's events, ``show`` what does not work and why, or nothing once all does.
+    ``hear`` gets QEMU's events, ``show`` what does not work and why. ``stale`` counts events of a session
+    after which another one began. When the generation is given up its session is cut from outside: QEMU
+    serves one client, and the next is the successor.
     """
 
     def __init__(
@@ -47,21 +50,31 @@ class Link:
         self._actor, self._face, self._gone = actor, face, gone
         self._survey, self._hear, self._show = survey, hear, show
         self._session: Session | None = None
-        self._connecting: Future[Any] | None = None
-        self._opening = False
-        self._sessions = 0
+        self._connecting: Future[Session] | None = None
+        self._opening = self._silent = False
+        self._sessions = self.stale = 0
         actor.resources.callback(self._close)
+        actor.resources.enter_context(actor.on_cancel(self._cut))
 
     # Sessions.
 
     def callbacks(self) -> tuple[Callable[[dict[str, Any]], None], Callable[[Exception | None], None]]:
-        """For the next session; both only post to the actor."""
+        """For the next session; both only post to the actor, if that has not been given up."""
         self._sessions += 1
-        number, post = self._sessions, self._actor.post
-        return (
-            lambda event: post(partial(self._hear, event)),
-            lambda cause: post(partial(self._ended, number, cause)),
-        )
+        number, post, fence = self._sessions, self._actor.post, self._actor.context.fence
+
+        def heard(event: dict[str, Any]) -> None:
+            if not fence.refuses():
+                post(partial(self._heard, number, event))
+
+        return heard, lambda cause: post(partial(self._ended, number, cause))
+
+    def _heard(self, number: int, event: dict[str, Any]) -> None:
+        if number == self._sessions:
+            self._hear(event)
+        else:
+            self.stale += 1
+            self._actor.log.info("an event of an earlier session was dropped", name=event["event"])
 
     def hold(self, session: Session, path: Path) -> None:
         """The session that a start began, with ``callbacks``; the next is at ``path``."""
@@ -73,35 +86,51 @@ class Link:
         while not self._gone.done():
             try:
                 if self._session is None:
-                    self._session = yield from self._connect()
+                    yield from self._connect()
                 yield from self._survey()
-                break
-            except MonitorLost as lost:
+            except (MonitorTimeout, OperationAborted) as silent:
+                self._show(f"monitor: {silent.detail}")
+            except (MonitorLost, GuestDegraded) as lost:
                 self._session = None
                 self._show(f"monitor: {lost.detail}")
-                yield self._actor.within(self._gone, RETRY)
-        self._opening = False
+                yield self._pause(RETRY)
+            else:
+                if self._session is not None:
+                    break
+        self._opening = self._silent = False
 
-    def _connect(self) -> Work[Session]:
+    def _connect(self) -> Work[None]:
+        self._actor.context.fence.check()
         heard, ended = self.callbacks()
-        connecting: Future[Any] = self._face.backend.connecting(
-            self._path, on_event=heard, on_close=ended
-        )
+        connecting: Future[Any] = self._face.backend.connecting(self._path, on_event=heard, on_close=ended)
         self._connecting = connecting
-        session: Session = yield from self._patient(connecting, "greeting")
+        self._session = yield from self._patient(connecting, "greeting")
         self._connecting = None
-        return session
+
+    def _pause(self, seconds: float) -> Future[None]:
+        over: Future[None] = Future()
+        self._actor.inbox.at(world.monotonic() + seconds, partial(over.set_result, None))
+        return over
 
     def _ended(self, number: int, cause: Exception | None) -> None:
-        if number == self._sessions and self._session is not None and not self._opening:
+        if number == self._sessions:
             self._session = None
-            self._actor.work(self._again(cause))
+            if not self._opening:
+                self._actor.work(self._again(cause))
 
     def _again(self, cause: Exception | None) -> Work[None]:
         """The end of a session is most often that of QEMU; if not, it is a fault of the monitor, no stop."""
         if not (yield self._actor.within(self._gone, LAST_BREATH)):
             self._show(f"monitor: the connection ended while QEMU runs: {cause or 'end of file'}")
             yield from self.open(self._path)
+
+    def _cut(self) -> None:
+        """From any thread, without waiting; this generation may hang."""
+        connecting, session = self._connecting, self._session
+        if connecting is not None and not connecting.cancel():
+            connecting.add_done_callback(_cut)
+        if session is not None:
+            session.shut()
 
     def _close(self) -> None:
         if self._connecting is not None:
@@ -112,17 +141,21 @@ class Link:
 
     # Commands.
 
+    @property
+    def hears(self) -> bool:
+        """Whether QEMU can be told anything, as far as is known."""
+        return self._session is not None and not self._silent
+
     def ask(self, command: str, arguments: dict[str, Any] | None = None) -> Work[Any]:
         """What QEMU returns. Raises MonitorError, MonitorTimeout, MonitorLost, GuestDegraded (not sent)."""
+        self._actor.context.fence.check()
         if self._session is None:
             raise GuestDegraded(f"QEMU's monitor is not connected; {command} was not sent")
+        asked = self._session.submit(command, arguments, timeout=self._face.settings.qemu.qmp_timeout)
         try:
-            seconds = self._face.settings.qemu.qmp_timeout
-            return (yield self._session.submit(command, arguments, timeout=seconds))
+            return (yield from self._patient(asked, f"answer to {command}"))
         except MonitorTimeout as silent:
-            self._show(f"monitor: {silent.detail}")
-            if not self._opening:
-                self._actor.work(self.open(self._path))
+            self._doubt(silent.detail)
             raise
 
     def tell(self, command: str) -> None:
@@ -140,13 +173,25 @@ class Link:
     def _patient(self, future: Future[T], what: str) -> Work[T]:
         def look() -> None:
             if not future.done():
-                self._show(f"monitor: no {what} for {SILENT:g} s")
+                self._doubt(f"no {what} for {SILENT:g} s")
 
         self._actor.inbox.at(world.monotonic() + SILENT, look)
         result: T = yield future
         return result
 
+    def _doubt(self, why: str) -> None:
+        """QEMU is silent: shown until it answers again, which is waited for beside everything else."""
+        self._silent = True
+        self._show(f"monitor: {why}")
+        if self._session is not None and not self._opening:
+            self._actor.work(self.open(self._path))
 
-def _discard(connecting: Future[Any]) -> None:
+
+def _cut(connecting: Future[Session]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().shut()
+
+
+def _discard(connecting: Future[Session]) -> None:
     if not connecting.cancelled() and connecting.exception() is None:
         connecting.result().close()

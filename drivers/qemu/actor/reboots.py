@@ -22,12 +22,17 @@ class Reboots:
         """QEMU reset the machine."""
         self._waiting += 1
         if not self._told:
-            self._tell()
+            self._next()
 
-    def _tell(self) -> None:
+    def _next(self) -> None:
         self._told = self._waiting > 0
+        self.tell()
         if self._told:
+            self._actor.inbox.at(world.monotonic() + APART, self._next)
+
+    def tell(self) -> None:
+        """What has not been told yet, now."""
+        if self._waiting:
             domain = self._plan.domain
             self._actor.publish(Rebooted(domain.name, domain.uuid, self._plan.id, self._waiting))
             self._waiting = 0
-            self._actor.inbox.at(world.monotonic() + APART, self._tell)

@@ -44,11 +44,19 @@ QUIET.addHandler(logging.NullHandler())
 
 
 class _Client(QMPClient):
-    """``QMPClient`` that puts no message into a log, at any level: arguments carry secrets."""
+    """``QMPClient`` that puts no message into a log, at any level: arguments carry secrets.
+
+    ``strays`` counts answers to nobody: late ones, and those with an id that was never sent.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.logger = QUIET
+        self.strays = 0
+
+    async def _on_message(self, msg: Message) -> None:
+        self.strays += "event" not in msg and msg.get("id") not in self._pending
+        await super()._on_message(msg)
 
     def _cb_outbound(self, msg: Message) -> Message:
         return msg
@@ -136,6 +144,11 @@ class Monitor:
         self._client = _Client()
         self._client.events.event_filter = self._pass_on
         self._on_event = on_event
+
+    @property
+    def strays(self) -> int:
+        """How many answers came that nobody waited for; they were dropped."""
+        return self._client.strays
 
     def _pass_on(self, event: Message) -> bool:
         # A listener keeps a history of all that it accepts, so it accepts nothing.

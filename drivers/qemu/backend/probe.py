@@ -25,7 +25,7 @@ from embervirt.drivers.qemu.capabilities import Capabilities, Machine
 from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTimeout, ProbeFailed
 from embervirt.drivers.root import files
 from embervirt.drivers.root.errors import FileRefused
-from embervirt.errors import SystemError_
+from embervirt.errors import SystemError_, libvirtError
 from embervirt.log import get_logger
 
 FORMAT = 1
@@ -131,7 +131,13 @@ def _running(binary: str, output: int, seconds: float) -> Iterator[socket.socket
                 start_new_session=True,
             )
         with child:
-            yield near
+            try:
+                yield near
+            except libvirtError:
+                raise  # it ends by itself, and what it says until then is wanted
+            except BaseException:
+                child.terminate()  # ``timeout`` makes a SIGKILL of it
+                raise
 
 
 def _ask(binary: str, near: socket.socket, loop: MonitorLoop, deadline: float) -> Capabilities:
@@ -140,12 +146,12 @@ def _ask(binary: str, near: socket.socket, loop: MonitorLoop, deadline: float) -
     def ask(command: str, **arguments: Any) -> Any:
         return monitor.execute(command, arguments, timeout=max(0.0, deadline - time.monotonic()))
 
-    try:
-        return _gather(binary, ask)
-    finally:
-        with contextlib.suppress(*MONITOR_ERRORS):
-            ask("quit")
-        monitor.close()
+    with contextlib.closing(monitor):
+        try:
+            return _gather(binary, ask)
+        finally:
+            with contextlib.suppress(*MONITOR_ERRORS):
+                ask("quit")
 
 
 def _gather(binary: str, ask: Ask) -> Capabilities:

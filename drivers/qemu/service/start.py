@@ -126,8 +126,8 @@ def _command(plan: Plan, face: Face, call: Call, ram_dir: Path) -> Command:
 
 
 def nonce(directory: Path) -> str:
-    """The directory as it stands in the arguments, which name the key in it as JSON."""
-    return json.dumps(str(directory), ensure_ascii=False)[1:-1]
+    """The key's file as it stands in the arguments, quoted as JSON: whoever only looks at it does not do that."""
+    return json.dumps(str(directory / parts.MASTER_KEY_FILE), ensure_ascii=False)
 
 
 def _is_sandbox(part: parts.Part) -> bool:

@@ -33,8 +33,13 @@ class Rung:
         """Whether the guest has no say in it."""
         return self.name != "ACPI"
 
-    def fits(self, process: Process) -> bool:
-        """A stopped process answers nothing but SIGKILL: SIGTERM stays pending (probe P14)."""
+    def fits(self, process: Process, *, hears: bool, runs: bool) -> bool:
+        """A stopped process answers nothing but SIGKILL: SIGTERM stays pending (probe P14).
+
+        ``hears``: QEMU can be told something; ``runs``: the guest can obey its power button.
+        """
+        if self.name in COMMANDS and not (hears and (runs or self.final)):
+            return False
         return self.name == "SIGKILL" or not process.stopped
 
     def press(self, process: Process, tell: Callable[[str], None]) -> None:

@@ -147,3 +147,20 @@ def test_the_tree_shows_drivers_and_guests(cli: Cli, demo: str) -> None:
     (guests,) = [child for child in root["children"] if child["id"] == "guests"]
     assert [child["id"] for child in guests["children"]] == ["1-demo"]
     cli("destroy", "demo")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_the_tree_can_be_watched(cli: Cli, demo: str, form: tuple[str, ...]) -> None:
+    """It is shown at once and at each change, as text or a JSON document a line; Ctrl-C ends it well."""
+    cli("start", "demo")
+    with cli.running("tree", "--watch", *form, root=True) as watching:
+        first = watching.until("1-demo")
+        cli.qemus()[0].kill()
+        empty = '"strategy":"dynamic","exits":[],"children":[]'
+        later = watching.until(empty if form else "guests (dynamic) up")
+        watching.send()
+        assert watching.end() == (0, "", "")
+    if form:
+        trees = [json.loads(line) for line in (*first, *later)]
+        assert [each["id"] for each in trees[0]["children"]] == ["events", "processes", "drivers", "guests"]
+        assert [len(each["children"][3]["children"]) for each in (trees[0], trees[-1])] == [1, 0]

@@ -375,6 +375,26 @@ def test_nonsense_in_a_session_ends_it(loop: MonitorLoop, pair: tuple[socket.soc
     assert "nonsense" in str(ends.closed.result(LONG))
 
 
+@pytest.mark.parametrize("id_", [{"id": "of nobody"}, {}])
+def test_h06_an_answer_to_nobody_is_dropped_and_counted(
+    loop: MonitorLoop, pair: tuple[socket.socket, socket.socket], id_: dict[str, str]
+) -> None:
+    """Whoever waits gets his own, which comes later; a second one of that is one to nobody as well."""
+    monitor = connected(loop, Ends(), pair)
+    asked = monitor.submit("query-name", timeout=LONG)
+    request = json.loads(pair[1].recv(1000))
+    own = json.dumps({"return": {"name": "own"}, "id": request["id"]})
+    pair[1].send(json.dumps({"return": {"name": "other"}, **id_}).encode() + b"\n")
+    pair[1].send(own.encode() + b"\n")
+    assert asked.result(LONG) == {"name": "own"}
+    again = monitor.submit("query-name", timeout=LONG)
+    pair[1].send(own.encode() + b"\n")
+    request = json.loads(pair[1].recv(1000))
+    pair[1].send(json.dumps({"return": {"name": "second"}, "id": request["id"]}).encode() + b"\n")
+    assert again.result(LONG) == {"name": "second"}
+    assert monitor.strays == 2
+
+
 def test_no_listener_is_known_at_once(loop: MonitorLoop, tmp_path: Path) -> None:
     """The message names the path and the reason."""
     with pytest.raises(MonitorLost, match=f"{tmp_path}/s: No such file or directory"):

@@ -15,7 +15,7 @@ from guest.domain import SECONDS, kill, pid_of, qemus, small, uri, watching
 from guest.host import Host
 
 
-def test_guests_outlive_the_last_close_and_are_found_as_they_are(root: Path) -> None:
+def test_e07_guests_outlive_the_last_close_and_are_found_as_they_are(root: Path) -> None:
     """Running, paused, gone by itself, ended behind our back: the reopened root says so, and why."""
     with libvirt.open(uri(root)) as conn:
         for name in ("running", "paused", "killed", "ended"):
@@ -30,9 +30,9 @@ def test_guests_outlive_the_last_close_and_are_found_as_they_are(root: Path) -> 
     with libvirt.open(uri(root)) as conn, watching(conn.root):
         found = {domain.name(): domain.state() for domain in conn.listAllDomains()}
         assert found == {
-            "running": [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_UNKNOWN],
+            "running": [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED],
             "paused": [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER],
-            "transient": [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_UNKNOWN],
+            "transient": [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED],
             "killed": [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED],
             "ended": [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN],
         }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from embervirt.testing.cleanup import of_root
 
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "testing.md"
 LIFE = '''
 import embervirt
 from embervirt.testing import waits
@@ -27,7 +29,7 @@ def test_each_test_has_its_own(embervirt_connection, fake_qemu):
     assert fake_qemu.log() == []
 '''
 LEAVES = f"""
-import os
+import os, threading
 import embervirt
 from pathlib import Path
 {LIFE.split("def ", maxsplit=1)[0]}
@@ -43,10 +45,16 @@ def test_leaves_real_and_fake_ones(embervirt_root, fake_qemu, tmp_path):
         conn.createXML(XML.replace("<name>a", "<name>b"))
         fake_qemu.on("SIGTERM", waits(1000))
 
+def test_leaves_a_connection(embervirt_root, fake_qemu):
+    global conn
+    conn = embervirt.open(uri(embervirt_root), settings={{"qemu.emulator": str(fake_qemu.emulator)}})
+    conn.createXML(XML)
+
 def test_left_nothing(embervirt_root):
     import psutil
     assert psutil.Process().children(recursive=True) == []
     assert not os.path.exists(Path(os.environ["ROOT"]).read_text())
+    assert threading.active_count() == 1
 """
 LIGHT = """
 import sys
@@ -83,9 +91,17 @@ def test_a_life_in_the_fake_qemu(tmp_path: Path) -> None:
     assert "2 passed" in run(tmp_path, LIFE)
 
 
+def test_the_example_of_the_documentation_runs(tmp_path: Path) -> None:
+    """As it stands there."""
+    [example] = re.findall(
+        r"^```python\n(import queue.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert "4 passed" in run(tmp_path, example)
+
+
 def test_what_a_test_leaves_is_ended(tmp_path: Path) -> None:
     """Guests that still run, real or fake, and their recorders are gone, and the root with them."""
-    assert "2 passed" in run(tmp_path, LEAVES)
+    assert "3 passed" in run(tmp_path, LEAVES)
     root = Path((tmp_path / "root-of-the-test").read_text())
     assert of_root(root) == {}
 

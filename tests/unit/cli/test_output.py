@@ -9,9 +9,9 @@ import pytest
 
 from embervirt.cli import output
 from embervirt.cli.events import line
-from embervirt.cli.inspect import rich_tree
+from embervirt.cli.inspect import ageless, rich_tree
 from embervirt.cli.looking import info_rows
-from embervirt.supervisor.report import Exited, Node
+from embervirt.supervisor.report import Exited, Node, Zombie
 
 Golden = Callable[[str, str], None]
 AT = 1_700_000_000.123
@@ -66,6 +66,21 @@ def test_the_supervision_tree_shows_what_went_wrong(golden: Golden) -> None:
     tree = node("root", "up", node("events"), drivers, node("guests", "up", out, strategy="dynamic"),
                 strategy="rest_for_one")  # fmt: skip
     golden("cli/tree.txt", output.plain(rich_tree(tree)) + "\n")
+
+
+def test_the_supervision_tree_shows_what_was_given_up_and_does_not_end(golden: Golden) -> None:
+    """Below its actor, with its age and what it does; a degraded root says why."""
+    stuck = node("qemu", generation=2, restarts=1, zombies=[Zombie(1, 12.3, "Define", 2, "stack")])
+    why = "io: root/drivers/qemu waits for a disk"
+    tree = node("root", "degraded", node("drivers", "up", stuck), why=why)
+    golden("cli/tree-zombie.txt", output.plain(rich_tree(tree)) + "\n")
+
+
+def test_a_zombie_that_only_grows_older_is_no_change() -> None:
+    """Whoever watches the tree sees news only."""
+    young, old = (node("a", "up", node("b", zombies=[Zombie(1, age, "Do", 0, "")])) for age in (1.0, 2.0))
+    assert ageless(young) == ageless(old)
+    assert ageless(young) != ageless(node("a", "up", node("b")))
 
 
 EVENTS = [

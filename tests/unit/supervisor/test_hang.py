@@ -1,112 +1,32 @@
-"""Actors that hang, on real threads: reported, cancelled, given up, replaced, and harmless ever after."""
+"""Actors that hang, on real threads: reported, cancelled, given up, replaced."""
 
 from __future__ import annotations
 
 import ctypes
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from embervirt import disk, faults
-from embervirt.actors.actor import Actor, Context, handles
-from embervirt.actors.fence import Fenced
-from embervirt.actors.messages import Message, Request
-from embervirt.actors.table import Table
+from embervirt import faults
+from embervirt.actors.work import Work
 from embervirt.drivers.root import files
 from embervirt.errors import InternalError, NotStarted, OutcomeUnknown
 from embervirt.supervisor.child import actor_child
-from embervirt.supervisor.report import Degraded, SlowOperation
-from embervirt.supervisor.spec import ChildSpec
+from embervirt.supervisor.report import HealthChanged, SlowOperation
 from embervirt.supervisor.watch import Limits
-from unit.actors.harness import PATIENCE, Asking, Echo, Happened, Server
+from unit.actors.harness import PATIENCE, Asking, Echo, Server
+from unit.supervisor.hanging import Brief, Do, Doer, Gate, doer, no_zombies, told, until
 from unit.supervisor.real import Root, settled, wait_for
-from unit.supervisor.world import AT_ONCE, supervisor
-
-QUICK = Limits(operation=0.1, grace=0.05, every=0.01, cap=5.0, zombies=3)
-
-
-class Do(Request[str], frozen=True):
-    """Answered with what the test's function for the generation returns."""
-
-
-class Brief(Request[str], frozen=True):
-    """The same, but it may take no longer than this."""
-
-    limit = 0.02
-
-
-class Doer(Actor):
-    """Does ``deeds[generation]``, and what comes after the list says nothing special."""
-
-    def __init__(self, context: Context, deeds: list[Callable[[Any], str]]) -> None:
-        super().__init__(context)
-        self.deeds = deeds
-
-    @handles(Do, Brief)
-    def do(self, _: Message) -> str:
-        """What the test wants."""
-        at = self.context.generation - 1
-        return self.deeds[at](self) if at < len(self.deeds) else "well"
-
-
-def doer(root: Root, id_: str, *deeds: Callable[[Any], str], **spec: Any) -> ChildSpec:
-    """A child called ``id_``: one deed for each generation."""
-    made = lambda context: Doer(context, list(deeds))  # noqa: E731 - it is the maker
-    return actor_child(id_, made, root.bus, **{"backoff": AT_ONCE, **spec})
-
-
-class Gate:
-    """Where an actor blocks; ``opened`` ends it, and the test's end too."""
-
-    def __init__(self) -> None:
-        self.reached, self.opened = threading.Event(), threading.Event()
-
-    def __call__(self, _: Any = None) -> str:
-        self.reached.set()
-        assert self.opened.wait(PATIENCE)
-        return "late"
-
-
-@pytest.fixture
-def quick(root: Root) -> Root:
-    """Limits that a test can wait for."""
-    root.limits = QUICK
-    return root
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    """Open at the end at the latest."""
-    made = Gate()
-    yield made
-    made.opened.set()
-
-
-def told(root: Root, kind: type[Any]) -> list[Any]:
-    """Events of a class that were published."""
-    return [event for _, event in root.bus.outbox if isinstance(event, kind)]
-
-
-def until(what: Callable[[], Any]) -> Any:
-    """Its value once it is true."""
-    deadline = time.monotonic() + PATIENCE
-    while not (value := what()):
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.002)
-    return value
-
-
-def no_zombies(root: Root) -> bool:
-    """All threads that were given up have ended."""
-    return not root.supervisor.health().zombies
+from unit.supervisor.world import supervisor
 
 
 def test_one_that_hangs_is_replaced_and_its_caller_told(quick: Root, gate: Gate) -> None:
-    """Its caller hears that it may have happened, the next call is served, the zombie is shown with its stack."""
+    """Its caller hears that it may have happened, the next call is served, the zombie is shown with stack."""
     sup = quick.open(doer(quick, "a", gate), quick.child("b"))
     asked = Asking(quick.bus, "a", Do())
     outcome = asked.outcome()
@@ -182,6 +102,29 @@ def test_a_task_that_hangs_is_noticed_too(quick: Root, gate: Gate) -> None:
     assert exits[0].reason.startswith("hung(")
 
 
+def test_an_operation_that_gave_its_thread_up_has_its_whole_limit_when_it_goes_on(quick: Root) -> None:
+    """Three limits pass while it waits for a future: the actor is idle meanwhile, and answers others."""
+    future: Future[str] = Future()
+    waiting = threading.Event()
+
+    def deed(actor: Doer) -> Any:
+        def work() -> Work[str]:
+            waiting.set()
+            text: str = yield future
+            threading.Event().wait(0.05)
+            return text
+
+        return work()
+
+    quick.open(doer(quick, "a", deed))
+    asked = Asking(quick.bus, "a", Do())
+    assert waiting.wait(PATIENCE)
+    threading.Event().wait(3 * quick.limits.operation)
+    future.set_result("done")
+    assert asked.outcome() == "done"
+    assert (quick.generation("a"), told(quick, SlowOperation)) == (1, [])
+
+
 def test_g13_progress_keeps_it_alive_until_the_hard_cap(quick: Root, gate: Gate) -> None:
     """It says again and again that it goes on; at five limits it is given up."""
     began = time.monotonic()
@@ -211,104 +154,6 @@ def test_its_clock_stands_still_while_it_says_so(quick: Root, gate: Gate) -> Non
     assert (quick.generation("a"), told(quick, SlowOperation)) == (1, [])
 
 
-# What a zombie still does.
-
-
-@pytest.mark.parametrize("where", ["before", "within"])
-def test_g04_a_zombie_that_writes_late_never_replaces_its_successors_content(
-    quick: Root, gate: Gate, tmp_path: Path, where: str
-) -> None:
-    """Blocked before the write, or between the check of its generation and the rename."""
-    path, real, outcomes = tmp_path / "state", disk.rename, []
-
-    def rename(old: Path, new: Path) -> None:
-        if threading.current_thread() is zombie[0] and where == "within":
-            gate()
-        real(old, new)
-
-    def write(actor: Doer) -> str:
-        text = f"of generation {actor.context.generation}"
-        if actor.context.generation == 1:
-            zombie.append(threading.current_thread())
-            if where == "before":
-                gate()
-        try:
-            files.write(path, text.encode(), durable=True, fence=actor.context.fence)
-        except BaseException as error:
-            outcomes.append(error)
-            raise
-        return text
-
-    zombie: list[threading.Thread] = []
-    quick.limits = Limits(operation=0.05, grace=0.02, every=0.01, zombies=3)
-    with disk.substituted(rename=rename):
-        sup = quick.open(doer(quick, "a", write, write))
-        assert isinstance(Asking(quick.bus, "a", Do()).outcome(), OutcomeUnknown)
-        assert gate.reached.is_set()
-        if where == "within":  # the successor may not begin before what hangs in the kernel is over
-            gate.opened.set()
-        assert quick.bus.call("a", Do()) == "of generation 2"
-        refused = wait_for(sup, "a", lambda node: node).zombies
-        gate.opened.set()
-        zombie[0].join(PATIENCE)
-    assert path.read_text() == "of generation 2"
-    assert [type(each) for each in outcomes] == ([Fenced] if where == "before" else [])
-    assert len(refused) == (where == "before")
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_g04_a_successor_does_not_begin_while_a_commit_hangs(quick: Root, gate: Gate, tmp_path: Path) -> None:
-    """Its start fails and is tried again; meanwhile the supervisor answers and others work."""
-
-    def deed(actor: Doer) -> str:
-        with actor.context.fence.guard():
-            return gate()
-
-    sup = quick.open(doer(quick, "a", deed), quick.child("b"))
-    assert isinstance(Asking(quick.bus, "a", Do()).outcome(), OutcomeUnknown)
-    assert quick.bus.call("b", Echo("x")) == "x"
-    failed = wait_for(sup, "a", lambda node: node.exits[1:])
-    assert "generation 1 of a was given up and hangs in a write" in failed[0].reason
-    gate.opened.set()
-    assert quick.bus.call("a", Do()) == "well"
-
-
-def test_g05_what_a_zombie_sends_late_reaches_nobody(quick: Root, gate: Gate) -> None:
-    """Neither a command, an event, a record nor a reply; all is counted; the caller had its answer before."""
-    table: Table[str, str] = Table()
-    refused: list[str] = []
-
-    def late(actor: Doer) -> str:
-        gate()
-        for act in (
-            lambda: actor.call("b", Echo("late")),
-            lambda: actor.publish(Happened(1)),
-            lambda: table.put(actor.context.fence, "k", "late"),
-        ):
-            with pytest.raises(Fenced) as caught:
-                act()
-            refused.append(str(caught.value))
-        over.append(actor.thread)
-        return "late"
-
-    over: list[threading.Thread] = []
-    traced = quick.bus.trace()
-    quick.open(quick.child("b"), doer(quick, "a", late, uses=frozenset({"b"})))
-    asked = Asking(quick.bus, "a", Do())
-    assert isinstance(asked.outcome(), OutcomeUnknown)
-    assert quick.bus.call("a", Do()) == "well"
-    while traced.poll(100):
-        traced.recv_multipart()
-    gate.opened.set()
-    until(lambda: over)
-    over[0].join(PATIENCE)
-    assert refused == ["internal error: generation 1 of a was given up"] * 3
-    assert (table.get("k"), told(quick, Happened)) == (None, [])
-    assert not traced.poll(100), traced.recv_multipart()
-    quick.bus.release(traced)
-    until(lambda: no_zombies(quick))
-
-
 def test_g06_more_zombies_than_the_limit_degrade_the_root(quick: Root) -> None:
     """The fourth: told as an event and in the picture, with all stacks; whole again when they have ended."""
     gates = [Gate() for _ in range(4)]
@@ -331,7 +176,7 @@ def test_g06_more_zombies_than_the_limit_degrade_the_root(quick: Root) -> None:
     for gate in gates:
         gate.opened.set()
     until(lambda: not sup.health().degraded)
-    assert [len(each.reasons) for each in told(quick, Degraded)] == [1, 0]
+    assert [len(each.reasons) for each in told(quick, HealthChanged)] == [1, 0]
     assert sup.picture().state == "up"
 
 
@@ -353,10 +198,11 @@ def test_g10_a_c_call_that_holds_the_gil_makes_nobody_hung(quick: Root) -> None:
     assert [each.outcome() for each in asked] == ["done", "done"]
     settled(sup)
     assert [quick.generation(id_) for id_ in "ab"] == [1, 1]
+    assert told(quick, SlowOperation) == []
 
 
 def test_g11_two_actors_that_ask_each_other_are_told_apart(quick: Root) -> None:
-    """Both are reported with the cycle; the one that was started later is given up, the other gets an answer."""
+    """Both are reported with the cycle; the one that was started later is given up, the other is answered."""
     met, asking = threading.Barrier(2, timeout=PATIENCE), set()
 
     def ask(other: str) -> Callable[[Any], str]:
@@ -428,7 +274,8 @@ def test_g16_a_writer_on_a_stalled_disk_holds_up_nobody_else(quick: Root, tmp_pa
         assert quick.bus.call("other", Do()) == "written"
     assert asked.outcome() == "written"
     until(lambda: not sup.health().degraded)
-    assert [each.reasons for each in told(quick, Degraded)] == [("io: root/stalled waits for a disk",), ()]
+    reasons = [each.reasons for each in told(quick, HealthChanged)]
+    assert reasons == [("io: root/stalled waits for a disk",), ()]
 
 
 def test_g16_one_that_is_given_up_on_a_stalled_disk_stays_a_reason(quick: Root, tmp_path: Path) -> None:
@@ -451,7 +298,9 @@ def test_g16_one_that_is_given_up_on_a_stalled_disk_stays_a_reason(quick: Root, 
 # Those that end without a word.
 
 
-def test_a_thread_that_is_gone_without_a_report_is_noticed(quick: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_is_gone_without_a_report_is_noticed(
+    quick: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As ``lost``; its successor serves."""
     reported: list[str] = []
 
@@ -495,6 +344,6 @@ def test_f08_a_watch_that_fails_is_told_and_begins_anew(quick: Root, gate: Gate)
     sup._lookout._look = broken  # type: ignore[method-assign]
     assert failed.wait(PATIENCE)
     assert isinstance(Asking(quick.bus, "a", Do()).outcome(), OutcomeUnknown)
-    reasons = [each.reasons for each in told(quick, Degraded)]
+    reasons = [each.reasons for each in told(quick, HealthChanged)]
     assert reasons == [("watchdog: error(ZeroDivisionError: in the watch)",), ()]
     assert quick.bus.call("a", Do()) == "well"

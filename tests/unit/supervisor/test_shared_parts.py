@@ -1,4 +1,4 @@
-"""Parts that all of a root share die: it is told and shown, calls are refused or mended, what reads works on."""
+"""Parts that all of a root share die: it is told and shown, calls are refused, what only reads works on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import zmq
 from embervirt import world
 from embervirt.actors.bus import EVENTS_ACTOR
 from embervirt.actors.event_log import EventLog
+from embervirt.actors.exchange import send
 from embervirt.actors.table import Table
 from embervirt.errors import InvalidConnection
 from embervirt.supervisor.child import actor_child
-from embervirt.supervisor.report import Degraded
+from embervirt.supervisor.report import HealthChanged
 from embervirt.supervisor.watch import Limits
 from unit.actors.harness import PATIENCE, Echo
+from unit.supervisor.hanging import told, until
 from unit.supervisor.real import Root, wait_for
-from unit.supervisor.test_hang import told, until
 
 
 def test_f08_a_bug_in_the_supervisor_refuses_changes_and_leaves_reads(root: Root) -> None:
@@ -36,7 +37,8 @@ def test_f08_a_bug_in_the_supervisor_refuses_changes_and_leaves_reads(root: Root
         root.bus.call("a", Echo("x"))
     root.bus.routes.check_open()
     assert table.get("k") == "v"
-    assert [each.reasons for each in told(root, Degraded)] == [("supervisor: error(ZeroDivisionError: )",)]
+    reasons = [each.reasons for each in told(root, HealthChanged)]
+    assert reasons == [("supervisor: error(ZeroDivisionError: )",)]
     assert any(thread.name == "embervirt-a" for thread in threading.enumerate())
 
 
@@ -61,12 +63,16 @@ def test_f08_the_death_of_the_exchange_refuses_calls_at_once(tmp_path: Path) -> 
     log = actor_child(EVENTS_ACTOR, lambda context: EventLog(context, journal, 100), root.bus)
     sup = root.open(log, root.child("a"))
     assert root.bus.call("a", Echo("x")) == "x"
+    sock, _ = root.bus.caller()
     end.set()
     reason = "exchange: error(MemoryError: no more)"
     assert until(lambda: sup.health().degraded) == [reason]
     assert (sup.picture().state, sup.picture().why) == ("degraded", reason)
     with pytest.raises(InvalidConnection, match=r"exchange of the root failed: error\(MemoryError"):
         root.bus.call("a", Echo("x"))
+    with pytest.raises(InvalidConnection, match="the exchange of the root has ended"):
+        send(sock, b"a#1", b"", b"")
+    root.bus.release(sock)
     root.bus.routes.check_open()
     assert wait_for(sup, "a", lambda node: node.state) == "up"
     root.close()

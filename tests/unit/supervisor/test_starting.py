@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -14,10 +16,11 @@ from embervirt.actors.fence import Fenced
 from embervirt.actors.table import Table
 from embervirt.errors import ActorUnavailable, InternalError, Quarantined, libvirtError
 from embervirt.supervisor.child import actor_child
+from embervirt.supervisor.report import failed
 from embervirt.supervisor.spec import Restart
 from unit.actors.harness import PATIENCE, Asking, Count, Echo, Fail, Happened, Hold, Server
 from unit.supervisor.real import ROOT, SLOW, Root, settled, wait_for
-from unit.supervisor.world import AT_ONCE
+from unit.supervisor.world import AT_ONCE, World, leaf, supervisor
 
 
 @pytest.mark.parametrize("state", ["running", "restarting", "stopped"])
@@ -86,17 +89,19 @@ def test_a09_a_restart_that_raises_what_ends_programs_is_a_failed_start(
 
 def test_a10_a_half_made_start_releases_its_socket_and_its_file(root: Root, tmp_path: Path) -> None:
     """Both are closed before the next attempt begins, which can therefore open them again."""
-    opened: list[int] = []
+    held: list[list[str]] = []
+    sockets: list[socket.socket] = []
 
     class Holder(Actor):
         def setup(self) -> None:
-            opened.append(psutil.Process().num_fds())
+            held.append([each.path for each in psutil.Process().open_files() if str(tmp_path) in each.path])
             self.resources.enter_context((tmp_path / "exclusive").open("x"))
             self.resources.callback((tmp_path / "exclusive").unlink)
             listening = self.resources.enter_context(socket.socket(socket.AF_UNIX))
             listening.bind(str(tmp_path / "socket"))
+            sockets.append(listening)
             self.resources.callback((tmp_path / "socket").unlink)
-            if len(opened) == 1:
+            if len(held) == 1:
                 raise ValueError("half made")
 
         @handles(Echo)
@@ -108,7 +113,8 @@ def test_a10_a_half_made_start_releases_its_socket_and_its_file(root: Root, tmp_
         sup.start_child(ROOT, actor_child("h", Holder, root.bus)).result(PATIENCE)
     sup.start_child(ROOT, actor_child("h", Holder, root.bus)).result(PATIENCE)
     assert root.bus.call("h", Echo("x")) == "x"
-    assert opened[0] == opened[1]
+    assert held == [[], []]
+    assert [each.fileno() == -1 for each in sockets] == [True, False]
 
 
 def test_b10_what_refers_to_the_old_generation_has_no_effect(root: Root) -> None:
@@ -122,8 +128,8 @@ def test_b10_what_refers_to_the_old_generation_has_no_effect(root: Root) -> None
     root.crash("root", "a")
     root.worlds["a"].gate.set()
     held.outcome()
+    wait_for(root.supervisor, "a", lambda node: node.generation == 2 and node.state == "up")
     assert root.bus.call("a", Count()) == 1
-    assert root.generation("a") == 2
     assert (pending, root.bus.routes.address("a")) == (b"a#1", b"a#2")
     assert root.worlds["a"].released.get(timeout=PATIENCE) == 1
     for act in (
@@ -190,3 +196,66 @@ def test_b12_one_that_fails_again_while_it_ends_is_one_exit(root: Root) -> None:
     [only] = wait_for(root.supervisor, "s", lambda node: node.exits)
     assert only.reason == "error(error(OSError: release) after error(ValueError: boom))"
     assert root.generation("s") == 2
+
+
+def test_a07_a_slow_start_lives_as_long_as_it_reports_progress() -> None:
+    """Three times its limit, with a word each time; a limit after the last word it is given up."""
+    tree = World(supervisor("root", [leaf("a"), leaf("b", start_timeout=2)]))
+    tree.slow = {"b"}
+    tree.kill("b")
+    tree.said()
+    for now in (1.9, 3.8, 5.7):
+        tree.wait(now)
+        tree.tree.progress(tree.at("b"), 2, now)
+        assert tree.go().phases("a", "b") == ["up", "starting"]
+    tree.slow.clear()
+    assert tree.wait(7.699).said() == []
+    assert tree.wait(7.7).said() == ["abandon b2", "start b3"]
+    assert failed(tree.reports[-1]).reason == "start_timeout"
+
+
+def test_a07_progress_of_another_generation_is_not_heard() -> None:
+    """Nor that of one that is up, or of a zombie."""
+    tree = World(supervisor("root", [leaf("b", start_timeout=2)]))
+    tree.slow = {"b"}
+    tree.kill("b").wait(1)
+    tree.tree.progress(tree.at("b"), 1, 1.0)
+    assert tree.wait(1.999).phases("b") == ["starting"]
+    tree.slow.clear()
+    assert tree.wait(2).generations("b") == [3]
+    tree.tree.progress(tree.at("b"), 3, 2.0)
+    assert tree.wait(100).phases("b") == ["up"]
+
+
+def test_a07_an_actor_reports_progress_from_its_setup(root: Root) -> None:
+    """Its start takes five times its limit and ends well; its sibling, which says nothing, is given up."""
+    words = threading.Semaphore(0)
+
+    class Slow(Actor):
+        def setup(self) -> None:
+            for _ in range(5):
+                assert words.acquire(timeout=PATIENCE)
+                self.progress()
+
+        @handles(Echo)
+        def echo(self, request: Echo) -> str:
+            return request.text
+
+    sup = root.open(supervisor("guests", (), "dynamic"))
+    slow = actor_child("slow", Slow, root.bus, start_timeout=0.4)
+    silent = root.child("silent", start_timeout=0.4)
+    root.worlds["silent"].blocked_starts = 1
+    began = time.monotonic()
+    started = sup.start_child(("root", "guests"), slow)
+    stuck = sup.start_child(("root", "guests"), silent)
+    root.held("silent")
+    for n in range(1, 6):
+        assert not started.done()
+        while time.monotonic() < began + 0.2 * n:
+            settled(sup)
+        words.release()
+    started.result(PATIENCE)
+    assert time.monotonic() - began >= 1.0
+    with pytest.raises(InternalError, match="silent: start_timeout"):
+        stuck.result(PATIENCE)
+    assert root.bus.call("slow", Echo("x")) == "x"

@@ -10,9 +10,9 @@ import pytest
 
 from embervirt.testing import actions as can
 from embervirt.testing.actions import Action
-from embervirt.testing.replies import Facts
 from embervirt.testing.dialogue import Dialogue, Effect
 from embervirt.testing.machine import Machine
+from embervirt.testing.replies import Facts
 from embervirt.testing.script import Script
 
 STOP = ("event", {"event": "STOP"})

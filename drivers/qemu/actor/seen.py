@@ -1,0 +1,134 @@
+"""One guest as others see it: its row among the running ones, its record on disk, its events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from embervirt.actors.actor import Actor
+from embervirt.drivers.qemu import states
+from embervirt.drivers.qemu.face import Face
+from embervirt.drivers.qemu.messages import Degraded, Lifecycle, Recovered
+from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.qemu.service import describe
+from embervirt.drivers.qemu.states import State, Transition
+from embervirt.drivers.qemu.store import FORMAT, Record, Store
+from embervirt.drivers.qemu.tables import Running
+from embervirt.errors import OperationInvalid, SystemError_
+
+
+class Seen:
+    """Used on the actor's thread only. ``record`` is there once its QEMU is."""
+
+    record: Record
+
+    def __init__(self, actor: Actor, face: Face, store: Store, plan: Plan) -> None:
+        self.plan = plan
+        self._actor, self._tables, self._store = actor, face.tables, store
+        self._trouble = self._unkept = ""
+
+    @property
+    def row(self) -> Running | None:
+        """As it is published; None before its start, and after its end."""
+        row = self._tables.running.get(self.plan.domain.uuid)
+        return row if row is not None and row.id == self.plan.id else None
+
+    @property
+    def state(self) -> State:
+        """As it is published."""
+        row = self.row
+        return states.NO_STATE if row is None else row.state
+
+    def check(self, request: str) -> State:
+        """Raises OperationInvalid when ``request`` does not fit the state, or the record forbids changes."""
+        row = self.row
+        if row is not None and self.looked_at_only:
+            raise OperationInvalid(f"cannot {request}: {self._reservation()}")
+        return states.check(request, None if row is None else row.state)
+
+    @property
+    def looked_at_only(self) -> bool:
+        """Whether its record says what nobody here understands."""
+        return self.record.format > FORMAT
+
+    def _reservation(self) -> str:
+        """What cannot be done to this guest although QEMU answers."""
+        if self.plan.orphan is not None:
+            return "orphan: its record is lost; destroy it, or adopt it with its XML"
+        newer = f"record: its format {self.record.format} is newer than {FORMAT}; it can only be looked at"
+        return newer if self.looked_at_only else ""
+
+    # Publishing.
+
+    def publish(self, state: State) -> None:
+        """All of it anew."""
+        self._keep(state)
+        self._put(describe.running(self.plan, self.record, state))
+
+    def become(self, state: State, transition: Transition, why: str = "") -> None:
+        """Another state, with its event; nothing if it is in that state."""
+        row = self.row
+        if row is not None and row.state != state:
+            self._keep(state)
+            self._put(row.at(state))
+            self.announce(transition, why)
+
+    def _put(self, row: Running) -> None:
+        """With all that does not work, the latest first."""
+        troubles = [self._trouble, self._unkept, self._reservation()]
+        degraded = "; ".join(each for each in troubles if each)
+        before = self.row
+        self._tables.running.put(self._actor.context.fence, row.uuid, replace(row, degraded=degraded))
+        if degraded != (before.degraded if before is not None else ""):
+            self._tell(row, degraded)
+
+    def _tell(self, row: Running, degraded: str) -> None:
+        if degraded:
+            self._actor.log.warning("guest is degraded", why=degraded)
+            self._actor.publish(Degraded(row.name, row.uuid, row.id, degraded))
+        else:
+            self._actor.log.info("guest has recovered")
+            self._actor.publish(Recovered(row.name, row.uuid, row.id))
+
+    def degrade(self, why: str) -> None:
+        """What does not work although the guest runs; with nothing to say, it works again."""
+        row = self.row
+        if row is not None:
+            self._trouble = why
+            self._put(row)
+
+    def announce(self, transition: Transition, why: str = "") -> None:
+        """A lifecycle event."""
+        domain = self.plan.domain
+        self._actor.publish(Lifecycle(domain.name, domain.uuid, self.plan.id, *transition, why))
+
+    def drop(self, reason: int | None) -> None:
+        """It does not run any more, for what ``reason`` if that is news. A transient domain is gone then."""
+        uuid, fence = self.plan.domain.uuid, self._actor.context.fence
+        if reason is not None and self._tables.definitions.get(uuid) is not None:
+            self._tables.ended.put(fence, uuid, State(states.SHUTOFF, reason))
+        if self.row is not None:
+            self._tables.running.drop(fence, uuid)
+
+    # The record.
+
+    def _keep(self, state: State) -> None:
+        """For who opens this root next. On a full disk the guest goes on, and this is tried again."""
+        record = msgspec.structs.replace(self.record, state=(state.state, state.reason), format=FORMAT)
+        if self._reservation() or (record == self.record and not self._unkept):
+            return
+        try:
+            self._store.note(record)
+        except SystemError_ as error:
+            self._unkept = f"record: {error.detail}"
+        else:
+            self._unkept = ""
+        self.record = record
+
+    def adopt(self, plan: Plan, xml: str) -> None:
+        """An orphan gets a record again. Raises SystemError_ when that cannot be written."""
+        record = msgspec.structs.replace(self.record, xml=xml, format=FORMAT)
+        self._store.keep(record)
+        self.record, self.plan = record, plan
+        self.publish(self.state)

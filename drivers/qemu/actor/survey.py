@@ -1,0 +1,92 @@
+"""What QEMU says is so: asked when a session begins, and after a silence; and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from embervirt.actors.actor import Actor
+from embervirt.actors.work import Work
+from embervirt.drivers.qemu import states
+from embervirt.drivers.qemu.actor.changes import Changes
+from embervirt.drivers.qemu.actor.ladder import Ladder
+from embervirt.drivers.qemu.actor.link import Link
+from embervirt.drivers.qemu.actor.seen import Seen
+from embervirt.drivers.qemu.errors import MonitorError
+from embervirt.drivers.qemu.service import describe
+from embervirt.drivers.qemu.states import State
+from embervirt.drivers.root.journal import Operation
+
+RECONCILED = "reconciled: it was found so"
+
+
+class Survey:
+    """Used on the actor's thread only. ``met``: this process knew the guest before this generation."""
+
+    link: Link
+    ladder: Ladder
+    met = True
+
+    def __init__(self, actor: Actor, seen: Seen, changes: Changes) -> None:
+        self._actor, self._seen, self._changes = actor, seen, changes
+
+    def look(self) -> Work[None]:
+        """Publish what differs. A question that QEMU refuses degrades the guest, and nothing else."""
+        troubles: list[str] = []
+        status = yield from self._find_out("query-status", troubles)
+        chardevs = yield from self._find_out("query-chardev", troubles)
+        if self._seen.row is None:
+            return
+        if chardevs is not None:
+            self._seen.record = msgspec.structs.replace(self._seen.record, ptys=describe.ptys(chardevs))
+        known = self._seen.state
+        state = known if status is None else states.found(status["status"], known)
+        self._seen.publish(state)
+        self._actor.log.info("guest found", pid=self._seen.record.process.identity.pid, state=state.state)
+        if state.state != known.state and state.state in states.MISSED and state != states.PAUSED_STARTING:
+            self._seen.announce(states.MISSED[state.state], RECONCILED)
+        self._seen.degrade("; ".join(troubles))
+        if status is not None and not self._seen.looked_at_only:
+            yield from self._settle(state)
+
+    def _find_out(self, command: str, troubles: list[str]) -> Work[Any]:
+        try:
+            return (yield from self.link.find_out(command))
+        except MonitorError as refused:
+            troubles.append(f"{command}: {refused.desc}")
+            return None
+
+    def _settle(self, state: State) -> Work[None]:
+        """What was begun by somebody who did not live to end it, and what nobody saw happen."""
+        for operation in self._changes.unresolved():
+            if (yield from self._resumed(operation, state)):
+                return
+            self._changes.resolve(operation, states.happened(operation.what, state.state))
+        if state == states.GUEST_SHUTDOWN:
+            self.ladder.powered_off()
+        elif self._seen.record.autodestroy and not self.met:
+            self.ladder.autodestroy()
+        self.met = True
+
+    def _resumed(self, operation: Operation, state: State) -> Work[bool]:
+        """Whether it goes on from where it was left, and decides what becomes of the guest."""
+        if operation.what in ("destroy", "end"):
+            self.ladder.resume(operation)
+            return True
+        if operation.what == "restart" and state.state != states.RUNNING:
+            self.ladder.restart(operation)
+            return True
+        return operation.what == "start" and not (yield from self._complete(operation, state))
+
+    def _complete(self, start: Operation, state: State) -> Work[bool]:
+        """It is recorded: all that may be missing is that the guest runs, and that anybody was told."""
+        if state == states.PAUSED_STARTING and not start.plan["paused"]:
+            try:
+                yield from self.link.ask("cont")
+            except MonitorError as refused:
+                self._seen.degrade(f"start: {refused.desc}")
+                return False
+            self._seen.publish(states.BOOTED)
+        self._seen.announce(states.STARTED_BOOTED)
+        return True

@@ -1,0 +1,171 @@
+"""What comes over a guest's monitor, or does not: unheard, too much, too late, too large."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import embervirt as libvirt
+from embervirt.drivers.qemu.errors import GuestDegraded, MonitorLost
+from embervirt.drivers.qemu.messages import Lifecycle, Query, Rebooted
+from embervirt.drivers.root import sockets
+from embervirt.errors import InternalError
+from embervirt.testing import FakeQemu, emits, huge
+from guest.domain import linux, pid_of, small, uri, wait_until, watching
+from guest.image import ensure
+from guest.qmp import Client
+
+SUSPENDED, RESUMED, STOPPED = 3, 4, 5
+RUNNING, PAUSED = libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_PAUSED
+TWO_MONITORS = """#!/bin/sh
+exec /usr/bin/qemu-system-x86_64 "$@" -qmp "unix:$0.sock,server=on,wait=off"
+"""
+
+
+def guest_of(conn: libvirt.virConnect, name: str) -> Any:
+    """The actor of a running guest."""
+    supervisor: Any = conn.root.supervisor
+    return supervisor._handles[supervisor.tree.find(("root", "guests", name))].actor
+
+
+@pytest.fixture
+def faked(embervirt_connection: libvirt.virConnect) -> libvirt.virDomain:
+    """A running guest in a fake QEMU, called a."""
+    domain = embervirt_connection.defineXML(small("a"))
+    domain.create()
+    return domain
+
+
+def lifecycle(event: object) -> bool:
+    """Of a guest."""
+    return isinstance(event, Lifecycle)
+
+
+def test_m04_what_changed_while_the_monitor_was_lost_is_told_once(
+    embervirt_root: Path, tmp_path: Path
+) -> None:
+    """Paused, and later resumed, by a second monitor: each is one event, reconciled, and nothing else is."""
+    emulator = tmp_path / "qemu-system-x86_64"
+    emulator.write_text(TWO_MONITORS)
+    emulator.chmod(0o700)
+    with libvirt.open(uri(embervirt_root), settings={"qemu.emulator": str(emulator)}) as conn:
+        domain = conn.defineXML(small("a"))
+        domain.create()
+        pid, other = pid_of(embervirt_root, "a"), Client(tmp_path / f"{emulator.name}.sock").negotiate()
+        ours = conn.root.paths.domain_dir(1, "a") / "monitor.sock"
+        with watching(conn.root) as events:
+            for times, (command, state) in enumerate([("stop", PAUSED), ("cont", RUNNING)], 1):
+                guest_of(conn, "1-a")._link._session.shut()
+                holder = sockets.connect(ours)
+                wait_until(lambda: domain.messages() != [])
+                assert "return" in other.ask(command)[-1]
+                assert domain.isActive() == 1
+                holder.close()
+                events.wait(lifecycle, count=times)
+                wait_until(lambda: domain.messages() == [])
+                assert domain.state()[0] == state
+            told = events.fitting(lifecycle)
+        assert [each.event for each in told if isinstance(each, Lifecycle)] == [SUSPENDED, RESUMED]
+        assert all(isinstance(each, Lifecycle) and each.why.startswith("reconciled") for each in told)
+        assert pid_of(embervirt_root, "a") == pid
+        other.close()
+        domain.destroy()
+
+
+def test_m05_a_burst_from_a_guest_delays_no_command(
+    embervirt_connection: libvirt.virConnect, faked: libvirt.virDomain, fake_qemu: FakeQemu
+) -> None:
+    """100,000 events from its QEMU while a subscriber sleeps: commands to it and to another are prompt."""
+    other = embervirt_connection.createXML(small("b"))
+    took = []
+    with embervirt_connection.root.subscribe():
+        fake_qemu.now(emits("RTC_CHANGE", {"offset": 0, "qom-path": "/rtc"}, count=100_000), guest="a")
+        for domain in (faked, other) * 10:
+            began = time.monotonic()
+            domain.suspend()
+            domain.resume()
+            took.append(time.monotonic() - began)
+    assert max(took) < 5
+    assert [faked.state()[0], other.state()[0]] == [RUNNING, RUNNING]
+    faked.destroy()
+    other.destroy()
+
+
+def test_m06_an_event_of_a_qemu_that_is_gone_changes_nothing_and_is_counted(
+    embervirt_connection: libvirt.virConnect, faked: libvirt.virDomain
+) -> None:
+    """What the session of the first run still says, when the second runs already, reaches nobody."""
+    first = guest_of(embervirt_connection, "1-a")
+    hear, ended = first._link.callbacks()
+    faked.destroy()
+    faked.create()
+    with watching(embervirt_connection.root) as events:
+        for late in ({"event": "STOP"}, {"event": "SHUTDOWN", "data": {"guest": True, "reason": "late"}}):
+            hear(late)
+        ended(None)
+        faked.suspend()
+        [only] = events.wait(lifecycle)
+        assert isinstance(only, Lifecycle)
+        assert (only.event, only.id) == (SUSPENDED, 2)
+    assert faked.state()[0] == PAUSED
+    assert first.inbox.dropped == 3
+    faked.destroy()
+
+
+def test_m09_a_reset_is_one_reboot_and_no_stop(tmp_path: Path) -> None:
+    """Of a Linux guest by its QEMU: the same process goes on, and boots again."""
+    ensure()
+    with libvirt.open(uri(tmp_path)) as conn:
+        domain = conn.defineXML(linux("a"))
+        domain.create()
+        pid = pid_of(tmp_path, "a")
+        with watching(conn.root) as events:
+            assert conn.root.call("guest/1", Query('{"execute": "system_reset"}'))
+            events.wait(lambda event: isinstance(event, Rebooted))
+            domain.suspend()
+            events.wait(lambda event: isinstance(event, Lifecycle) and event.event == SUSPENDED)
+            told = events.fitting(lambda event: isinstance(event, Lifecycle | Rebooted))
+        assert [type(each).__name__ for each in told] == ["Rebooted", "Lifecycle"]
+        assert isinstance(told[0], Rebooted) and told[0].times == 1
+        assert (pid_of(tmp_path, "a"), domain.state()[0]) == (pid, PAUSED)
+        domain.destroy()
+
+
+@pytest.fixture
+def patient(embervirt_connection: libvirt.virConnect) -> Iterator[libvirt.virConnect]:
+    """A connection whose guests are gone at the end."""
+    yield embervirt_connection
+    for domain in embervirt_connection.listAllDomains():
+        domain.destroy()
+
+
+def answers(conn: libvirt.virConnect, ask: Query) -> bool:
+    """Whether the monitor works; between two sessions it does not, and says so."""
+    try:
+        return "qemu" in json.loads(conn.root.call("guest/1", ask))
+    except (GuestDegraded, MonitorLost):
+        return False
+
+
+@pytest.mark.parametrize(("megabytes", "fits"), [(8, True), (64, False)])
+def test_l15_a_large_reply_is_a_reply_or_a_typed_error(
+    patient: libvirt.virConnect, faked: libvirt.virDomain, fake_qemu: FakeQemu, megabytes: int, fits: bool
+) -> None:
+    """8 MB arrive; 64 MB are an error of the tree; either way the guest runs and its monitor works again."""
+    fake_qemu.on("query-version", huge(megabytes), times=1)
+    ask = Query('{"execute": "query-version"}')
+    if fits:
+        assert len(json.loads(patient.root.call("guest/1", ask))) == megabytes << 20
+    else:
+        with pytest.raises(InternalError):
+            patient.root.call("guest/1", ask)
+    wait_until(lambda: answers(patient, ask))
+    assert faked.isActive() == 1
+    faked.suspend()
+    assert faked.state()[0] == PAUSED
+    assert len(fake_qemu.running("a")) == 1
