@@ -1,5 +1,5 @@
 # Every target does its own set-up; the second time that takes no time.
-.PHONY: demo test lint unit bench soak setup guest clean
+.PHONY: demo test lint unit bench soak simulate setup guest clean
 
 demo: setup guest
 	@.venv/bin/python docs/examples/demo.py
@@ -18,6 +18,9 @@ bench: setup guest
 
 soak: setup guest
 	@PYTHONPATH=tests .venv/bin/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
+
+simulate: setup
+	@PYTHONPATH=tests .venv/bin/python -m simulation $(or $(FIRST),0) $(or $(SEEDS),1000)
 
 setup:
 	@scripts/setup

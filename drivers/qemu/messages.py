@@ -113,12 +113,11 @@ class Lifecycle(Event, frozen=True):
 
 
 class Rebooted(Event, frozen=True):
-    """The guest was reset, by itself or by request; ``times`` more than once when it does so in a storm."""
+    """The guest was reset, by itself or by request; what follows within half a second is not told again."""
 
     name: str
     uuid: str
     id: int
-    times: int = 1
 
 
 class Degraded(Event, frozen=True):

@@ -45,6 +45,7 @@ UNDEFINED_REMOVED = Transition(1, 0)
 STARTED_BOOTED = Transition(2, 0)
 SUSPENDED_PAUSED = Transition(3, 0)
 RESUMED_UNPAUSED = Transition(4, 0)
+SHUTDOWN_FINISHED = Transition(6, 0)
 SHUTDOWN_GUEST = Transition(6, 1)
 SHUTDOWN_HOST = Transition(6, 2)
 
@@ -52,6 +53,7 @@ SHUTDOWN_HOST = Transition(6, 2)
 MISSED = {
     RUNNING: RESUMED_UNPAUSED,
     PAUSED: SUSPENDED_PAUSED,
+    SHUTDOWN: SHUTDOWN_FINISHED,
 }
 """What is announced of a guest that is found in another state than was published, by its state."""
 

@@ -13,7 +13,17 @@ from embervirt import faults
 from embervirt.drivers.qemu.messages import Create, Lifecycle, Query, Recovered, Suspend
 from embervirt.drivers.root.journal import Operation
 from embervirt.errors import OperationInvalid, OperationTimeout, OutcomeUnknown
-from embervirt.testing import Action, FakeQemu, disconnects, ignores, silent, twice, waits, without_id, wrong_id
+from embervirt.testing import (
+    Action,
+    FakeQemu,
+    disconnects,
+    ignores,
+    silent,
+    twice,
+    waits,
+    without_id,
+    wrong_id,
+)
 from guest.calls import nothing_is_left
 from guest.domain import qemus, small, uri, wait_until, watching
 
@@ -66,7 +76,7 @@ def test_h04_a_command_whose_connection_died_is_found_out(
 
 
 def test_h04_a_real_qemu_whose_connection_died_is_found_out(tmp_path: Path) -> None:
-    """The command was executed, the connection was cut before its answer: that the guest is paused is found."""
+    """It was executed, the connection was cut before its answer: that the guest is paused is found out."""
     with libvirt.open(uri(tmp_path)) as conn:
         domain = conn.defineXML(small("a"))
         domain.create()
@@ -131,7 +141,7 @@ def test_h06_an_answer_with_a_bad_id_settles_nobody_elses_call(
     try:
         assert '"name": "a"' in domain._call(Query('{"execute": "query-name"}'))
     except libvirt.libvirtError as error:
-        assert isinstance(error, OutcomeUnknown | OperationTimeout)  # noqa: PT017 - either is right
+        assert isinstance(error, OutcomeUnknown | OperationTimeout)
     wait_until(lambda: answers(domain))
     assert '"UUID"' in domain._call(Query('{"execute": "query-uuid"}'))
     domain.suspend()

@@ -153,8 +153,8 @@ class Events:
 class Lives:
     """Runs of guests, as the events of one agent tell of them.
 
-    What an actor that crashed had told, or an agent that died, may be told again; nothing else may, and
-    nothing may be left out.
+    What an actor that crashed had told, or an agent that died, may be told again, and what it was about to
+    tell may be left out; nothing else may.
     """
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ class Lives:
 
     def _judge(self, event: Lifecycle) -> None:
         id_, running = self._known.get(event.uuid, (event.id, event.event != STARTED))
-        twice = id_ == event.id and (str(id_) in self._doubtful or id_ not in self._begun)
+        twice = str(id_) in self._doubtful or (id_ == event.id and id_ not in self._begun)
         in_turn = not running and id_ <= event.id if event.event == STARTED else running and id_ == event.id
         if not (in_turn or twice):
             raise Failure("events are legal", f"{event} after run {id_} {'began' if running else 'ended'}")

@@ -80,6 +80,14 @@ class Kernel:
         self.scheduler.note(f"process {made.pid} starts")
         return made
 
+    def stranger(self, pid: int) -> None:
+        """A process that is none of ours, under a number that one of ours had, for a while."""
+        self._last = pid - 1
+        made = self.start(b"stranger\0")
+        made.judge = lambda number: self.scheduler.broken("no stranger is signalled", str(number))
+        later = self.scheduler.now + self.scheduler.random.random() * 20
+        self.scheduler.call_at(later, lambda: self.end(made, 0))
+
     def end(self, process: Process, status: int) -> None:
         """``status``: as a shell has it. Nobody has to collect it."""
         if not process.alive:

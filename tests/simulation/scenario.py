@@ -95,6 +95,7 @@ class Simulation:
         for life in range(self.lives):
             self._life(f"agent{life}")
             self._check_files()
+            self._while_nobody_looks()
             if self.random.random() < 0.4:
                 self.scheduler.note("power loss")
                 self.storage.power_loss()
@@ -149,7 +150,7 @@ class Simulation:
         checks.definitions(root, self.domains)
         threads = [self._client(root, own) for own in self.domains]
         self.scheduler.until(lambda: all(each.done for each in threads), [each.ended for each in threads])
-        if self._close(root) and not self.storage.hanging:
+        if self._close(root) and not self.storage.hanging and not self._crashes:
             self.events.check_told(self.storage.top)
 
     def _open(self) -> Root:
@@ -195,6 +196,17 @@ class Simulation:
         elif what in ("shuts down", "resets", "panics", "disk fails"):
             qemu.guest(what)
 
+    def _while_nobody_looks(self) -> None:
+        """Guests end, and strangers get the numbers of their processes."""
+        for qemu in list(self.host.qemus):
+            what = self.random.choice(AWAY)
+            if what == "is killed":
+                self.kernel.kill(qemu.process, signal.SIGKILL)
+                self.kernel.stranger(qemu.process.pid)
+            elif what != "nothing":
+                qemu.guest(what)
+        self.scheduler.sleep(self.random.random() ** 2)
+
     def _calm(self) -> None:
         """No faults any more: open once more, and all is as the QEMUs say."""
         self._faults(on=False)
@@ -226,6 +238,7 @@ CRASHING = frozenset({
 """Points in an actor's thread at which a bug is simulated."""
 
 NO_ACTORS = frozenset({"embervirt-supervisor", "embervirt-exchange", "embervirt-ending"})
+AWAY = ("nothing", "shuts down", "resets", "disk fails", "is killed", "is killed")
 PATHS = ("events", "processes", "drivers/qemu", "drivers/qemu")
 MISHAPS = (
     *("crash", "crash", "kill", "stop", "cut", "nothing", "nothing", "nothing", "nothing"),

@@ -170,7 +170,8 @@ class Scheduler:
     def spawn(self, name: str, run: Callable[[], object], *, group: str = "") -> Task:
         """A new thread, of the caller's process unless ``group`` says another."""
         task = Task(self, name, run, group or (self.current.group if self.current else "outside"))
-        task.greenlet.parent = self._hub
+        if self._hub is not None:
+            task.greenlet.parent = self._hub
         self.tasks = [each for each in self.tasks if not each.done]
         self.tasks.append(task)
         task.wake()

@@ -26,7 +26,7 @@ FAILURES = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 
 @dataclass(eq=False)
 class Node:
-    """A file or a directory. ``synced``: what of a file is on disk; ``gone``: what it held as it lost its name."""
+    """A file or a directory. ``synced``: what of a file is on disk; ``gone``: its last content."""
 
     directory: bool = False
     synced: bytes = b""
@@ -235,7 +235,8 @@ class Storage:
 
     def _reachable(self, path: Path) -> bool:
         above = self._durable.get(path.parent)
-        return path.parent == self.top or (above is not None and above.directory and self._reachable(path.parent))
+        inside = above is not None and above.directory and self._reachable(path.parent)
+        return path.parent == self.top or inside
 
     def _survives(self, path: Path, node: Node) -> bytes:
         return b"" if node.directory else self._part(node, _content(path))
@@ -249,7 +250,7 @@ class Storage:
         return self._random.choice((node.synced, b"", now[: self._some(len(now) + 1)], now))
 
     def _some(self, below: int) -> int:
-        """A number from 0. What is drawn next does not depend on ``below``, which a path's length may change."""
+        """A number from 0. What is drawn next does not depend on ``below``, which may be a path's length."""
         return int(self._random.random() * below)
 
 

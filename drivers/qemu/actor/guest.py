@@ -112,7 +112,7 @@ class Guest(Actor):
         self.post(self._watch)  # once this actor is up: what the watcher says before that reaches nobody
 
     def _watch(self) -> None:
-        """Without waiting for the watcher: when it dies all guests' actors are restarted, and do this again."""
+        """Without waiting for the watcher: when it dies all guests' actors are restarted, and do it again."""
         self.bus.tell(PROCESSES_ACTOR, Watch(self._seen.record.process, self.context.name))
 
     # Adoption.
@@ -207,7 +207,6 @@ class Guest(Actor):
         ending = states.ending(
             destroyed=self._ladder.destroyed, shut_down=self._ladder.shut_down, status=status
         )
-        self._reboots.tell()
         self._store.forget(self._seen.record)
         self._changes.resolve_all()
         self._seen.drop(ending.reason)

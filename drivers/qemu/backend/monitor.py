@@ -25,7 +25,7 @@ from qemu.qmp.message import Message
 from qemu.qmp.protocol import Runstate
 from qemu.qmp.qmp_client import ExecuteError
 
-from embervirt import faults
+from embervirt import faults, world
 from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTimeout
 from embervirt.drivers.root import sockets
 from embervirt.errors import InternalError
@@ -53,6 +53,8 @@ class _Client(QMPClient):
         super().__init__()
         self.logger = QUIET
         self.strays = 0
+        # QEMU may answer a command of the session before in this one: their ids must differ.
+        self._execute_id = int.from_bytes(world.token_bytes(5))
 
     async def _on_message(self, msg: Message) -> None:
         self.strays += "event" not in msg and msg.get("id") not in self._pending

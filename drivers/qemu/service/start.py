@@ -14,6 +14,7 @@ import msgspec
 from embervirt import world
 from embervirt.drivers.qemu import parts, states
 from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Session
+from embervirt.drivers.qemu.errors import LaunchFailed, MonitorLost, MonitorTimeout
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.parts import CompileContext
 from embervirt.drivers.qemu.plan import Plan
@@ -75,14 +76,22 @@ def start(
         run = Run(_record(plan, watched, ram_dir), process, launched.monitor)
         undo.callback(revoke, run, store)  # before anything else can fail, for nobody else would end it
         operation.mark("spawned")
-        chardevs = launched.monitor.execute("query-chardev", timeout=face.settings.qemu.qmp_timeout)
+        chardevs = _ask(run, "query-chardev", face)
         run = replace(run, record=msgspec.structs.replace(run.record, ptys=describe.ptys(chardevs)))
         store.keep(run.record)
         operation.mark("recorded")
         if not plan.paused:
-            launched.monitor.execute("cont", timeout=face.settings.qemu.qmp_timeout)
+            _ask(run, "cont", face)
         undo.pop_all()
     return run
+
+
+def _ask(run: Run, command: str, face: Face) -> Any:
+    """Without an answer the start has failed, for it is undone: that is known, whatever QEMU did."""
+    try:
+        return run.monitor.execute(command, timeout=face.settings.qemu.qmp_timeout)
+    except (MonitorLost, MonitorTimeout) as lost:
+        raise LaunchFailed(f"the start of '{run.record.name}' ended at {command}: {lost.detail}") from lost
 
 
 def revoke(run: Run, store: Store) -> None:
@@ -126,7 +135,7 @@ def _command(plan: Plan, face: Face, call: Call, ram_dir: Path) -> Command:
 
 
 def nonce(directory: Path) -> str:
-    """The key's file as it stands in the arguments, quoted as JSON: whoever only looks at it does not do that."""
+    """The key's file as it stands in the arguments, quoted as JSON: who only looks at it does not quote."""
     return json.dumps(str(directory / parts.MASTER_KEY_FILE), ensure_ascii=False)
 
 

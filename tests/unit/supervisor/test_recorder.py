@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -269,6 +269,20 @@ def test_a_relative_status_file_is_refused(bench: Bench) -> None:
     """It would be written wherever the recorder runs."""
     with pytest.raises(ValueError, match="must be an absolute path"):
         spawn(["/bin/true"], status_file=Path("status"), log_fd=bench.log_fd)
+
+
+@pytest.mark.parametrize("reader", ["none", "stalled", "killed"])
+def test_i16_a_program_that_prints_is_never_blocked_by_who_reads(bench: Bench, reader: str) -> None:
+    """It writes its log itself: 10 MB are there, to the last line, whatever becomes of a reader."""
+    with ExitStack() as readers:
+        if reader != "none":
+            tail = ["tail", "-f", str(bench.directory / "log")]
+            reading = readers.enter_context(subprocess.Popen(tail, stdout=subprocess.PIPE))
+            readers.callback(reading.kill)
+            reading.send_signal(signal.SIGSTOP if reader == "stalled" else signal.SIGKILL)
+        assert bench.run("/bin/sh", "-c", "seq 1 1500000; exit 7") == 7
+    assert len(bench.log) > 10_000_000
+    assert bench.log.endswith("\n1499999\n1500000\n")
 
 
 C_LIBRARYS = 0b11 << 31
