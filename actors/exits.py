@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal[
@@ -14,12 +14,13 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """``kind`` with the error behind it and what the child was doing."""
+    """``kind`` with the error behind it and what the child was doing; ``text``: a traceback that was kept."""
 
     kind: Kind
     error: BaseException | None = None
     doing: str = ""
     term: str = ""
+    text: str = ""
 
     @property
     def abnormal(self) -> bool:
@@ -32,7 +33,13 @@ class Exit:
 
     def traceback(self) -> str:
         """The error's traceback as text, empty when there is none."""
-        return "".join(traceback.format_exception(self.error)) if self.error is not None else ""
+        return "".join(traceback.format_exception(self.error)) if self.error is not None else self.text
+
+    def kept(self) -> Exit:
+        """The same in words, for the record: an error holds its frames, and they hold the whole actor."""
+        if self.error is None:
+            return self
+        return replace(self, error=None, term=self.term or _text(self.error), text=self.traceback())
 
 
 def _text(error: BaseException) -> str:

@@ -81,6 +81,12 @@ class Child:
         """Of a supervisor; "" for anything else."""
         return "" if self.spec.supervision is None else self.spec.supervision.strategy
 
+    def remember(self, reason: Exit, kept: Exit) -> None:
+        """Put ``kept`` in the place of ``reason`` among the exits."""
+        for n, (generation, at, each) in enumerate(self.exits):
+            if each is reason:
+                self.exits[n] = (generation, at, kept)
+
     def walk(self) -> Iterator[Child]:
         """This one and all below it."""
         yield self

@@ -253,7 +253,9 @@ class Supervisor:
     def _report(self, action: Failed) -> None:
         event = report.failed(action)
         self._bus.publish(event)
-        self._say("child failed", **msgspec.structs.asdict(event), traceback=action.reason.traceback())
+        kept = action.reason.kept()
+        action.child.remember(action.reason, kept)
+        self._say("child failed", **msgspec.structs.asdict(event), traceback=kept.text)
 
     def _tell(self, event: Event) -> None:
         self._bus.publish(event)

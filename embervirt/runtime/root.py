@@ -178,10 +178,12 @@ def _missing_directories(paths: RootPaths) -> list[Path]:
 def _parents(paths: RootPaths, made: list[Path]) -> list[Path]:
     """Directories with directories of the root in them, which a power loss must not take with a definition.
 
-    All of them at each open: whoever made them may have died before they were on disk.
+    All of them at each open: whoever made them may have died before they were on disk. What is above the root
+    may be a directory that we can enter and not read; that cannot be synced.
     """
     inside = {each for path in paths.directories for each in path.parents if each.is_relative_to(paths.path)}
-    return sorted(inside | {path.parent for path in made})
+    above = {path.parent for path in made if os.access(path.parent, os.R_OK)}
+    return sorted(inside | above)
 
 
 def _remove_content(made: list[Path]) -> None:

@@ -112,7 +112,7 @@ def ask_racing_stop(seed: int) -> Scheduler:
         supervisor.start().result(5)
         askers = [Asker(scheduler, bus, f"asker{n}") for n in range(3)]
         threads = [_thread(world, asker.name, lambda asker=asker: asker.ask(3)) for asker in askers]
-        scheduler.sleep(scheduler.random.random() * 0.001)
+        scheduler.let_pass(scheduler.random.random() * 0.001)
         if scheduler.random.random() < 0.5:
             supervisor.crash(("root", "adder"), RuntimeError("crashed on purpose"))
         supervisor.stop_child(("root", "adder")).result(5)
@@ -137,7 +137,7 @@ def reply_racing_fence(seed: int) -> Scheduler:
         handle, before = _launched(bus, 1, effects, None)
         asker = Asker(scheduler, bus, "asker")
         thread = _thread(world, "asker", lambda: asker.ask(2))
-        scheduler.sleep(scheduler.random.random() * 0.0006)
+        scheduler.let_pass(scheduler.random.random() * 0.0006)
         handle.fence()
         successor, _ = _launched(bus, 2, effects, before)
         thread.join()

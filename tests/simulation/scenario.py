@@ -205,7 +205,7 @@ class Simulation:
                 self.kernel.stranger(qemu.process.pid)
             elif what != "nothing":
                 qemu.guest(what)
-        self.scheduler.sleep(self.random.random() ** 2)
+        self.scheduler.let_pass(self.random.random() ** 2)
 
     def _calm(self) -> None:
         """No faults any more: open once more, and all is as the QEMUs say."""
@@ -223,7 +223,7 @@ class Simulation:
     def _last(self) -> None:
         root = self._open()
         checks.definitions(root, self.domains)
-        self.scheduler.sleep(CALM)
+        self.scheduler.let_pass(CALM)
         checks.truth(root, self.host, self.domains)
         checks.leftovers(self.storage.top, self.host)
         self.events.check_journal(self.storage.top)

@@ -221,7 +221,7 @@ class Scheduler:
         assert self.current is not None, "a wait outside of every simulated thread"
         return self.current
 
-    def sleep(self, seconds: float) -> None:
+    def let_pass(self, seconds: float) -> None:
         """In virtual time."""
         self.until(lambda: False, (), self.now + seconds)
 

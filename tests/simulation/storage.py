@@ -79,7 +79,7 @@ class Storage:
         self._scheduler.checkpoint()
         if self.hanging and self._random.random() < self.hanging:
             self._scheduler.note(f"{what} {self._short(path)} hangs")
-            self._scheduler.sleep(self._random.random() ** 2 * HANG)
+            self._scheduler.let_pass(self._random.random() ** 2 * HANG)
         if self.failing and self._random.random() < self.failing:
             code = self._random.choice(FAILURES)
             self._scheduler.note(f"{what} {self._short(path)} fails: {errno.errorcode[code]}")

@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,16 @@ def outcome(seed: int) -> str:
         Simulation(seed).run()
     except Exception as error:  # noqa: BLE001 - whatever a thread of it died of
         return f"seed {seed}: {type(error).__name__}: {error}"
+    return ""
+
+
+def first_failure(race: Callable[[int], object]) -> str:
+    """Of 10 000 runs of a small simulation: empty, or how the first failed."""
+    for seed in range(RACES):
+        try:
+            race(seed)
+        except Exception as error:  # noqa: BLE001 - whatever a thread of it died of
+            return f"seed {seed}: {type(error).__name__}: {error}"
     return ""
 
 
@@ -74,15 +84,13 @@ def test_o02_the_same_seed_is_the_same_run(seed: int) -> None:
 @pytest.mark.timeout(600)
 def test_l03_every_call_that_races_a_stop_settles() -> None:
     """With an answer that is true, long before its deadline."""
-    for seed in range(RACES):
-        races.ask_racing_stop(seed)
+    assert first_failure(races.ask_racing_stop) == ""
 
 
 @pytest.mark.timeout(600)
 def test_g14_a_reply_that_races_the_fence_is_done_or_unknown() -> None:
     """Never both, and never done without its effect."""
-    for seed in range(RACES):
-        races.reply_racing_fence(seed)
+    assert first_failure(races.reply_racing_fence) == ""
 
 
 # Planted bugs: each is found.

@@ -111,7 +111,7 @@ class Client:
     def run(self, calls: int) -> None:
         """So many calls; what they answer is judged here."""
         for _ in range(calls):
-            self._scheduler.sleep(self._scheduler.random.random() ** 3 * 0.5)
+            self._scheduler.let_pass(self._scheduler.random.random() ** 3 * 0.5)
             self._scheduler.random.choice(ACTS)(self)
 
     def _call(self, name: str, request: Request[Any]) -> Any:

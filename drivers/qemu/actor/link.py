@@ -157,6 +157,9 @@ class Link:
         except MonitorTimeout as silent:
             self._doubt(silent.detail)
             raise
+        except MonitorLost:
+            self._silent = True  # that the session ended comes next
+            raise
 
     def tell(self, command: str) -> None:
         """Send a command to whose answer nobody listens, if there is a session."""

@@ -8,8 +8,8 @@ from embervirt.drivers.qemu.messages import Rebooted
 from embervirt.drivers.qemu.plan import Plan
 
 SAME = 0.5
-"""Seconds after a reset in which further ones are of the same reboot: SeaBIOS resets the machine once more when
-its memory shows that it has run before (40 ms later under TCG). So a storm is told at a bounded rate."""
+"""Seconds after a reset in which further ones are of the same reboot: SeaBIOS resets the machine once more
+when its memory shows that it has run before (40 ms later under TCG). So a storm is told at a bounded rate."""
 
 
 class Reboots:

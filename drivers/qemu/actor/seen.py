@@ -27,6 +27,7 @@ class Seen:
         self.plan = plan
         self._actor, self._tables, self._store = actor, face.tables, store
         self._trouble = self._unkept = ""
+        self._queued = False
 
     @property
     def row(self) -> Running | None:
@@ -114,17 +115,29 @@ class Seen:
     # The record.
 
     def _keep(self, state: State) -> None:
-        """For who opens this root next. On a full disk the guest goes on, and this is tried again."""
+        """For who opens this root next: after the reply in hand, for what counts is what QEMU says."""
         record = msgspec.structs.replace(self.record, state=(state.state, state.reason), format=FORMAT)
         if self._reservation() or (record == self.record and not self._unkept):
             return
+        self.record = record
+        if not self._queued:
+            self._queued = True
+            self._actor.post(self._note)
+
+    def _note(self) -> None:
+        """On a full disk the guest goes on, and this is tried again with its next change."""
+        self._queued = False
+        row, before = self.row, self._unkept
+        if row is None:
+            return
         try:
-            self._store.note(record)
+            self._store.note(self.record)
         except SystemError_ as error:
             self._unkept = f"record: {error.detail}"
         else:
             self._unkept = ""
-        self.record = record
+        if self._unkept != before:
+            self._put(row)
 
     def adopt(self, plan: Plan, xml: str) -> None:
         """An orphan gets a record again. Raises SystemError_ when that cannot be written."""

@@ -438,6 +438,7 @@ def test_j13_a_record_of_an_older_format_is_migrated(root: Path) -> None:
     with libvirt.open(uri(root)) as conn:
         domain = conn.lookupByName("a")
         assert domain.state() == [PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER]
+        wait_until(lambda: "format" in json.loads(left(root).read_text()))
         new = json.loads(left(root).read_text())
         assert (new["format"], new["state"]) == (FORMAT, domain.state())
         domain.destroy()

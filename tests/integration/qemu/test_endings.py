@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -10,26 +9,27 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.qemu.messages import Degraded, Lifecycle, Query, Rebooted, Recovered
 from embervirt.drivers.qemu.service import stop
+from embervirt.errors import OutcomeUnknown
 from embervirt.testing import Action, FakeQemu, closes_monitor, disconnects, emits, exits, ignores, waits
 from embervirt.testing import guest_shuts_down as powers_off
 from guest.calls import code_of, guests, nothing_is_left
-from guest.domain import kill, pid_of, qemus, small, uri, wait_until, watching
+from guest.domain import kill, pid_of, small, uri, wait_until, watching
 
 RUNNING, SHUTOFF = libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_SHUTOFF
 CRASHED, DESTROYED = libvirt.VIR_DOMAIN_SHUTOFF_CRASHED, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED
 STATUS = '{"execute": "query-status"}'
-CYCLES = int(os.environ.get("STOP_START_CYCLES", "60"))
-"""The issue's 1,000 take two minutes."""
+CYCLES = int(os.environ.get("STOP_START_CYCLES", "25"))
+"""1,000 take four minutes."""
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_i05_a_qemu_that_dies_in_any_step_of_its_start_undoes_it(
     with pytest.raises(libvirt.libvirtError) as failed:
         domain.create()
     assert failed.value.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR
-    assert not isinstance(failed.value, libvirt_unknown())
+    assert not isinstance(failed.value, OutcomeUnknown)
     assert (f"at {step}" if step in ("query-chardev", "cont") else "while connecting") in str(failed.value)
     assert [(each.what, each.state) for each in fake.root.journal.values()] == [("start", "failed")]
     assert fake_qemu.running() == []
@@ -85,13 +85,6 @@ def test_i05_a_qemu_that_dies_in_any_step_of_its_start_undoes_it(
     fake_qemu.clear()
     domain.create()
     domain.destroy()
-
-
-def libvirt_unknown() -> type[Exception]:
-    """What is raised when nobody knows whether it happened."""
-    from embervirt.errors import OutcomeUnknown
-
-    return OutcomeUnknown
 
 
 def test_i10_a_reset_during_the_start_does_not_spoil_it(
@@ -122,7 +115,7 @@ def test_i02_the_end_of_the_connection_is_no_stop(
         fake_qemu.on("query-name", fault, times=1)
         with pytest.raises(libvirt.libvirtError):
             domain._call(Query('{"execute": "query-name"}'))
-        [degraded] = events.wait(lambda event: isinstance(event, Degraded))
+        degraded, *_ = events.wait(lambda event: isinstance(event, Degraded))
         assert isinstance(degraded, Degraded) and "the connection ended while QEMU runs" in degraded.why
         assert domain.state()[0] == RUNNING
         if fault == disconnects():
@@ -215,7 +208,7 @@ def test_i06_each_rung_is_pressed_in_its_turn_and_has_its_time(
     end = next(each for each in fake.root.journal.values() if each.what == "end")
     times = [mark.at for mark in end.marks]
     assert (end.steps, end.state) == (rungs, "done")
-    assert all(0.29 <= later - earlier < 1.0 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(0.29 <= later - earlier < 1.0 for earlier, later in pairwise(times))
     reason = DESTROYED if ignored else libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN
     assert domain.state() == [SHUTOFF, reason]
 
@@ -290,7 +283,7 @@ def test_a_power_off_does_what_the_domain_says(
 def test_i14_starts_and_stops_as_fast_as_possible_make_no_second_process(
     fake: libvirt.virConnect, fake_qemu: FakeQemu, embervirt_root: Path
 ) -> None:
-    """One thread starts, another ends, QEMU takes its time to: each is gone before the next, in a place of its own."""
+    """One thread starts, another ends: each QEMU is gone before the next, which has a place of its own."""
     domain = fake.defineXML(small("a"))
     chance, over = random.Random(14), threading.Event()
 
@@ -320,10 +313,9 @@ def test_i14_starts_and_stops_as_fast_as_possible_make_no_second_process(
     spawned, exited = fake_qemu.log("spawn", "a"), fake_qemu.log("exit", "a")
     ends = {entry.pid: entry.at for entry in exited}
     assert len({entry.pid for entry in spawned}) == len(spawned) == CYCLES
-    for before, after in zip(spawned, spawned[1:], strict=False):
+    for before, after in pairwise(spawned):
         assert ends.get(before.pid, 0.0) < after.at
-    sockets = [next(word for word in entry.argv if "charmonitor" in word) for entry in spawned]
-    keys = [next(word for word in entry.argv if "masterKey0" in word) for entry in spawned]
-    assert len(set(keys)) == CYCLES and len(sockets) == CYCLES
+    places = {next(word for word in entry.argv if "masterKey0" in word) for entry in spawned}
+    assert len(places) == CYCLES
     assert fake_qemu.running() == []
     assert nothing_is_left(fake, embervirt_root, before={"a.log"})
