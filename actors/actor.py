@@ -66,7 +66,7 @@ class Context:
     fence: Fence = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fence", Fence(self.name, self.generation))
+        object.__setattr__(self, "fence", Fence(self.name, self.generation, self.before))
 
     @property
     def address(self) -> bytes:

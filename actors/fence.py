@@ -17,10 +17,14 @@ class Fenced(InternalError):
 
 
 class Fence:
-    """One for each generation of an actor. ``refused`` counts what came after ``close``."""
+    """One for each generation of an actor. ``refused`` counts what came after ``close``.
 
-    def __init__(self, name: str, generation: int) -> None:
+    ``before`` is that of the generation before.
+    """
+
+    def __init__(self, name: str, generation: int, before: Fence | None = None) -> None:
         self.name, self.generation = name, generation
+        self._before = before
         self.refused = 0
         self._lock = world.Lock()
         self._closed = False
@@ -45,10 +49,20 @@ class Fence:
     def close(self) -> None:
         """From now on ``guard`` refuses. A commit that hangs (a stalled disk) is not waited for."""
         self._closed = True
-        self.settled(PATIENCE)
+        self._free(PATIENCE)
 
     def settled(self, seconds: float) -> bool:
-        """Whether no commit is in hand, at last after ``seconds``: a successor may not begin before."""
+        """Whether no commit is in hand, at last after ``seconds``: a successor may not begin before.
+
+        Neither of this generation nor of any before: that this one has gone does not end theirs.
+        """
+        deadline = world.monotonic() + seconds
+        if self._before is not None and not self._before.settled(seconds):
+            return False
+        self._before = None
+        return self._free(max(0.0, deadline - world.monotonic()))
+
+    def _free(self, seconds: float) -> bool:
         if not self._lock.acquire(timeout=seconds):
             return False
         self._lock.release()

@@ -56,6 +56,7 @@ class Qemu(Struct, frozen=True):
 
     console_log: bool
     start_timeout: Seconds
+    parallel_starts: Count
     destroy_timeout: Seconds
     qmp_timeout: Seconds
     sandbox: bool

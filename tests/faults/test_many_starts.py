@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import psutil
 import pytest
 
 import embervirt as libvirt
-from embervirt.testing import FakeQemu
-from guest.domain import descriptors, small
+from embervirt.testing import FakeQemu, refuses, waits
+from guest.calls import raced
+from guest.domain import descriptors, small, uri
 
 STARTS = 200
 
@@ -19,10 +21,7 @@ STARTS = 200
 def test_i17_two_hundred_starts_at_once_all_work_and_leak_nothing(
     embervirt_connection: libvirt.virConnect, fake_qemu: FakeQemu
 ) -> None:
-    """Each QEMU has the descriptors of its own plan and none of another's; afterwards we have no more.
-
-    How many start at a time is bounded by the callers, which ``calls.in_flight`` bounds.
-    """
+    """Each QEMU has the descriptors of its own plan and none of another's; afterwards we have no more."""
     conn, names = embervirt_connection, [f"g{n}" for n in range(STARTS)]
     conn.createXML(small("first")).destroy()
     before = descriptors()
@@ -36,6 +35,30 @@ def test_i17_two_hundred_starts_at_once_all_work_and_leak_nothing(
     assert fake_qemu.running() == []
     assert descriptors() <= before + STARTS  # a socket for each thread that called, kept for the next call
     conn.createXML(small("last")).destroy()
+
+
+def test_i17_no_more_start_at_a_time_than_the_setting_says(
+    embervirt_root: Path, fake_qemu: FakeQemu
+) -> None:
+    """The others wait for their turn, whatever becomes of those before them."""
+    fake_qemu.on("greeting", waits(0.05))
+    fake_qemu.on("cont", refuses("not this one"), guest="g3")
+    settings = {"qemu.emulator": str(fake_qemu.emulator), "qemu.parallel_starts": 2}
+    with libvirt.open(uri(embervirt_root), settings=settings) as conn, ThreadPoolExecutor(12) as pool:
+        tables, most, pause = conn.root.part("qemu").face.tables, 0, threading.Event()
+        calls = [pool.submit(code, conn, f"g{n}") for n in range(12)]
+        while not all(call.done() for call in calls):
+            most = max(most, len(tables.starting))
+            pause.wait(0.005)
+        expected = [libvirt.VIR_ERR_INTERNAL_ERROR if n == 3 else None for n in range(12)]
+        assert ([call.result() for call in calls], most) == (expected, 2)
+        for domain in conn.listAllDomains():
+            domain.destroy()
+
+
+def code(conn: libvirt.virConnect, name: str) -> int | None:
+    """Of the error that its start ends with."""
+    return raced(threading.Barrier(1), lambda: conn.createXML(small(name)))
 
 
 def foreign(pid: int, guest: str) -> list[str]:

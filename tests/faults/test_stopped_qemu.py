@@ -16,6 +16,7 @@ import pytest
 import embervirt as libvirt
 from embervirt.drivers.qemu.actor.guest import Guest
 from embervirt.drivers.qemu.messages import Degraded, Lifecycle, Query, Recovered
+from embervirt.supervisor.identity import stopped as is_stopped
 from embervirt.supervisor.report import ChildFailed, Node
 from embervirt.supervisor.watch import Limits
 from guest.calls import guests
@@ -50,6 +51,7 @@ def stopped(twenty: libvirt.virConnect, root: Path) -> Iterator[libvirt.virDomai
     if not domain.isActive():
         domain.create()
     os.kill(pid_of(root, VICTIM), signal.SIGSTOP)
+    wait_until(lambda: is_stopped(pid_of(root, VICTIM)))
     yield domain
     if domain.isActive():
         os.kill(pid_of(root, VICTIM), signal.SIGCONT)

@@ -174,7 +174,8 @@ class Lives:
 
     def _judge(self, event: Lifecycle) -> None:
         id_, running = self._known.get(event.uuid, (event.id, event.event != STARTED))
-        twice = str(id_) in self._doubtful or (id_ == event.id and id_ not in self._begun)
+        doubtful = not self._doubtful.isdisjoint({str(id_), str(event.id)})
+        twice = doubtful or (id_ == event.id and id_ not in self._begun)
         in_turn = not running and id_ <= event.id if event.event == STARTED else running and id_ == event.id
         if not (in_turn or twice):
             raise Failure("events are legal", f"{event} after run {id_} {'began' if running else 'ended'}")

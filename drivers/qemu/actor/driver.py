@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import replace
 
+from embervirt import world
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.work import Work
 from embervirt.drivers.driver import GUESTS
@@ -16,6 +17,7 @@ from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service.domains import Domains
 from embervirt.drivers.qemu.service.left import Left
 from embervirt.drivers.qemu.store import Record, Store
+from embervirt.errors import OperationTimeout
 
 
 class QemuDriver(Actor):
@@ -61,15 +63,21 @@ class QemuDriver(Actor):
         self._domains.undefine(request)
 
     @handles(Create)
-    def create(self, request: Create) -> Future[DomainRef]:
+    def create(self, request: Create) -> Work[DomainRef]:
         """Replies when the guest runs, or with what kept it from starting; other calls go on meanwhile."""
+        deadline = self.activity.deadline
+        while len(self._starts) >= self._face.settings.qemu.parallel_starts:
+            yield next(iter(self._starts.values()))
+        if world.monotonic() > deadline:
+            raise OperationTimeout("too many guests were being started (setting qemu.parallel_starts)")
         plan = replace(self._domains.prepare(request), trace=self.activity.trace)
         reply: Future[DomainRef] = Future()
         over = self._starts[plan.domain.uuid] = Future()
         started = self._supervise(plan)
         started.add_done_callback(lambda done: self._started(plan, done, reply))
         reply.add_done_callback(lambda _: over.set_result(None))
-        return reply
+        made: DomainRef = yield reply
+        return made
 
     def _started(self, plan: Plan, started: Future[None], reply: Future[DomainRef]) -> None:
         """On the supervisor's thread, for this actor may have died meanwhile; the guest's has not."""

@@ -20,6 +20,7 @@ from embervirt import faults
 from embervirt.drivers.qemu.messages import Degraded, Lifecycle, Query, Rebooted, Recovered
 from embervirt.drivers.qemu.service import stop
 from embervirt.errors import OutcomeUnknown
+from embervirt.supervisor.identity import stopped
 from embervirt.testing import Action, FakeQemu, closes_monitor, disconnects, emits, exits, ignores, waits
 from embervirt.testing import guest_shuts_down as powers_off
 from guest.calls import code_of, guests, nothing_is_left
@@ -238,6 +239,7 @@ def test_i08_a_qemu_that_cannot_be_killed_is_told_as_such(
     domain.create()
     pid = pid_of(tmp_path / "root", "a")
     os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: stopped(pid))
     with faults.inject("process.signalled", faults.lose()) as lost:
         began = time.monotonic()
         with pytest.raises(libvirt.libvirtError, match="SIGKILL: Device or resource busy") as refused:
