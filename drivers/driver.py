@@ -40,7 +40,8 @@ def child(
 class Environment:
     """What a root offers its drivers. ``resources`` is closed after all actors have ended.
 
-    ``journal``: what became of operations. ``secret_key``: the host program's own key for the secret driver, 32 bytes, or None.
+    ``journal``: what became of operations. ``secret_key``: the host program's own key for the secret driver,
+    32 bytes, or None.
     """
 
     paths: RootPaths

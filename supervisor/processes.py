@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from embervirt import world
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.messages import Message, Request
 from embervirt.supervisor.identity import Identity, Process
@@ -16,6 +18,9 @@ from embervirt.supervisor.recorder import Spawned, read_status, reap
 PROCESSES_ACTOR = "processes"
 NAMES = {each.value: f" ({each.name})" for each in signal.Signals}
 """Of signals; the real-time ones between the first and the last have none."""
+
+AGAIN = 0.25
+"""Seconds between attempts to get a descriptor when none is left."""
 
 RECORDER_SECONDS = 1.0
 """How long the recorder may take to write the status after the program's end; it needs a millisecond."""
@@ -35,7 +40,10 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Watch(Request[bool], frozen=True):
-    """Tell the actor ``notify`` when it ends, instead of what it watched before. Replies False when it had ended already (and tells so)."""
+    """Tell the actor ``notify`` when it ends, instead of what it watched before.
+
+    Replies False when it had ended already (and tells so).
+    """
 
     safe = True
     process: Watched
@@ -66,15 +74,26 @@ class Processes(Actor):
 
     @handles(Watch)
     def watch(self, request: Watch) -> bool:
-        """Begin to watch."""
+        """Begin to watch; when no descriptor is left for that, as soon as there is one."""
         self._drop(request.notify)
-        process = Process.attach(request.process.identity)
+        try:
+            process = Process.attach(request.process.identity)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self.inbox.at(world.monotonic() + AGAIN, partial(self._retry, request))
+            return True
         if process is None:
             self._tell(request)
             return False
         self._held[request.notify] = process
         self.inbox.watch(process.fileno(), partial(self._ended, request, process))
         return True
+
+    def _retry(self, request: Watch) -> None:
+        """Unless who wanted it has asked anew meanwhile."""
+        if request.notify not in self._held:
+            self.watch(request)
 
     def _ended(self, request: Watch, process: Process) -> None:
         self._drop(request.notify)

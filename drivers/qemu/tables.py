@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from embervirt.actors.table import Table
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.states import State
+from embervirt.drivers.qemu.states import Ending, State
 from embervirt.supervisor.identity import Identity
 
 
@@ -56,7 +56,8 @@ def guest_actor(id_: int) -> str:
 class Tables:
     """One set for each root; outlives every actor.
 
-    ``starting``: UUID and name of the domains whose guest's actor is not up yet.
+    ``starting``: UUID and name of the domains whose guest's actor is not up yet. ``ending``: by the run's id,
+    the end of a guest that has not been told yet, and why it ended.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,7 @@ class Tables:
         self.running: Table[str, Running] = Table()
         self.ended: Table[str, State] = Table()
         self.starting: dict[str, str] = {}
+        self.ending: dict[int, tuple[Ending, str]] = {}
         self.ids = itertools.count(1)
 
     def ids_after(self, highest: int) -> None:

@@ -131,7 +131,7 @@ class Root:
             return Subscription(self.bus, since=since, queue=self.settings.events.queue)
 
     def operation(self, id_: str) -> Operation:
-        """What became of an operation, also of an earlier process. Raises InvalidArgument if it is not known."""
+        """What became of an operation, also of an earlier process. Raises InvalidArgument if unknown."""
         return self.journal.get(id_)
 
     def cancel(self, id_: str) -> None:

@@ -66,7 +66,7 @@ class Guest(Actor):
         if begun and record is not None and record.id == self._plan.id:
             self._adopt(record)
         elif begun:
-            self._seen.drop(None)
+            self._tell_end()
             self._check_started()
             self.finish(NORMAL)
         else:
@@ -207,13 +207,21 @@ class Guest(Actor):
         ending = states.ending(
             destroyed=self._ladder.destroyed, shut_down=self._ladder.shut_down, status=status
         )
+        self._face.tables.ending.setdefault(self._plan.id, (ending, why))
         self._store.forget(self._seen.record)
         self._changes.resolve_all()
-        self._seen.drop(ending.reason)
-        self._seen.announce(Transition(states.STOPPED, ending.detail), why)
+        self._tell_end()
         self.log.info("guest ended", reason=ending.reason, why=why)
         self._gone.set_result(None)
         self.leave()
+
+    def _tell_end(self) -> None:
+        """Of this run, if nobody was told yet: it was this generation's doing, or the last one's."""
+        told = self._face.tables.ending.get(self._plan.id)
+        self._seen.drop(None if told is None else told[0].reason)
+        if told is not None:
+            self._seen.announce(Transition(states.STOPPED, told[0].detail), told[1])
+            del self._face.tables.ending[self._plan.id]
 
     # What QEMU says.
 

@@ -91,8 +91,8 @@ class Backend(Protocol):
         """Starts a QEMU up to its greeting, or leaves nothing; see ``launch.launch``."""
         ...
 
-    def connecting(self, monitor: Path, *, on_event: OnEvent, on_close: OnClose) -> Future[Session]:
-        """A session with a QEMU that runs, once that greets; see ``Monitor.connecting``."""
+    def connecting(self, monitor: Path, *, on_event: OnEvent, on_close: OnClose) -> Future[Any]:
+        """A ``Session`` with a QEMU that runs, once that greets; see ``Monitor.connecting``."""
         ...
 
     def probe(self, binary: str) -> Capabilities:

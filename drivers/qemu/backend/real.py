@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from embervirt.drivers.qemu.backend.launch import launch
 from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, OnClose, OnEvent
@@ -23,7 +24,7 @@ class RealBackend:
         """As ``launch.launch``."""
         return launch(command, self._loop, deadline=deadline, on_event=on_event, on_close=on_close)
 
-    def connecting(self, monitor: Path, *, on_event: OnEvent, on_close: OnClose) -> Future[Monitor]:
+    def connecting(self, monitor: Path, *, on_event: OnEvent, on_close: OnClose) -> Future[Any]:
         """As ``Monitor.connecting``."""
         return Monitor.connecting(self._loop, monitor, on_event, on_close)
 

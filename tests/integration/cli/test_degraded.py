@@ -1,4 +1,4 @@
-"""Guests that QEMU's silence, or a lost record, has made hard to handle, and what became of each operation."""
+"""Guests that QEMU's silence, or a lost record, made hard to handle, and what became of each operation."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def running(cli: Cli) -> int:
 
 
 def test_a_stopped_qemu_is_listed_as_degraded_and_ended_all_the_same(cli: Cli, running: int) -> None:
-    """The list says what does not work; the gentlest end that works is SIGKILL, and the operation tells it."""
+    """The list says what does not work; the gentlest end that works is SIGKILL, as the operation tells."""
     os.kill(running, signal.SIGSTOP)
     (row,) = cli.json("list")
     assert (row["state"], row["degraded"]) == ("running", "monitor: no greeting for 0.5 s")
     assert "running, degraded (monitor: no greeting for 0.5 s)" in cli("list")
     assert cli.json("end", "demo", "--patience", "60")["rung"] == "SIGKILL"
     start, end = cli.json("operations")
-    assert (start["what"], start["state"], [mark["step"] for mark in start["marks"]]) == (
-        "start", "done", ["spawned", "recorded"],
-    )  # fmt: skip
-    assert (end["what"], end["state"], [mark["step"] for mark in end["marks"]]) == ("end", "done", ["SIGKILL"])
+    steps = [mark["step"] for mark in start["marks"]]
+    assert (start["what"], start["state"], steps) == ("start", "done", ["spawned", "recorded"])
+    steps = [mark["step"] for mark in end["marks"]]
+    assert (end["what"], end["state"], steps) == ("end", "done", ["SIGKILL"])
     assert cli.json("operations", end["id"]) == [end]
     assert cli("operations", "--open").splitlines()[1:] == []
 

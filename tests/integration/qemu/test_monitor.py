@@ -258,10 +258,9 @@ def test_the_end_of_the_loop_ends_everything(qemu: Qemu) -> None:
         Ends().session(loop, qemu.path)
 
 
-def test_a_call_that_a_closing_loop_drops_is_lost(qemu: Qemu) -> None:
+def test_a_call_that_a_closing_loop_drops_is_lost() -> None:
     """What the loop had still to do when it ended has no answer, and says so."""
     loop = MonitorLoop()
-    monitor = Ends().session(loop, qemu.path)
     call = loop.start(asyncio.sleep, LONG)
     loop.close()
     with pytest.raises(MonitorLost, match="its loop was closed during query-status"):

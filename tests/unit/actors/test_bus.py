@@ -62,7 +62,8 @@ def test_an_expired_wait_says_whether_the_call_was_begun(stage: Stage) -> None:
     with pytest.raises(OperationTimeout, match="it was not begun and will not be") as waiting:
         stage.bus.call("server", Count(), deadline=soon())
     assert f"(operation {begun.value.operation})" in str(begun.value)
-    assert begun.value.operation.startswith(stage.bus.session) and waiting.value.operation != begun.value.operation
+    assert begun.value.operation.startswith(stage.bus.session)
+    assert waiting.value.operation != begun.value.operation
     stage.world.gate.set()
     assert stage.bus.call("server", Count()) == 1
     assert stage.world.effects == 1

@@ -156,9 +156,9 @@ def test_one_who_waits_hears_that_nobody_will_come(how: str) -> None:
 
     def waiting(timeout: float | None = None) -> bool:
         inside.set()
-        return wait(timeout)
+        return bool(wait(timeout))
 
-    routes._changed.wait = waiting  # type: ignore[method-assign]
+    routes._changed.wait = waiting
 
     def ask() -> None:
         try:

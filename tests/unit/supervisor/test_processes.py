@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -115,6 +117,27 @@ def test_the_end_is_told_with_the_status(stage: Stage, program: Program) -> None
     heard = guest(stage)
     assert stage.bus.call(PROCESSES_ACTOR, Watch(program.watched, "guest"))
     assert pidfds() == 1
+    program.exit(7)
+    assert heard.get(timeout=PATIENCE) == ProcessExited(program.spawned.pid, 7)
+    assert pidfds() == 0
+
+
+def test_n07_a_watch_that_gets_no_descriptor_begins_when_there_is_one(
+    stage: Stage, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watcher lives meanwhile, and whoever asked is told of the end in time."""
+    tried = threading.Event()
+
+    def refuse(pid: int) -> int:
+        tried.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    watcher(stage)
+    heard = guest(stage)
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(os, "pidfd_open", refuse)
+        assert stage.bus.call(PROCESSES_ACTOR, Watch(program.watched, "guest"))
+        assert tried.is_set()
     program.exit(7)
     assert heard.get(timeout=PATIENCE) == ProcessExited(program.spawned.pid, 7)
     assert pidfds() == 0
