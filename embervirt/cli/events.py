@@ -81,8 +81,7 @@ def _lifecycle(body: dict[str, Any]) -> str:
 
 
 def _rebooted(body: dict[str, Any]) -> str:
-    times = f", {body['times']} times" if body.get("times", 1) > 1 else ""
-    return f"{body['name']} (id {body['id']}){times}"
+    return f"{body['name']} (id {body['id']})"
 
 
 def _degraded(body: dict[str, Any]) -> str:

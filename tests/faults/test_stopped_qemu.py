@@ -126,9 +126,9 @@ def test_g02_i07_a_stopped_qemu_is_ended_without_its_monitor(
     twenty: libvirt.virConnect, stopped: libvirt.virDomain, call: str
 ) -> None:
     """Within 2 s, although a change waits for its answer; the operation names the rung, SIGKILL."""
+    before = {each.id for each in twenty.root.journal.values()}
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(stopped.suspend)
-        before = {each.id for each in twenty.root.journal.values()}
         wait_until(lambda: bool({each.id for each in twenty.root.journal.open()}))
         assert took(getattr(stopped, call)) < 2.0
         assert isinstance(waiting.exception(10), libvirt.libvirtError)

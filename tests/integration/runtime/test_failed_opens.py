@@ -11,13 +11,9 @@ import psutil
 import pytest
 
 import embervirt as libvirt
+from embervirt import faults
 from embervirt.runtime import open_roots
 from guest.domain import SECONDS, descriptors, pid_of, small, uri
-
-
-def corrupt_journal(root: Path) -> None:
-    """No file can be there."""
-    (root / "lib/embervirt/events.jsonl").mkdir(parents=True)
 
 
 def bad_settings(root: Path) -> None:
@@ -43,7 +39,6 @@ def lock_is_a_link(root: Path) -> None:
 
 
 FAILURES: list[tuple[Callable[[Path], None], int]] = [
-    (corrupt_journal, libvirt.VIR_ERR_INTERNAL_ERROR),
     (bad_settings, libvirt.VIR_ERR_CONFIG_UNSUPPORTED),
     (root_is_a_file, libvirt.VIR_ERR_SYSTEM_ERROR),
     (lock_is_a_directory, libvirt.VIR_ERR_SYSTEM_ERROR),
@@ -72,6 +67,19 @@ def test_a_failed_open_leaves_nothing_and_can_be_retried(
     assert tree(tmp_path) == there
     assert (descriptors(), threading.active_count()) == (open_before, threads)
     subprocess.run(["rm", "-rf", str(root)], check=True)
+    libvirt.open(uri(root)).close()
+
+
+@pytest.mark.parametrize("actor", ["events", "processes", "qemu"])
+def test_an_actor_that_cannot_start_is_a_failed_open_that_leaves_nothing(tmp_path: Path, actor: str) -> None:
+    """Whichever it is; once it can, the same open works."""
+    root, open_before, threads = tmp_path / "root", descriptors(), threading.active_count()
+    with faults.inject("actor.starting", faults.crash(), where={"actor": actor}) as injected:
+        with pytest.raises(libvirt.libvirtError) as refused:
+            libvirt.open(uri(root))
+    assert (refused.value.get_error_code(), injected.hits) == (libvirt.VIR_ERR_INTERNAL_ERROR, 1)
+    assert tree(tmp_path) == {}
+    assert (descriptors(), threading.active_count()) == (open_before, threads)
     libvirt.open(uri(root)).close()
 
 

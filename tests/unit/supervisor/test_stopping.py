@@ -50,6 +50,7 @@ def test_d06_a_quarantine_is_told_and_counted(root: Root) -> None:
     sup.clear((*GUESTS, "g"))
     settled(sup)
     assert root.bus.call("g", Echo("x")) == "x"
+    wait_for(sup, "guests", lambda node: node.children[0].state == "up")
     assert (sup.picture().children[0].children[0].failures, sup.health().states) == (0, {"up": 3})
 
 
