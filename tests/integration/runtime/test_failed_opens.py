@@ -74,9 +74,9 @@ def test_a_failed_open_leaves_nothing_and_can_be_retried(
 def test_an_actor_that_cannot_start_is_a_failed_open_that_leaves_nothing(tmp_path: Path, actor: str) -> None:
     """Whichever it is; once it can, the same open works."""
     root, open_before, threads = tmp_path / "root", descriptors(), threading.active_count()
-    with faults.inject("actor.starting", faults.crash(), where={"actor": actor}) as injected:
-        with pytest.raises(libvirt.libvirtError) as refused:
-            libvirt.open(uri(root))
+    failing = faults.inject("actor.starting", faults.crash(), where={"actor": actor})
+    with failing as injected, pytest.raises(libvirt.libvirtError) as refused:
+        libvirt.open(uri(root))
     assert (refused.value.get_error_code(), injected.hits) == (libvirt.VIR_ERR_INTERNAL_ERROR, 1)
     assert tree(tmp_path) == {}
     assert (descriptors(), threading.active_count()) == (open_before, threads)
