@@ -248,6 +248,10 @@ class EventLog(Actor):
 
     @handles(Mark)
     def mark(self, request: Mark) -> int:
-        """What a new subscriber waits for before it believes that it hears everything."""
+        """What a new subscriber waits for before it believes that it hears everything.
+
+        What was published before it was asked for is told first: the call may have overtaken the notice of it.
+        """
+        self.drain(Drain())
         self._out.send_multipart([MARK, request.nonce])
         return self._seq
