@@ -250,7 +250,7 @@ class EventLog(Actor):
     def mark(self, request: Mark) -> int:
         """What a new subscriber waits for before it believes that it hears everything.
 
-        What was published before it was asked for is told first: the call may have overtaken the notice of it.
+        What was published before it was asked for is told first: the call may have overtaken that notice.
         """
         self.drain(Drain())
         self._out.send_multipart([MARK, request.nonce])
