@@ -200,6 +200,9 @@ NEXT = {
 }
 """What may follow the last event of a guest."""
 
+RECONCILED = "reconciled"
+"""How the reason of an event begins that tells what was found, not what happened."""
+
 
 @dataclass
 class Story:
@@ -226,6 +229,8 @@ class Story:
         if told.run not in self.runs:
             return told.event == STARTED and told.run > 0 if not self.killed else True
         last = self.runs[told.run]
+        if self.killed and told.event == last and told.why.startswith(RECONCILED):
+            return True  # told by a program that was killed before it had noted that, and found by the next
         return last is None or told.event in NEXT[last]
 
     def _note(self, told: Told) -> None:

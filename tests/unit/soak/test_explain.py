@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from soak.counter import Moment, wrong
 from soak.explain import (
@@ -147,6 +148,16 @@ def test_the_death_of_the_program_may_swallow_an_event_but_no_number() -> None:
     story.program_killed()
     assert list(story.hear(told((2, 7, 4), (3, 7, 5)))) == []
     assert len(list(story.hear(told((5, 8, 2))))) == 1
+
+
+def test_what_a_killed_program_told_may_be_found_again_and_is_called_so() -> None:
+    """It died between the event and its note of it: the next program finds what it does not know of."""
+    story = Story()
+    assert list(story.hear(told((1, 7, 2), (2, 7, 3)))) == []
+    story.program_killed()
+    resumed, found = told((3, 7, 4), (4, 7, 4))
+    assert list(story.hear([resumed, replace(found, why="reconciled: it was found so")])) == []
+    assert len(list(story.hear(told((5, 7, 4))))) == 1
 
 
 @pytest.mark.parametrize(
