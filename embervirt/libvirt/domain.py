@@ -224,6 +224,7 @@ class virDomain:
 
     def adopt(self, xml: str) -> None:
         """Beyond libvirt: describe an orphan, a guest whose record was lost (``messages`` says so)."""
+        self._face.check_open()
         domain, text = self._face.read(xml)
         if (domain.name, domain.uuid) != (self._name, self._uuid):
             raise InvalidArgument(f"this XML describes {domain.name!r} {domain.uuid}, not {self!r}")

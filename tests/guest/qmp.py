@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from embervirt.drivers.root import sockets
 from guest.domain import SECONDS
 
 Message = dict[str, Any]
@@ -20,9 +21,8 @@ class Client:
     """A connection to a monitor, which nothing reads but the caller."""
 
     def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket = sockets.connect(path)  # whose name may be longer than a socket's may be
         self.socket.settimeout(SECONDS)
-        self.socket.connect(str(path))
         self._buffer = bytearray()
 
     def say(self, request: object, *, end: bytes = b"\n") -> None:

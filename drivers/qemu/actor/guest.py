@@ -226,6 +226,7 @@ class Guest(Actor):
     # What QEMU says.
 
     def _qmp_event(self, event: dict[str, Any]) -> None:
+        self._seen.heard += 1
         state = self._seen.state.state
         match event["event"]:
             case "STOP" if state == states.RUNNING:

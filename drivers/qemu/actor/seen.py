@@ -19,9 +19,13 @@ from embervirt.errors import OperationInvalid, SystemError_
 
 
 class Seen:
-    """Used on the actor's thread only. ``record`` is there once its QEMU is."""
+    """Used on the actor's thread only. ``record`` is there once its QEMU is.
+
+    ``heard`` counts what was heard of its state, events and answers.
+    """
 
     record: Record
+    heard = 0
 
     def __init__(self, actor: Actor, face: Face, store: Store, plan: Plan) -> None:
         self.plan = plan
@@ -70,6 +74,7 @@ class Seen:
     def become(self, state: State, transition: Transition, why: str = "") -> None:
         """Another state, with its event; nothing if it is in that state."""
         row = self.row
+        self.heard += 1
         if row is not None and row.state != state:
             self._keep(state)
             self._put(row.at(state))

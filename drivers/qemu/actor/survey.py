@@ -34,8 +34,8 @@ class Survey:
     def look(self) -> Work[None]:
         """Publish what differs. A question that QEMU refuses degrades the guest, and nothing else."""
         troubles: list[str] = []
-        status = yield from self._find_out("query-status", troubles)
         chardevs = yield from self._find_out("query-chardev", troubles)
+        status = yield from self._status(troubles)
         if self._seen.row is None:
             return
         if chardevs is not None:
@@ -49,6 +49,14 @@ class Survey:
         self._seen.degrade("; ".join(troubles))
         if status is not None and not self._seen.looked_at_only:
             yield from self._settle(state)
+
+    def _status(self, troubles: list[str]) -> Work[Any]:
+        """As of now: an answer that events or changes have overtaken on their way here is asked for again."""
+        heard = -1
+        while heard != self._seen.heard:
+            heard = self._seen.heard
+            status = yield from self._find_out("query-status", troubles)
+        return status
 
     def _find_out(self, command: str, troubles: list[str]) -> Work[Any]:
         try:

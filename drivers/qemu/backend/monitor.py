@@ -102,7 +102,9 @@ class MonitorLoop:
         await self._stop.wait()
         for monitor in list(self.monitors):
             monitor.shut()
-        await asyncio.gather(*(asyncio.wrap_future(monitor.ended) for monitor in self.monitors))
+        if self.monitors:  # one that does not end, somebody closed its socket say, is cancelled after that
+            endings = [asyncio.wrap_future(monitor.ended) for monitor in self.monitors]
+            await asyncio.wait(endings, timeout=SCHEDULING)
 
     def start(self, work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> Future[T]:
         """Runs ``work(*arguments)`` on the loop. MonitorLost once closed, InternalError on its own thread."""

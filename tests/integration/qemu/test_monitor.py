@@ -392,6 +392,7 @@ def test_h06_an_answer_to_nobody_is_dropped_and_counted(
     pair[1].send(json.dumps({"return": {"name": "second"}, "id": request["id"]}).encode() + b"\n")
     assert again.result(LONG) == {"name": "second"}
     assert monitor.strays == 2
+    monitor.close()  # before its socket, which is the fixture's, goes
 
 
 def test_no_listener_is_known_at_once(loop: MonitorLoop, tmp_path: Path) -> None:
