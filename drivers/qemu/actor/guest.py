@@ -129,6 +129,7 @@ class Guest(Actor):
         if not self._survey.met:
             self._seen.publish(State(*record.state))
         self.work(self._link.open(start.monitor_path(record)), patience=ADOPTION)
+        self.inbox.ring_due()  # a silence until now is shown by the time the root is open
 
     @handles(Adopt)
     def adopt(self, request: Adopt) -> None:

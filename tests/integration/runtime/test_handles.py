@@ -15,7 +15,7 @@ import pytest
 import embervirt as libvirt
 from embervirt.drivers.qemu.messages import Lifecycle
 from embervirt.errors import ForkedError
-from guest.domain import SECONDS, SECRET, small, uri, watching
+from guest.domain import SECONDS, SECRET, small, uri, wait_until, watching
 
 
 def calls_of(cls: type) -> list[str]:
@@ -108,6 +108,7 @@ def test_one_close_of_two_does_not_disturb_the_other(root: Path) -> None:
         domain.create()
         domain.destroy()
         events.wait(lambda event: isinstance(event, Lifecycle) and event.event == 5)
+    wait_until(lambda: ("second", 5) in seen)
     assert second.close() == 0
     assert [event for who, event in seen if who == "second"] == [0, 2, 5]
     assert {event for who, event in seen if who == "first"} <= {0}
