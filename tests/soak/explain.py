@@ -144,12 +144,18 @@ def _unknown(call: Call) -> bool:
 
 
 def kills(faults: Iterable[Fault], domain: str) -> list[Maybe]:
-    """What was done to a domain's QEMUs, as the model knows it. Ids are negative, unlike those of calls."""
+    """What was done to a domain's QEMUs, as the model knows it.
+
+    Ids are negative, unlike those of calls, and made of the time: a guest may be sent two signals.
+    """
     return [
-        Maybe(-fault.run, "kill", fault.at, fault.until + SETTLES, fault.run, f"SIGKILL of guest {fault.run}")
+        Maybe(
+            -int(fault.at * 1_000_000), "kill", fault.at, fault.until + SETTLES, fault.run,
+            f"SIGKILL of guest {fault.run}",
+        )
         for fault in faults
         if fault.kind == "kill" and fault.target == domain
-    ]
+    ]  # fmt: skip
 
 
 class Process(NamedTuple):

@@ -63,6 +63,15 @@ def test_a_guest_that_is_gone_is_told() -> None:
     assert not any("nobody ended" in each for each in problems(*CREATED, killed, gone=[gone]))
 
 
+def test_a_guest_may_be_killed_twice() -> None:
+    """The second signal comes while it dies of the first: each is one that may have ended it."""
+    kills = [Fault("kill", "d", at, at, 7) for at in (5.0, 5.1)]
+    gone = Process("d", 7, 100, 5.0, 5.2)
+    runs: list[Line] = [Begun(3, 1, "id", "d", 4.1), Ended(3, 4.2, value=7)]
+    ended: list[Line] = [Begun(4, 1, "id", "d", 6), Ended(4, 7, value=-1)]
+    assert problems(*CREATED, *runs, *kills, *ended, gone=[gone]) == []
+
+
 def test_calls_of_a_killed_program_may_have_happened() -> None:
     """Either way; and what it had not begun has not."""
     for seen in (1, 5):
