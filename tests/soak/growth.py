@@ -25,7 +25,7 @@ class Rule(NamedTuple):
 
 RULES = {
     "threads": Rule(0.03, 1.5),
-    "descriptors": Rule(0.03, 3.0),
+    "descriptors": Rule(0.03, 6.0),
     "memory MiB": Rule(0.05, 4.0),
     "zombies": Rule(0.0, 1.0),
     "journals KiB": Rule(0.05, 512.0),

@@ -151,11 +151,15 @@ class Judge:
         self._faults = [fault for fault in self._faults if fault.until >= before]
 
     def finish(self, alive: dict[str, int]) -> None:
-        """After the last program: what embervirt said runs is what runs. ``alive``: run by domain."""
+        """After the last program: what embervirt said runs is what runs. ``alive``: run by domain.
+
+        Of a guest of which nothing was heard since its program was killed the end may have died with that.
+        """
         said = {name: run for name, run in self.runs.items() if run > 0}
         if said != alive:
             self.problems.append(f"embervirt says that {said} run; what runs is {alive}")
-        untold = {run: event for run, event in self.story.runs.items() if run not in alive.values()}
+        known = {run: event for run, event in self.story.runs.items() if event is not None}
+        untold = {run: event for run, event in known.items() if run not in alive.values()}
         if untold:
             self.problems.append(f"no event tells of the end of the guests {untold}")
         self._heard = float("inf")

@@ -63,7 +63,7 @@ def test_o06_restarts_leave_nothing_behind(
             domain.create()
         samples, begun = list[Sample](), time.monotonic()
         for number in itertools.count(1):
-            if time.monotonic() > begun + RESTARTS:
+            if time.monotonic() > begun + RESTARTS and len(samples) >= 2 * ENOUGH:
                 break
             if not kind and number % 10 == 0:
                 again(chooser.choice(domains))
