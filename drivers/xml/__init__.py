@@ -25,7 +25,18 @@ from embervirt.drivers.xml.codecs import (
 from embervirt.drivers.xml.document import MAX_SIZE, parse, read, render
 from embervirt.drivers.xml.element import Element
 from embervirt.drivers.xml.errors import MissingName, SchemaError
-from embervirt.drivers.xml.fields import attr, child, children, content, flag, foreign, raw, size, text
+from embervirt.drivers.xml.fields import (
+    attr,
+    child,
+    children,
+    content,
+    flag,
+    foreign,
+    raw,
+    size,
+    text,
+    variant,
+)
 from embervirt.drivers.xml.reading import Unknown
 
 __all__ = [
@@ -55,5 +66,6 @@ __all__ = [
     "string",
     "text",
     "uuid",
+    "variant",
     "yes_no",
 ]

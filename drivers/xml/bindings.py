@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from embervirt.drivers.xml import reading, units
-from embervirt.drivers.xml.codecs import Codec, Integer
+from embervirt.drivers.xml.codecs import Choice, Codec, Integer
 from embervirt.drivers.xml.reading import Node, Reading
 from embervirt.drivers.xml.writing import Writer
 from embervirt.errors import XmlError
@@ -172,6 +172,27 @@ class Children(Child):
     def write_child(self, value: Any, out: Writer) -> None:
         for item in value:
             super().write_child(item, out)
+
+
+@dataclass(frozen=True)
+class Variant(Binding):
+    """A child of one name and several shapes; its attribute ``by`` says which class it is."""
+
+    by: str
+    classes: dict[str, type[Element]]
+    later: tuple[str, ...] = ()
+
+    def read_child(self, node: Node, seen: Reading) -> Any:
+        given = node.get(self.by)
+        known = Choice(tuple(self.classes), later=self.later)
+        if given is None:
+            raise XmlError(
+                f"{reading.place(node)}: attribute '{self.by}' is missing; expected {known.accepts}"
+            )
+        return self.classes[reading.decode(known, node, given, self.by)].__schema__.read(node, seen)
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        value.__schema__.write(value, out, self.name)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ and raise ConfigUnsupported; ``closed``, which makes every undeclared child such
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,19 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from embervirt.drivers.xml import reading
 from embervirt.drivers.xml.bindings import ABSENT, Binding, Content, Foreign, Kids
-from embervirt.drivers.xml.fields import KEY, attr, child, children, content, flag, foreign, raw, size, text
+from embervirt.drivers.xml.fields import (
+    KEY,
+    attr,
+    child,
+    children,
+    content,
+    flag,
+    foreign,
+    raw,
+    size,
+    text,
+    variant,
+)
 from embervirt.drivers.xml.reading import Node, Reading
 from embervirt.drivers.xml.writing import Writer
 from embervirt.errors import ConfigUnsupported
@@ -105,7 +118,7 @@ class Schema:
 @dataclass_transform(
     kw_only_default=True,
     frozen_default=True,
-    field_specifiers=(attr, text, content, size, child, children, flag, raw, foreign),
+    field_specifiers=(attr, text, content, size, child, children, flag, raw, foreign, variant),
 )
 class Element:
     """Base of every class that stands for an XML element."""
@@ -117,7 +130,7 @@ class Element:
     ) -> None:
         super().__init_subclass__(**kwargs)
         dataclass(frozen=True, kw_only=True)(cls)
-        declared = dataclasses.fields(cls)  # type: ignore[arg-type]  # it is one since the line above
+        declared = _own_first(cls)
         cls.__schema__ = Schema(
             cls=cls,
             tag=tag,
@@ -126,3 +139,9 @@ class Element:
             refuse=frozenset(refuse),
             closed=closed,
         )
+
+
+def _own_first(cls: type) -> list[dataclasses.Field[Any]]:
+    """A class's own fields before the inherited: what every device has stands last, as in libvirt's XML."""
+    own = inspect.get_annotations(cls)
+    return sorted(dataclasses.fields(cls), key=lambda item: item.name not in own)

@@ -8,6 +8,7 @@ a ``default`` all the same (``()``, ``False``, ``None``): type checkers see only
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from embervirt.drivers.xml import bindings
@@ -86,6 +87,17 @@ def child(cls: type[E], tag: str, *, default: D) -> E | D: ...
 def child(cls: type[Any], tag: str | None = None, *, default: Any = _REQUIRED) -> Any:
     """The child element that ``cls`` stands for; ``tag`` when it has another name here."""
     return _field(bindings.Child(tag or cls.__schema__.tag, cls), default)
+
+
+def variant(
+    classes: Mapping[str, type[E]], *, default: None, by: str = "type", later: tuple[str, ...] = ()
+) -> E | None:
+    """The child that is one of ``classes``, by the word in its attribute ``by``; None when there is none.
+
+    ``later``: libvirt's other words. All classes have one tag.
+    """
+    tag = next(iter(classes.values())).__schema__.tag
+    return _field(bindings.Variant(tag, by, dict(classes), later), default)  # type: ignore[no-any-return]
 
 
 def children(cls: type[E], tag: str | None = None, *, default: tuple[E, ...]) -> tuple[E, ...]:

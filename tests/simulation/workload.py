@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from embervirt.actors.messages import Request
+from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.capabilities import Capabilities, Machine
 from embervirt.drivers.qemu.messages import (
     Create,
@@ -21,7 +22,7 @@ from embervirt.drivers.qemu.messages import (
     Undefine,
 )
 from embervirt.drivers.qemu.model import Domain as Model
-from embervirt.drivers.qemu.model import postparse
+from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.xml import parse, render
 from embervirt.errors import (
     InternalError,
@@ -67,7 +68,7 @@ def described(name: str, uuid: str, memory: int) -> str:
         <domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>{memory}</memory>
         <vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>
         <devices><emulator>{BINARY}</emulator></devices></domain>"""
-    return render(postparse(parse(Model, text), capabilities()))
+    return render(assign(postparse(parse(Model, text), capabilities()), capabilities()))
 
 
 @dataclass(eq=False)

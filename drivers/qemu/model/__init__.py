@@ -2,12 +2,15 @@
 
 from embervirt.drivers.qemu.model.address import Address, Alias
 from embervirt.drivers.qemu.model.chardev import Console, Serial
-from embervirt.drivers.qemu.model.controller import Audio, Controller, Input
+from embervirt.drivers.qemu.model.controller import Controller
+from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.qemu.model.disk import Disk, DiskDriver, Encryption, EncryptionSecret
 from embervirt.drivers.qemu.model.domain import Devices, Domain, model_of
+from embervirt.drivers.qemu.model.input import Input
 from embervirt.drivers.qemu.model.interface import Interface
-from embervirt.drivers.qemu.model.postparse import postparse
-from embervirt.drivers.qemu.model.virtual import Memballoon, Rng
+from embervirt.drivers.qemu.model.memballoon import Memballoon
+from embervirt.drivers.qemu.model.rng import Rng
+from embervirt.drivers.qemu.model.sound import Audio
 
 __all__ = [
     "Address",
@@ -15,6 +18,7 @@ __all__ = [
     "Audio",
     "Console",
     "Controller",
+    "Device",
     "Devices",
     "Disk",
     "DiskDriver",
@@ -27,5 +31,4 @@ __all__ = [
     "Rng",
     "Serial",
     "model_of",
-    "postparse",
 ]

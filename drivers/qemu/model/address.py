@@ -1,39 +1,87 @@
-"""Where a device sits and what it is called: ``<address>`` and ``<alias>``, the same in every device."""
+"""Where a device sits and what it is called: ``<address>``, a class for a type, and ``<alias>``."""
 
 from __future__ import annotations
 
-from embervirt.drivers.xml import Element, Text, attr, choice, on_off
+from typing import TypeVar
+
+from embervirt.drivers.xml import Element, Text, attr, choice, hexadecimal, integer, on_off
 from embervirt.errors import ConfigUnsupported
 
-_NUMBER = Text("0x[0-9a-fA-F]{1,8}|[0-9]{1,9}", "a number, hexadecimal with 0x or decimal")
+A = TypeVar("A", bound="Address")
+_NUMBER = integer(0, 2**32 - 1)
 
 
 class Address(Element, tag="address"):
-    """``type`` says which of the rest count. Numbers are kept as they were written: ``number`` reads one."""
+    """Base of all; ``type`` is the same word in every address of a class."""
 
-    type: str = attr(
-        "type",
-        choice(
-            "pci", "drive", "isa", later=("usb", "ccid", "virtio-serial", "spapr-vio", "ccw", "virtio-mmio")
-        ),
-    )
-    domain: str | None = attr("domain", _NUMBER, default=None)
-    controller: str | None = attr("controller", _NUMBER, default=None)
-    bus: str | None = attr("bus", _NUMBER, default=None)
-    target: str | None = attr("target", _NUMBER, default=None)
-    unit: str | None = attr("unit", _NUMBER, default=None)
-    slot: str | None = attr("slot", _NUMBER, default=None)
-    function: str | None = attr("function", _NUMBER, default=None)
+    type: str = attr("type")
+
+
+class PciAddress(Address, tag="address", refuse=("zpci",)):
+    """``slot`` 0 of bus 0 is the host bridge: an address of zeroes only is none yet (``is_empty``)."""
+
+    type: str = attr("type", choice("pci"), default="pci")
+    domain: int = attr("domain", hexadecimal(0xFFFF, 4), default=0)
+    bus: int = attr("bus", hexadecimal(0xFF, 2), default=0)
+    slot: int = attr("slot", hexadecimal(0x1F, 2), default=0)
+    function: int = attr("function", hexadecimal(7), default=0)
     multifunction: bool | None = attr("multifunction", on_off, default=None)
-    iobase: str | None = attr("iobase", _NUMBER, default=None)
-    irq: str | None = attr("irq", _NUMBER, default=None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it only says that a PCI address is wanted."""
+        return not (self.domain or self.bus or self.slot or self.function)
 
 
-def number(text: str | None) -> int:
-    """The value of one of an address's numbers; 0 when it is not given."""
-    if text is None:
-        return 0
-    return int(text, 16) if text.startswith("0x") else int(text)
+class DriveAddress(Address, tag="address"):
+    type: str = attr("type", choice("drive"), default="drive")
+    controller: int = attr("controller", _NUMBER, default=0)
+    bus: int = attr("bus", _NUMBER, default=0)
+    target: int = attr("target", _NUMBER, default=0)
+    unit: int = attr("unit", _NUMBER, default=0)
+
+
+class UsbAddress(Address, tag="address"):
+    """``port``: ``1``, or ``1.2`` for the second port of the hub in the first; None is none yet."""
+
+    type: str = attr("type", choice("usb"), default="usb")
+    bus: int = attr("bus", _NUMBER, default=0)
+    port: str | None = attr(
+        "port", Text(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}", "up to four numbers with dots between"), default=None
+    )
+
+
+class VirtioSerialAddress(Address, tag="address"):
+    type: str = attr("type", choice("virtio-serial"), default="virtio-serial")
+    controller: int = attr("controller", _NUMBER, default=0)
+    bus: int = attr("bus", _NUMBER, default=0)
+    port: int | None = attr("port", _NUMBER, default=None)
+
+
+class CcidAddress(Address, tag="address"):
+    type: str = attr("type", choice("ccid"), default="ccid")
+    controller: int = attr("controller", _NUMBER, default=0)
+    slot: int = attr("slot", _NUMBER, default=0)
+
+
+class IsaAddress(Address, tag="address"):
+    type: str = attr("type", choice("isa"), default="isa")
+    iobase: int | None = attr("iobase", hexadecimal(0xFFFF), default=None)
+    irq: int | None = attr("irq", hexadecimal(0xFF), default=None)
+
+
+ADDRESSES: dict[str, type[Address]] = {
+    "pci": PciAddress,
+    "drive": DriveAddress,
+    "usb": UsbAddress,
+    "virtio-serial": VirtioSerialAddress,
+    "ccid": CcidAddress,
+    "isa": IsaAddress,
+}
+"""By the word in ``type``."""
+
+LATER = ("spapr-vio", "ccw", "virtio-mmio", "dimm", "unassigned")
+"""libvirt's addresses on other machines, or of other devices."""
 
 
 class Alias(Element, tag="alias"):

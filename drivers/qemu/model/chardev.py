@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model.address import Address, Alias
+from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.xml import Element, attr, child, choice, integer, on_off
 from embervirt.errors import ConfigUnsupported
 
@@ -49,13 +49,11 @@ class ConsoleTarget(Element, tag="target"):
     port: int | None = attr("port", _PORT, default=None)
 
 
-class Serial(Element, tag="serial", refuse=("protocol",)):
+class Serial(Device, tag="serial", refuse=("protocol",)):
     type: str = attr("type", _TYPES, default="pty")
     source: CharSource | None = child(CharSource, default=None)
     log: Log | None = child(Log, default=None)
     target: SerialTarget | None = child(SerialTarget, default=None)
-    alias: Alias | None = child(Alias, default=None)
-    address: Address | None = child(Address, default=None)
 
     @property
     def port(self) -> int | None:
@@ -63,7 +61,7 @@ class Serial(Element, tag="serial", refuse=("protocol",)):
         return self.target.port if self.target else None
 
 
-class Console(Element, tag="console", refuse=("protocol",)):
+class Console(Device, tag="console", refuse=("protocol",)):
     """What libvirt calls the first way in: the first one is the first serial port under another name."""
 
     type: str = attr("type", _TYPES, default="pty")
@@ -71,4 +69,3 @@ class Console(Element, tag="console", refuse=("protocol",)):
     source: CharSource | None = child(CharSource, default=None)
     log: Log | None = child(Log, default=None)
     target: ConsoleTarget | None = child(ConsoleTarget, default=None)
-    alias: Alias | None = child(Alias, default=None)

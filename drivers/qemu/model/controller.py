@@ -1,8 +1,8 @@
-"""``<controller>``, ``<input>``, ``<audio>``: what a machine has anyway, as libvirt writes it down."""
+"""``<controller>``: what other devices are plugged into."""
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model.address import Address, Alias
+from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.xml import Element, Text, attr, child, choice, hexadecimal, integer
 from embervirt.errors import ConfigUnsupported
 
@@ -28,7 +28,7 @@ class ControllerTarget(Element, tag="target", refuse=("@busNr", "@hotplug", "@me
 
 
 class Controller(
-    Element,
+    Device,
     tag="controller",
     refuse=("@ports", "@vectors", "driver", "master", "pcihole64", "@maxGrantFrames"),
 ):
@@ -40,23 +40,3 @@ class Controller(
     model: str | None = attr("model", Text("[a-z0-9-]{1,40}", "a controller's model"), default=None)
     model_name: ControllerModel | None = child(ControllerModel, default=None)
     target: ControllerTarget | None = child(ControllerTarget, default=None)
-    alias: Alias | None = child(Alias, default=None)
-    address: Address | None = child(Address, default=None)
-
-
-class Input(Element, tag="input", refuse=("driver", "source", "@model")):
-    """Only what a PC has without asking: its PS/2 mouse and keyboard."""
-
-    type: str = attr("type", choice("mouse", "keyboard", later=("tablet", "passthrough", "evdev")))
-    bus: str | None = attr("bus", choice("ps2", later=("usb", "xen", "parallels", "virtio")), default=None)
-    alias: Alias | None = child(Alias, default=None)
-
-
-class Audio(Element, tag="audio", refuse=("input", "output")):
-    id: int = attr("id", integer(1, 255))
-    type: str = attr(
-        "type",
-        choice(
-            "none", later=("alsa", "coreaudio", "jack", "oss", "pulseaudio", "sdl", "spice", "file", "dbus")
-        ),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model.address import Address, Alias
+from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.xml import (
     Element,
     Text,
@@ -99,7 +99,7 @@ class DiskTarget(Element, tag="target", refuse=("@removable", "@rotation_rate", 
 
 
 class Disk(
-    Element,
+    Device,
     tag="disk",
     refuse=(
         *("@rawio", "@sgio", "@model", "auth", "boot", "iotune", "transient", "wwn", "vendor", "product"),
@@ -127,8 +127,6 @@ class Disk(
         default=None,
     )
     encryption: Encryption | None = child(Encryption, default=None)
-    alias: Alias | None = child(Alias, default=None)
-    address: Address | None = child(Address, default=None)
 
     @property
     def dev(self) -> str:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import lru_cache
+from typing import Any
 
 from embervirt.drivers.qemu.model.chardev import Console, Serial
-from embervirt.drivers.qemu.model.controller import Audio, Controller, Input
+from embervirt.drivers.qemu.model.clock import Clock
+from embervirt.drivers.qemu.model.controller import Controller
+from embervirt.drivers.qemu.model.cpu import Cpu
+from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.qemu.model.disk import Disk
+from embervirt.drivers.qemu.model.features import Features
+from embervirt.drivers.qemu.model.graphics import Graphics
+from embervirt.drivers.qemu.model.hub import Hub
+from embervirt.drivers.qemu.model.input import Input
 from embervirt.drivers.qemu.model.interface import Interface
+from embervirt.drivers.qemu.model.memballoon import Memballoon
 from embervirt.drivers.qemu.model.memory import MemoryBacking, Vcpu
-from embervirt.drivers.qemu.model.os import Clock, Cpu, Features, Os
-from embervirt.drivers.qemu.model.virtual import Memballoon, Rng
+from embervirt.drivers.qemu.model.os import Os
+from embervirt.drivers.qemu.model.rng import Rng
+from embervirt.drivers.qemu.model.sound import Audio, Sound
+from embervirt.drivers.qemu.model.video import Video
 from embervirt.drivers.xml import (
     Element,
     attr,
@@ -38,9 +50,6 @@ class Devices(
     tag="devices",
     refuse=(
         *(
-            "graphics",
-            "video",
-            "sound",
             "channel",
             "parallel",
             "hostdev",
@@ -52,7 +61,6 @@ class Devices(
             "tpm",
             "watchdog",
             "filesystem",
-            "hub",
             "panic",
             "shmem",
             "memory",
@@ -73,9 +81,24 @@ class Devices(
     serials: tuple[Serial, ...] = children(Serial, default=())
     consoles: tuple[Console, ...] = children(Console, default=())
     inputs: tuple[Input, ...] = children(Input, default=())
+    graphics: tuple[Graphics, ...] = children(Graphics, default=())
+    sounds: tuple[Sound, ...] = children(Sound, default=())
     audios: tuple[Audio, ...] = children(Audio, default=())
+    videos: tuple[Video, ...] = children(Video, default=())
+    hubs: tuple[Hub, ...] = children(Hub, default=())
     memballoons: tuple[Memballoon, ...] = children(Memballoon, default=())
     rngs: tuple[Rng, ...] = children(Rng, default=())
+
+    @property
+    def lists(self) -> dict[str, tuple[Any, ...]]:
+        """Each list of devices by its field's name."""
+        found = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in found.items() if isinstance(value, tuple)}
+
+    @property
+    def all(self) -> tuple[Device, ...]:
+        """Everything that can have an alias and an address."""
+        return tuple(each for found in self.lists.values() for each in found if isinstance(each, Device))
 
 
 class Domain(
@@ -137,6 +160,11 @@ class Domain(
     on_crash: str = text("on_crash", _crash, default="destroy")
     devices: Devices = child(Devices, default=Devices())
     foreign: tuple[str, ...] = foreign(default=())
+
+    @property
+    def q35(self) -> bool:
+        """Whether the machine is a q35, with PCI Express; the other one served is pc."""
+        return (self.os.type.machine or "").startswith("pc-q35")
 
     @property
     def vcpus(self) -> int:

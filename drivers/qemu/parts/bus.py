@@ -1,22 +1,42 @@
-"""Where a device is plugged in: the properties ``bus`` and ``addr`` of a PCI device."""
+"""Where a device is plugged in: its address as properties of QEMU's device."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from embervirt.drivers.qemu.model.address import Address, number
+from embervirt.drivers.qemu.model.address import (
+    Address,
+    CcidAddress,
+    IsaAddress,
+    PciAddress,
+    UsbAddress,
+    VirtioSerialAddress,
+)
+from embervirt.drivers.qemu.parts.build import Build
 
 
-def pci(address: Address | None, root: str) -> dict[str, Any]:
-    """Of the address the XML gives, or nothing: then QEMU takes the first free place.
+def place(address: Address | None, build: Build) -> dict[str, Any]:
+    """``bus`` and what says where on it; nothing without an address: then QEMU takes the first free place."""
+    match address:
+        case PciAddress() if not address.is_empty:
+            return _pci(address, build)
+        case UsbAddress():
+            port = {"port": address.port} if address.port else {}
+            return {"bus": f"{build.bus('usb', address.bus)}.0", **port}
+        case VirtioSerialAddress():
+            number = {} if address.port is None else {"nr": address.port}
+            return {"bus": f"{build.bus('virtio-serial', address.controller)}.{address.bus}", **number}
+        case CcidAddress():
+            return {"bus": f"{build.bus('ccid', address.controller)}.0"}
+        case IsaAddress():
+            given = {"iobase": address.iobase, "irq": address.irq}
+            return {key: value for key, value in given.items() if value is not None}
+    return {}
 
-    ``root`` is the name of bus 0: ``pci.0`` of a pc, ``pcie.0`` of a q35.
-    """
-    if address is None or address.type != "pci":
-        return {}
-    bus, slot, function = number(address.bus), number(address.slot), number(address.function)
-    place: dict[str, Any] = {"bus": f"pci.{bus}" if bus else root}
+
+def _pci(address: PciAddress, build: Build) -> dict[str, Any]:
+    bus: dict[str, Any] = {"bus": build.bus("pci", address.bus)}
     if address.multifunction is not None:
-        place["multifunction"] = address.multifunction
-    place["addr"] = f"{slot:#x}.{function:#x}" if function else f"{slot:#x}"
-    return place
+        bus["multifunction"] = address.multifunction
+    slot, function = address.slot, address.function
+    return {**bus, "addr": f"{slot:#x}.{function:#x}" if function else f"{slot:#x}"}

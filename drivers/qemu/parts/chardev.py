@@ -6,20 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from embervirt.drivers.qemu.model import Serial
-from embervirt.drivers.qemu.model.address import number
-from embervirt.drivers.qemu.parts.names import device_id
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.bus import place
 from embervirt.drivers.qemu.parts.part import Chardev, Device, Part
 
 
-def parts(serial: Serial, index: int, log: str | None) -> Iterable[Part]:
-    """``index`` counts the serial ports from 0; ``log`` is the file for a pty that names none."""
-    id_ = device_id(serial.alias, f"serial{index}")
-    yield Chardev(f"char{id_}", serial.type, {**_backend(serial), **_log(serial, log)})
-    props: dict[str, Any] = {"chardev": f"char{id_}", "index": serial.port or 0}
-    if serial.address and serial.address.type == "isa":
-        place = {"iobase": serial.address.iobase, "irq": serial.address.irq}
-        props |= {key: number(text) for key, text in place.items() if text is not None}
-    yield Device("isa-serial", id_, props)
+def parts(serial: Serial, build: Build) -> Iterable[Part]:
+    """The backend, then the port."""
+    yield Chardev(f"char{serial.id}", serial.type, {**_backend(serial), **_log(serial, build)})
+    props: dict[str, Any] = {"chardev": f"char{serial.id}", "index": serial.port or 0}
+    yield Device("isa-serial", serial.id, {**props, **place(serial.address, build)})
 
 
 def _backend(serial: Serial) -> dict[str, Any]:
@@ -29,10 +25,11 @@ def _backend(serial: Serial) -> dict[str, Any]:
     return {"out": serial.source.path, **append}
 
 
-def _log(serial: Serial, log: str | None) -> dict[str, Any]:
+def _log(serial: Serial, build: Build) -> dict[str, Any]:
+    """The XML's log file, or the run's own for the first port if that is a pty."""
     if serial.log:
         append = {} if serial.log.append is None else {"logappend": serial.log.append}
         return {"logfile": serial.log.file, **append}
-    if log and serial.type == "pty":
-        return {"logfile": log, "logappend": True}
+    if build.run.console_log and serial.type == "pty" and serial is build.domain.devices.serials[0]:
+        return {"logfile": build.run.console_log, "logappend": True}
     return {}

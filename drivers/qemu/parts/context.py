@@ -38,13 +38,19 @@ class CompileContext:
     """One run of a guest.
 
     ``domain_dir`` holds ``master-key.aes``; ``ram_path`` is the directory for memory files, ``monitor_fd``
-    the inherited listening socket of the monitor; ``console_log`` a log file for the first serial port
-    if that is a pty without a ``<log>``; ``secret`` gives a disk's secret, encrypted (and may raise).
+    the inherited listening socket of the monitor, or None for one that QEMU makes itself; ``console_log``
+    a log file for the first serial port if that is a pty without a ``<log>``; ``secret`` gives a disk's
+    secret, encrypted (and may raise).
     """
 
     domain_id: int
     domain_dir: str
     ram_path: str
-    monitor_fd: int
+    monitor_fd: int | None
     console_log: str | None
     secret: Callable[[EncryptionSecret], EncryptedSecret]
+
+    @property
+    def runs(self) -> bool:
+        """Whether a QEMU is started with it; else its command line is only shown."""
+        return self.monitor_fd is not None

@@ -1,14 +1,14 @@
-"""Controllers that a machine does not have by itself, and audio backends."""
+"""Controllers that a machine does not have by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from embervirt.drivers.qemu.model import Audio, Controller
-from embervirt.drivers.qemu.parts.bus import pci
-from embervirt.drivers.qemu.parts.names import device_id
-from embervirt.drivers.qemu.parts.part import Device, Option, Part
+from embervirt.drivers.qemu.model import Controller
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.bus import place
+from embervirt.drivers.qemu.parts.part import Device, Part
 
 USB = {"piix3-uhci": "piix3-usb-uhci", "qemu-xhci": "qemu-xhci"}
 """QEMU's drivers of the models of USB controllers; ``none`` is none."""
@@ -21,16 +21,15 @@ BRIDGES = {
 """QEMU's drivers of the models of PCI controllers; the roots belong to the machine."""
 
 
-def parts(controller: Controller, root: str) -> Iterable[Part]:
-    """``root`` is PCI's bus 0 and says with that what the machine has: IDE, or SATA number 0."""
-    index, place = controller.index or 0, pci(controller.address, root)
+def parts(controller: Controller, build: Build) -> Iterable[Part]:
+    """Nothing for what the machine has: the roots, IDE of a pc, the first SATA controller of a q35."""
+    where = place(controller.address, build)
     if controller.type == "pci" and controller.model in BRIDGES:
-        yield Device(BRIDGES[controller.model], f"pci.{index}", {**_bridge(controller), **place})
+        yield Device(BRIDGES[controller.model], controller.id, {**_bridge(controller), **where})
     elif controller.type == "usb" and (controller.model or "piix3-uhci") in USB:
-        usual = f"usb{index}" if index else "usb"
-        yield Device(USB[controller.model or "piix3-uhci"], device_id(controller.alias, usual), place)
-    elif controller.type == "sata" and not (root == "pcie.0" and index == 0):
-        yield Device("ahci", f"sata{index}", place)
+        yield Device(USB[controller.model or "piix3-uhci"], controller.id, where)
+    elif controller.type == "sata" and not (build.domain.q35 and controller.index == 0):
+        yield Device("ahci", controller.id, where)
 
 
 def _bridge(controller: Controller) -> dict[str, Any]:
@@ -42,8 +41,3 @@ def _bridge(controller: Controller) -> dict[str, Any]:
     if controller.model == "pci-bridge":
         return {"chassis_nr": (target.chassis_nr if target else None) or index}
     return {}
-
-
-def audio(device: Audio) -> Iterable[Part]:
-    """A backend that drops all sound."""
-    yield Option("audiodev", f"driver={device.type},id=audio{device.id}")

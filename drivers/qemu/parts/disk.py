@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from embervirt.drivers.qemu.model import Disk, DiskDriver
-from embervirt.drivers.qemu.model.address import Address, number
-from embervirt.drivers.qemu.parts.bus import pci
+from embervirt.drivers.qemu.model.address import DriveAddress
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.bus import place
 from embervirt.drivers.qemu.parts.context import CompileContext
-from embervirt.drivers.qemu.parts.names import disk_id
 from embervirt.drivers.qemu.parts.part import Blockdev, Device, Object, Part
 from embervirt.drivers.qemu.parts.secret import MASTER_KEY
 
@@ -23,21 +23,22 @@ CACHE = {
 """``cache`` as (direct, no-flush, the device's write cache). Source: qemu-options, ``-drive cache=``."""
 
 
-def parts(disk: Disk, node: int, boot: int | None, root: str, ctx: CompileContext) -> Iterable[Part]:
-    """``node`` numbers the block nodes, ``boot`` is the place in the boot order, ``root`` PCI's bus 0."""
+def parts(disk: Disk, build: Build) -> Iterable[Part]:
+    """The last disk has the lowest number of a node, as in libvirt."""
     driver = disk.driver or DiskDriver()
+    disks = build.domain.devices.disks
+    node = len(disks) - disks.index(disk)
     drive = {}
     if disk.file:
-        yield from _nodes(disk, driver, disk.file, node, ctx)
+        yield from _nodes(disk, driver, disk.file, node, build.run)
         drive = {"drive": f"libvirt-{node}-format"}
-    props: dict[str, Any] = {**_place(disk, root), **({"share-rw": True} if disk.shareable else {}), **drive}
-    if boot is not None:
-        props["bootindex"] = boot
+    props: dict[str, Any] = {**_place(disk, build), **({"share-rw": True} if disk.shareable else {}), **drive}
+    props |= build.boot(disk)
     if driver.cache in CACHE and disk.device == "disk":
         props["write-cache"] = "on" if CACHE[driver.cache][2] else "off"
     if disk.serial:
         props["serial"] = disk.serial
-    yield Device(_driver(disk), disk_id(disk), props)
+    yield Device(_driver(disk), disk.id, props)
 
 
 def _driver(disk: Disk) -> str:
@@ -46,15 +47,14 @@ def _driver(disk: Disk) -> str:
     return "ide-cd" if disk.device == "cdrom" else "ide-hd"
 
 
-def _place(disk: Disk, root: str) -> dict[str, Any]:
+def _place(disk: Disk, build: Build) -> dict[str, Any]:
     """``pcie.0`` has a SATA controller of its own (``ide.N``, a bus for a disk); IDE has two disks a bus."""
-    address = disk.address or Address(type="drive")
-    if disk.bus == "virtio":
-        return pci(disk.address, root)
+    address = disk.address
+    if not isinstance(address, DriveAddress):
+        return place(address, build)
     if disk.bus == "ide":
-        return {"bus": f"ide.{number(address.bus)}", "unit": number(address.unit)}
-    built_in = root == "pcie.0" and not number(address.controller)
-    return {"bus": f"{'ide' if built_in else f'sata{number(address.controller)}'}.{number(address.unit)}"}
+        return {"bus": f"ide.{address.bus}", "unit": address.unit}
+    return {"bus": f"{build.bus('sata', address.controller)}.{address.unit}"}
 
 
 def _nodes(disk: Disk, driver: DiskDriver, file: str, node: int, ctx: CompileContext) -> Iterator[Part]:

@@ -3,22 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any
 
-from embervirt.drivers.qemu.model import Interface
-from embervirt.drivers.qemu.parts.bus import pci
-from embervirt.drivers.qemu.parts.names import device_id
+from embervirt.drivers.qemu.model.device import Rom
+from embervirt.drivers.qemu.model.interface import Interface, InterfaceDriver, Offloads
+from embervirt.drivers.qemu.parts import virtio
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.bus import place
 from embervirt.drivers.qemu.parts.part import Device, Netdev, Part
 
-DRIVERS = {"virtio": "virtio-net-pci"}
-"""QEMU's name of a model where it is not libvirt's."""
+HOST = {
+    "csum": "csum",
+    "gso": "gso",
+    "host_tso4": "tso4",
+    "host_tso6": "tso6",
+    "host_ecn": "ecn",
+    "host_ufo": "ufo",
+    "mrg_rxbuf": "mrg_rxbuf",
+}
+GUEST = {
+    "guest_csum": "csum",
+    "guest_tso4": "tso4",
+    "guest_tso6": "tso6",
+    "guest_ecn": "ecn",
+    "guest_ufo": "ufo",
+}
+DRIVER = {
+    "ioeventfd": "ioeventfd",
+    "event_idx": "event_idx",
+    "rx_queue_size": "rx_queue_size",
+    "tx_queue_size": "tx_queue_size",
+    "rss": "rss",
+    "hash": "rss_hash_report",
+}
+"""Properties of virtio-net by the XML's fields."""
 
 
-def parts(interface: Interface, index: int, boot: int | None, root: str) -> Iterable[Part]:
-    """``index`` counts the domain's interfaces from 0; the user's alias keeps its own host side apart."""
-    id_ = device_id(interface.alias, f"net{index}")
-    host = f"host{id_}"
-    model = interface.model.type if interface.model else "rtl8139"
-    yield Netdev(interface.type, host)
+def parts(interface: Interface, build: Build) -> Iterable[Part]:
+    """The user's alias keeps its own host side apart."""
+    host = f"host{interface.id}"
+    yield Netdev("user", host, _network(interface))
     props = {"netdev": host, **({"mac": interface.mac.address} if interface.mac else {})}
-    order = {} if boot is None else {"bootindex": boot}
-    yield Device(DRIVERS.get(model, model), id_, {**props, **order, **pci(interface.address, root)})
+    yield Device(driver(interface), interface.id, {**props, **_card(interface), **_place(interface, build)})
+
+
+def driver(interface: Interface) -> str:
+    """QEMU's name of the model."""
+    model = interface.model.type if interface.model else "rtl8139"
+    return virtio.driver("virtio-net", model) if interface.is_virtio else model
+
+
+def _network(interface: Interface) -> dict[str, Any]:
+    """The guest's network behind QEMU's router."""
+    props: dict[str, Any] = {}
+    for ip in interface.ips:
+        if ip_address(ip.address).version == 4:
+            props["net"] = ip.address if ip.prefix is None else f"{ip.address}/{ip.prefix}"
+        else:
+            props["ipv6-prefix"] = ip.address
+            props |= {} if ip.prefix is None else {"ipv6-prefixlen": ip.prefix}
+    return props
+
+
+def _place(interface: Interface, build: Build) -> dict[str, Any]:
+    acpi = {"acpi-index": interface.acpi.index} if interface.acpi else {}
+    return {**build.boot(interface), **place(interface.address, build), **acpi, **_rom(interface.rom)}
+
+
+def _rom(rom: Rom | None) -> dict[str, Any]:
+    if rom is None:
+        return {}
+    if rom.enabled is False:
+        return {"romfile": ""}
+    bar = {} if rom.bar is None else {"rombar": int(rom.bar)}
+    return {**bar, **({"romfile": rom.file} if rom.file else {})}
+
+
+def _card(interface: Interface) -> dict[str, Any]:
+    given = interface.driver
+    if given is None or not interface.is_virtio:
+        return {}
+    txmode = {"timer": "timer", "iothread": "bh"}
+    props: dict[str, Any] = {"tx": txmode[given.txmode]} if given.txmode else {}
+    return {**props, **_fields(given, DRIVER), **_offloads(given), **virtio.options(given)}
+
+
+def _offloads(given: InterfaceDriver) -> dict[str, Any]:
+    host = _fields(given.host, HOST) if given.host else {}
+    return {**host, **(_fields(given.guest, GUEST) if given.guest else {})}
+
+
+def _fields(source: InterfaceDriver | Offloads, names: dict[str, str]) -> dict[str, Any]:
+    values = {key: getattr(source, name) for key, name in names.items()}
+    return {key: value for key, value in values.items() if value is not None}

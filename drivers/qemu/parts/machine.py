@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.context import CompileContext
 from embervirt.drivers.qemu.parts.part import MachineOptions, Object, Option, Part
 from embervirt.drivers.qemu.parts.render import options
@@ -16,18 +17,22 @@ if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
 _MIB = 1024 * 1024
+LISTENING = {"server": True, "wait": False}
 
 
-def parts(domain: Domain, caps: Capabilities, ctx: CompileContext) -> Iterable[Part]:
+def parts(build: Build) -> Iterable[Part]:
     """From the name to the boot options, in libvirt's order."""
+    domain, caps, ctx = build.domain, build.caps, build.run
     yield Option("name", options(f"guest={domain.name}", {"debug-threads": True}))
     yield Option("S")
     yield master_key(ctx.domain_dir)
     yield from _machine(domain, caps, ctx)
     yield Option("smp", _smp(domain))
     yield Option("uuid", domain.uuid)
-    yield from (Option("display", "none"), Option("no-user-config"), Option("nodefaults"))
-    yield Option("chardev", f"socket,id=charmonitor,fd={ctx.monitor_fd},server=on,wait=off")
+    if not domain.devices.graphics:
+        yield Option("display", "none")
+    yield from (Option("no-user-config"), Option("nodefaults"))
+    yield Option("chardev", options("socket", {"id": "charmonitor", **_monitor(ctx), **LISTENING}))
     yield Option("mon", "chardev=charmonitor,id=monitor,mode=control")
     yield Option("rtc", f"base={domain.clock.offset}")
     yield Option("no-shutdown")
@@ -35,6 +40,12 @@ def parts(domain: Domain, caps: Capabilities, ctx: CompileContext) -> Iterable[P
         yield Option("no-acpi")
     yield Option("boot", "strict=on")
     yield from _kernel(domain)
+
+
+def _monitor(ctx: CompileContext) -> dict[str, object]:
+    if ctx.monitor_fd is not None:
+        return {"fd": ctx.monitor_fd}
+    return {"path": f"{ctx.domain_dir}/monitor.sock"}
 
 
 def _acpi(domain: Domain) -> bool:

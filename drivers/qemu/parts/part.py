@@ -69,7 +69,16 @@ class Device:
     props: Props = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Audiodev:
+    """Where sound goes; ``driver`` is QEMU's backend."""
+
+    driver: str
+    id: str
+    props: Props = field(default_factory=dict)
+
+
 Pluggable = Object | Blockdev | Chardev | Netdev | Device
 """Parts that a running QEMU takes as well."""
 
-Part = Option | MachineOptions | Pluggable
+Part = Option | MachineOptions | Audiodev | Pluggable

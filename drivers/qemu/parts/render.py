@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from embervirt.drivers.qemu.parts.part import (
+    Audiodev,
     Blockdev,
     Chardev,
     Device,
@@ -46,6 +47,8 @@ def arguments(part: Part) -> list[str]:
             return ["-chardev", options(backend, {"id": id_, **renamed})]
         case Object():
             return ["-object", _json(_properties(part))]
+        case Audiodev(driver, id_, props):
+            return ["-audiodev", _json({"id": id_, "driver": driver, **props})]
         case Blockdev():
             return ["-blockdev", _json(_properties(part))]
         case Netdev():

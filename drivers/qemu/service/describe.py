@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from embervirt.actors.work import Work
+from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.model import Console, Domain, Serial
 from embervirt.drivers.qemu.model.chardev import CharSource
-from embervirt.drivers.qemu.parts.names import device_id
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.states import State
 from embervirt.drivers.qemu.store import Record
@@ -25,9 +25,7 @@ def running(plan: Plan, record: Record, state: State) -> Running:
     """What readers see of this run."""
     domain = live(plan.domain, plan.id, record.ptys)
     identity = record.process.identity
-    return Running(
-        domain.uuid, domain.name, plan.id, state, render(domain), record.xml, domain, identity
-    )
+    return Running(domain.uuid, domain.name, plan.id, state, render(domain), record.xml, domain, identity)
 
 
 def ptys(chardevs: list[dict[str, Any]]) -> dict[str, str]:
@@ -38,10 +36,8 @@ def ptys(chardevs: list[dict[str, Any]]) -> dict[str, str]:
 
 def live(domain: Domain, id_: int, paths: dict[str, str]) -> Domain:
     """The definition with what this run adds: its id, and the pty of each port."""
-    devices = domain.devices
-    labels = [f"char{device_id(port.alias, f'serial{n}')}" for n, port in enumerate(devices.serials)]
-    named = zip(devices.serials, labels, strict=True)
-    serials = tuple(_serial(port, paths.get(label)) for port, label in named)
+    devices = named(domain).devices
+    serials = tuple(_serial(port, paths.get(f"char{port.id}")) for port in devices.serials)
     consoles = (_console(devices.consoles[0], serials[0]),) if serials and devices.consoles else ()
     ports = replace(devices, serials=serials, consoles=(*consoles, *devices.consoles[1:]))
     return replace(domain, id=id_, devices=ports)

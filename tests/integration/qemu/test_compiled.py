@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.backend.protocol import Command, Launched
 from embervirt.drivers.qemu.backend.real import RealBackend
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import LaunchFailed
-from embervirt.drivers.qemu.model import Domain, postparse
+from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.parts import (
     KEY_BYTES,
     MASTER_KEY_FILE,
@@ -29,6 +30,7 @@ from embervirt.drivers.qemu.parts import (
     unplug,
 )
 from embervirt.drivers.qemu.parts.part import MachineOptions
+from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import parse
 from embervirt.supervisor.recorder import reap
@@ -113,7 +115,10 @@ class Run:
 
     def domain(self, text: str) -> Domain:
         """The domain with its files, defined."""
-        domain = postparse(parse(Domain, text.replace("/dir/", f"{self.files}/"), strict=True), self.caps)
+        domain = assign(
+            postparse(parse(Domain, text.replace("/dir/", f"{self.files}/"), strict=True), self.caps),
+            self.caps,
+        )
         validate(domain, self.caps)
         return domain
 

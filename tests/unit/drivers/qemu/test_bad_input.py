@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.model import Domain, model_of, postparse
+from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.parts import CompileContext, EncryptedSecret, argv, compile
+from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import parse, render
 from embervirt.errors import libvirtError
@@ -82,13 +84,13 @@ def mutated(draw: st.DrawFn) -> str:
 def assert_compiled_or_refused(text: str, caps: Capabilities) -> None:
     """Defines and compiles it; what was accepted must also be stable."""
     try:
-        domain = postparse(parse(Domain, text), caps)
+        domain = assign(postparse(parse(Domain, text), caps), caps)
         validate(domain, caps)
     except libvirtError as error:
         assert error.get_error_code() is not None and error.get_error_message()
         return
     written = render(domain)
-    assert model_of(written) == domain == postparse(domain, caps)
+    assert model_of(written) == domain == assign(postparse(domain, caps), caps)
     assert all("\0" not in word for word in argv(compile(domain, caps, CONTEXT)))
 
 

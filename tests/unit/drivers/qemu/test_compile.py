@@ -12,8 +12,9 @@ import pytest
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.model import Domain, EncryptionSecret, postparse
+from embervirt.drivers.qemu.model import Domain, EncryptionSecret
 from embervirt.drivers.qemu.parts import (
     Chardev,
     CompileContext,
@@ -24,6 +25,7 @@ from embervirt.drivers.qemu.parts import (
     compile,
     encrypt,
 )
+from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import parse, render
 
@@ -49,7 +51,7 @@ CONTEXT = CompileContext(
 
 def defined(text: str, caps: Capabilities) -> Domain:
     """As the driver defines it."""
-    domain = postparse(parse(Domain, text, strict=True), caps)
+    domain = assign(postparse(parse(Domain, text, strict=True), caps), caps)
     validate(domain, caps)
     return domain
 

@@ -6,9 +6,12 @@ import re
 
 import pytest
 
+from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.model import Devices, Domain, model_of, postparse
-from embervirt.drivers.qemu.model.postparse import disk_index
+from embervirt.drivers.qemu.model import Devices, Domain, model_of
+from embervirt.drivers.qemu.model.address import DriveAddress
+from embervirt.drivers.qemu.postparse import postparse
+from embervirt.drivers.qemu.postparse.disk import disk_index
 from embervirt.drivers.xml import parse, render
 
 SHORT = "<domain type='qemu'><name>a</name><memory unit='MiB'>64</memory><os><type>hvm</type></os>{}</domain>"
@@ -16,7 +19,7 @@ SHORT = "<domain type='qemu'><name>a</name><memory unit='MiB'>64</memory><os><ty
 
 def made(caps: Capabilities, more: str = "") -> Domain:
     """The shortest domain with this in it, completed."""
-    return postparse(parse(Domain, SHORT.format(more)), caps)
+    return assign(postparse(parse(Domain, SHORT.format(more)), caps), caps)
 
 
 def devices(caps: Capabilities, xml: str) -> Devices:
@@ -45,7 +48,7 @@ def test_new_uuid_each_time(caps: Capabilities) -> None:
 def test_completing_twice_changes_nothing(caps: Capabilities) -> None:
     """What was completed is complete."""
     domain = made(caps, "<devices><console/><disk><source file='/a'/><target dev='hdb'/></disk></devices>")
-    assert postparse(domain, caps) == domain == model_of(render(domain))
+    assert assign(postparse(domain, caps), caps) == domain == model_of(render(domain))
 
 
 def test_current_memory_is_at_most_all(caps: Capabilities) -> None:
@@ -61,7 +64,7 @@ def test_traces_of_a_run_are_dropped(caps: Capabilities) -> None:
         "<console type='pty' tty='/dev/pts/1'><source path='/dev/pts/1'/><alias name='serial0'/></console>"
         "<memballoon model='virtio'><alias name='ua-mine'/></memballoon></devices>"
     )
-    domain = postparse(parse(Domain, text.replace("<domain ", "<domain id='5' ")), caps)
+    domain = assign(postparse(parse(Domain, text.replace("<domain ", "<domain id='5' ")), caps), caps)
     assert domain.id is None
     assert "/dev/pts" not in render(domain) and "serial0" not in render(domain)
     assert [balloon.alias.name for balloon in domain.devices.memballoons if balloon.alias] == ["ua-mine"]
@@ -111,7 +114,7 @@ def test_disk_gets_its_bus_from_its_name(caps: Capabilities) -> None:
         ("vdb", "virtio", False),
     ]
     place = found.disks[0].address
-    assert place is not None and (place.bus, place.unit) == ("1", "0")
+    assert isinstance(place, DriveAddress) and (place.bus, place.unit) == (1, 0)
     assert [(item.type, item.index) for item in found.controllers] == [("ide", 0)]
 
 

@@ -9,7 +9,9 @@ from typing import Any, cast
 import pytest
 
 from embervirt.actors.work import Work, step
+from embervirt.drivers.qemu import states
 from embervirt.drivers.qemu.actor.survey import Survey
+from embervirt.drivers.root.journal import Operation
 
 
 class Link:
@@ -22,6 +24,8 @@ class Link:
         """Waits for the test."""
         self.asked.append((command, Future()))
         return (yield self.asked[-1][1])
+
+    ask = find_out
 
 
 def test_a_status_that_was_overtaken_is_asked_for_again() -> None:
@@ -39,3 +43,19 @@ def test_a_status_that_was_overtaken_is_asked_for_again() -> None:
         step(work, waits_for)
     assert end.value.value == {"status": "paused"}
     assert [command for command, _ in link.asked] == ["query-status", "query-status"]
+
+
+def test_a_guest_that_ends_while_its_start_is_completed_is_not_published_again() -> None:
+    """QEMU's answer may be heard after its end, with which all was told."""
+    seen, link = SimpleNamespace(row=object()), Link()
+    survey = Survey(cast(Any, None), cast(Any, seen), cast(Any, None))
+    survey.link = cast(Any, link)
+    start = Operation("s-1", "start", "uuid", {"id": 1, "paused": False}, 0.0)
+    work = survey._complete(start, states.PAUSED_STARTING)
+    waits_for = step(work)
+    seen.row = None
+    waits_for.set_result({})
+    with pytest.raises(StopIteration) as end:
+        step(work, waits_for)
+    assert end.value.value is True
+    assert [command for command, _ in link.asked] == ["cont"]

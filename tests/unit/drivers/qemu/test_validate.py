@@ -7,8 +7,10 @@ import errno
 import msgspec
 import pytest
 
+from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.model import Domain, postparse
+from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import parse
 from embervirt.errors import libvirtError
@@ -56,7 +58,7 @@ def luks(*secrets: str, format_: str = "luks") -> str:
 
 def define(text: str, caps: Capabilities) -> Domain:
     """As the driver does it."""
-    made = postparse(parse(Domain, text), caps)
+    made = assign(postparse(parse(Domain, text), caps), caps)
     validate(made, caps)
     return made
 

@@ -21,6 +21,7 @@ from embervirt.drivers.xml.bindings import (
     Foreign,
     Raw,
     Size,
+    Variant,
 )
 from embervirt.drivers.xml.codecs import Choice, Hex, Integer, Mac, Switch, Uuid
 
@@ -62,6 +63,8 @@ def fields(binding: Binding) -> st.SearchStrategy[Any]:
             return st.lists(objects(cls), max_size=2).map(tuple)
         case Child(cls=cls):
             return objects(cls)
+        case Variant(classes=classes):
+            return st.one_of(*map(objects, classes.values()))
         case Flag():
             return st.booleans()
         case Raw(name):

@@ -1,0 +1,77 @@
+"""The ids that devices get for a run, those of libvirt: known from events, logs and the live XML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from embervirt.drivers.qemu.model import Alias, Controller, Device, Devices, Disk, Domain
+from embervirt.drivers.qemu.model.address import DriveAddress
+from embervirt.drivers.qemu.postparse.disk import disk_index
+
+COUNTED = {
+    "interfaces": "net",
+    "serials": "serial",
+    "hubs": "hub",
+    "inputs": "input",
+    "videos": "video",
+    "sounds": "sound",
+    "memballoons": "balloon",
+    "rngs": "rng",
+}
+"""Devices that are numbered in their order: the list's field and the name."""
+
+
+def named(domain: Domain) -> Domain:
+    """The domain with an alias for each device; aliases that are there stay."""
+    devices, q35 = domain.devices, domain.q35
+    lists: dict[str, Any] = {
+        "disks": _named(devices.disks, disk_alias),
+        "controllers": _named(devices.controllers, lambda item: controller_alias(item, q35)),
+    }
+    for name, prefix in COUNTED.items():
+        lists[name] = _counted(devices.lists[name], prefix)
+    return replace(domain, devices=_consoles(replace(devices, **lists)))
+
+
+def free(devices: Iterable[Device], prefix: str) -> str:
+    """The first name of a hot-plugged device that no other of its kind has: ``net3``."""
+    numbers = {device.id.removeprefix(prefix) for device in devices}
+    return f"{prefix}{next(number for number in range(len(numbers) + 1) if str(number) not in numbers)}"
+
+
+def _named(devices: Iterable[Any], name: Callable[[Any], str]) -> tuple[Any, ...]:
+    return tuple(item if item.alias else replace(item, alias=Alias(name=name(item))) for item in devices)
+
+
+def _counted(devices: tuple[Device, ...], prefix: str) -> tuple[Device, ...]:
+    numbers = {id(device): number for number, device in enumerate(devices)}
+    return _named(devices, lambda device: f"{prefix}{numbers[id(device)]}")
+
+
+def _consoles(devices: Devices) -> Devices:
+    """The first console is the first serial port under another name, and has its alias."""
+    if not (devices.consoles and devices.serials):
+        return devices
+    first = replace(devices.consoles[0], alias=devices.serials[0].alias)
+    return replace(devices, consoles=(first, *devices.consoles[1:]))
+
+
+def disk_alias(disk: Disk) -> str:
+    """``virtio-disk0``, ``ide0-1-0``, ``sata0-0-1``."""
+    if disk.bus == "virtio":
+        return f"virtio-disk{disk_index(disk.dev)}"
+    place = disk.address if isinstance(disk.address, DriveAddress) else DriveAddress()
+    return f"{disk.bus}{place.controller}-{place.bus}-{place.unit}"
+
+
+def controller_alias(controller: Controller, q35: bool) -> str:
+    """``pci.1``, ``usb``, ``ide`` for what the machine has built in."""
+    index = controller.index or 0
+    if controller.type == "pci":
+        return "pcie.0" if controller.model == "pcie-root" else f"pci.{index}"
+    if controller.type == "usb" and index == 0:
+        return "usb"
+    built_in = "sata" if q35 else "ide"
+    return "ide" if controller.type == built_in and index == 0 else f"{controller.type}{index}"

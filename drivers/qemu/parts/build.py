@@ -1,0 +1,52 @@
+"""``Build``: one guest on its way to QEMU, as every file of parts gets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from embervirt.drivers.qemu.model import Device, Domain
+from embervirt.drivers.qemu.parts.context import CompileContext
+
+if TYPE_CHECKING:
+    from embervirt.drivers.qemu.capabilities import Capabilities
+
+
+@dataclass(frozen=True)
+class Build:
+    """``domain`` has its aliases (``aliases.named``); ``run`` are the facts of this run."""
+
+    domain: Domain
+    caps: Capabilities
+    run: CompileContext
+
+    def bus(self, type_: str, index: int) -> str:
+        """QEMU's id of a controller: ``pci.0``, ``usb``, ``virtio-serial0``."""
+        if type_ == "pci" and index == 0:
+            return "pcie.0" if self.domain.q35 else "pci.0"
+        found = (c.id for c in self.domain.devices.controllers if (c.type, c.index) == (type_, index))
+        return next(found, f"{type_}.{index}" if type_ == "pci" else f"{type_}{index}")
+
+    def boot(self, device: Device) -> dict[str, Any]:
+        """``bootindex``: of the device's own ``<boot>``, or by ``<os><boot>``; else nothing."""
+        own = getattr(device, "boot", None)
+        place = own.order if own else self._boots.get(device.id)
+        return {} if place is None else {"bootindex": place}
+
+    @cached_property
+    def _boots(self) -> dict[str, int]:
+        """Places by alias: the first device of each kind that ``<os><boot>`` names."""
+        devices = self.domain.devices
+        kinds = {"hd": "disk", "cdrom": "cdrom", "fd": "floppy"}
+        if any(getattr(device, "boot", None) for device in devices.all):
+            return {}
+        order: dict[str, int] = {}
+        for boot in self.domain.os.boots:
+            wanted = kinds.get(boot.dev)
+            disks = (disk.id for disk in devices.disks if disk.device == wanted)
+            cards = (card.id for card in devices.interfaces if boot.dev == "network")
+            first = next((*disks, *cards).__iter__(), None)
+            if first is not None:
+                order.setdefault(first, len(order) + 1)
+        return order

@@ -1,0 +1,59 @@
+"""The VNC server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from embervirt.drivers.qemu.model.graphics import Graphics
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.part import Option, Part
+from embervirt.drivers.qemu.parts.render import options
+from embervirt.drivers.qemu.parts.sound import backend
+
+FIRST = 5900
+MOST = 65535 - FIRST
+"""VNC's displays count from port 5900."""
+
+
+def parts(graphics: Graphics, build: Build) -> Iterable[Part]:
+    """Where it listens, and what it says to whom."""
+    where, more = _way_in(graphics, build)
+    props: dict[str, Any] = {
+        **more,
+        **({"share": graphics.share_policy} if graphics.share_policy else {}),
+        **({"password": True} if graphics.passwd is not None else {}),
+        **({} if graphics.power_control is None else {"power-control": graphics.power_control}),
+        **backend(graphics, build),
+    }
+    yield Option("vnc", options(where, props))
+    if graphics.keymap:
+        yield Option("k", graphics.keymap)
+
+
+def _way_in(graphics: Graphics, build: Build) -> tuple[str, dict[str, Any]]:
+    listen = graphics.listens[0]
+    if listen.type == "none":
+        return "none", {}
+    if listen.type == "socket":
+        path = listen.socket or str(Path(build.run.domain_dir) / "vnc.sock")
+        return f"vnc=unix:{path}", {}
+    address = listen.address or "127.0.0.1"
+    host = f"[{address}]" if ":" in address else address
+    return f"{host}:{_display(graphics)}", {**_any_free(graphics, build), **_websocket(graphics, build)}
+
+
+def _display(graphics: Graphics) -> int:
+    return 0 if graphics.autoport or graphics.port is None else graphics.port - FIRST
+
+
+def _any_free(graphics: Graphics, build: Build) -> dict[str, Any]:
+    """QEMU itself takes the first free port: nobody can take it between looking and using."""
+    return {"to": MOST} if graphics.autoport and build.run.runs else {}
+
+
+def _websocket(graphics: Graphics, build: Build) -> dict[str, Any]:
+    if graphics.websocket is None:
+        return {}
+    return {"websocket": "on" if graphics.websocket == -1 and build.run.runs else graphics.websocket}

@@ -1,0 +1,22 @@
+"""A source of entropy and what feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from embervirt.drivers.qemu.model import Rng
+from embervirt.drivers.qemu.parts import virtio
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.bus import place
+from embervirt.drivers.qemu.parts.part import Device, Object, Part
+
+
+def parts(rng: Rng, build: Build) -> Iterable[Part]:
+    """The backend's object, then the device."""
+    source = {"filename": rng.backend.path} if rng.backend.model == "random" else {}
+    yield Object(f"rng-{rng.backend.model}", f"obj{rng.id}", source)
+    props: dict[str, Any] = {"rng": f"obj{rng.id}"}
+    if rng.rate:
+        props |= {"max-bytes": rng.rate.bytes, "period": rng.rate.period or 1000}
+    yield Device(virtio.driver("virtio-rng", rng.model), rng.id, {**props, **place(rng.address, build)})

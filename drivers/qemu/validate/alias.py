@@ -1,0 +1,15 @@
+"""The names of all devices."""
+
+from __future__ import annotations
+
+from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.validate.repeated import repeated
+from embervirt.errors import XmlError
+
+
+def check(domain: Domain) -> None:
+    """No two devices have one name; the first console is its serial port under another name."""
+    named = [device.alias.name for device in domain.devices.all if device.alias]
+    twice = repeated(named)
+    if twice:
+        raise XmlError(f"non unique alias detected: {twice}")

@@ -1,0 +1,12 @@
+"""The memory balloon."""
+
+from __future__ import annotations
+
+from embervirt.drivers.qemu.model import Domain
+from embervirt.errors import ConfigUnsupported
+
+
+def check(domain: Domain) -> None:
+    """At most one."""
+    if len(domain.devices.memballoons) > 1:
+        raise ConfigUnsupported("only a single memory balloon device is supported")
