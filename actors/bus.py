@@ -203,6 +203,11 @@ class Bus:
             ):
                 send(sock, to, header, body)
             return pending, self._reply(sock, pending.id, deadline)
+        except zmq.ContextTerminated:  # before the notice of what ``close`` had settled came here
+            if pending.begun:
+                why = f"the root was closed while {name} handled the call; it may have happened"
+                raise OutcomeUnknown(why) from None
+            raise
         finally:
             self.routes.settle(pending)
 

@@ -20,9 +20,10 @@ import zmq
 
 from embervirt import disk, faults, world
 from embervirt.actors.actor import Actor, Context, handles
-from embervirt.actors.bus import Drain
+from embervirt.actors.bus import Bus, Drain
 from embervirt.actors.exchange import PUBLISH, socket
 from embervirt.actors.messages import Event, Numbered, Request
+from embervirt.log import get_logger
 
 EVENT = b"event"
 MARK = b"mark"
@@ -57,6 +58,48 @@ class Mark(Request[int], frozen=True):
     nonce: bytes
 
 
+def settle(path: Path, bus: Bus) -> None:
+    """At the end of a root: write down what still waits, for its events actor may have been down just then.
+
+    Nobody is left to hear it; who asks for the events since some number will. What cannot be written is lost,
+    and said to be.
+    """
+    if not bus.outbox:
+        return
+    try:
+        content = disk.read(path, LARGEST) if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        seq = max(bus.published, _last(whole)) + bus.lost
+        lines = [_line(seq + n, *each)[1] for n, each in enumerate(bus.outbox, 1)]
+        _append(path, len(whole), b"".join(line + b"\n" for line in lines))
+    except OSError as error:
+        get_logger().error("events are lost", events=len(bus.outbox), journal=str(path), error=str(error))
+
+
+def _last(whole: bytes) -> int:
+    """The number in the last line; 0 when there is none, or a failing disk spoilt it."""
+    try:
+        return msgspec.json.decode(whole.splitlines()[-1], type=Numbered).seq
+    except (IndexError, msgspec.MsgspecError):
+        return 0
+
+
+def _append(path: Path, size: int, content: bytes) -> None:
+    """At ``size``: what is behind it is a part of a line that could not be written."""
+    file = disk.append_to(path) if path.exists() else disk.create(path)
+    try:
+        disk.truncate(file, size)
+        disk.write_all(file, content)
+    finally:
+        disk.close(file)
+
+
+def _line(seq: int, id_: str, event: Event) -> tuple[Numbered, bytes]:
+    body = msgspec.Raw(msgspec.json.encode(event))
+    numbered = Numbered(seq, world.wall(), id_, event.kind, body)
+    return numbered, msgspec.json.encode(numbered)
+
+
 class EventLog(Actor):
     """``keep``: how many events the journal holds at least (twice as many at most)."""
 
@@ -85,10 +128,8 @@ class EventLog(Actor):
         self._write()
 
     def teardown(self) -> None:
-        """What was published before the stop is kept, if that can be."""
+        """What was published before the stop is told while somebody hears it, if it can be kept."""
         self._write()
-        if self.bus.outbox:
-            self.log.error("events are lost", events=len(self.bus.outbox), journal=str(self._path))
 
     def _load(self) -> None:
         text = self._content()
@@ -203,9 +244,7 @@ class EventLog(Actor):
 
     def _publish(self, id_: str, event: Event) -> bytes:
         """Number it and write it down; the line is for subscribers."""
-        body = msgspec.Raw(msgspec.json.encode(event))
-        numbered = Numbered(self._seq + self.bus.lost + 1, world.wall(), id_, event.kind, body)
-        line = msgspec.json.encode(numbered)
+        numbered, line = _line(self._seq + self.bus.lost + 1, id_, event)
         self._commit(numbered.seq, line + b"\n")
         self._seq = numbered.seq
         self._lines.append((numbered.seq, line))

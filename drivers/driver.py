@@ -28,9 +28,7 @@ def backoff(settings: Settings) -> Backoff:
     return Backoff(chosen.backoff_initial, chosen.backoff_factor, chosen.backoff_cap, chosen.backoff_jitter)
 
 
-def child(
-    settings: Settings, bus: Bus, id_: str, make: Callable[[Context], Actor], **spec: Any
-) -> ChildSpec:
+def child(settings: Settings, bus: Bus, id_: str, make: Callable[[Context], Actor], **spec: Any) -> ChildSpec:
     """The specification of an actor, with the delays and times that the settings say."""
     shutdown = settings.supervision.shutdown_timeout
     return actor_child(id_, make, bus, backoff=backoff(settings), shutdown=shutdown, **spec)
@@ -61,12 +59,14 @@ class Environment:
 class Part:
     """A driver in one root: its actor's specification, and what its handles read without a message.
 
-    ``settle`` is called once its actor is up, and returns when what the driver found is known.
+    ``settle`` is called once its actor is up, and returns when what the driver found is known. ``begin`` is
+    called after that, when other drivers can be called, and what was found is to be acted upon.
     """
 
     spec: ChildSpec
     face: Any = None
     settle: Callable[[], None] = lambda: None
+    begin: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

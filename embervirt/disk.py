@@ -15,13 +15,11 @@ import itertools
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from embervirt import faults
+from embervirt.world import substitution
 
 PRIVATE = 0o600
 
@@ -197,6 +195,14 @@ def link(path: Path, second: Path) -> None:
     os.link(path, second, follow_symlinks=False)
 
 
+def symlink(path: Path, target: Path) -> None:
+    """A new symbolic link; FileExistsError when the name is taken."""
+    _check(path)
+    if faults.armed:
+        faults.hit("file.linked", path=path)
+    path.symlink_to(target)
+
+
 def unlink(path: Path, *, missing_ok: bool = False) -> None:
     """Remove one name of a file."""
     _check(path)
@@ -244,12 +250,5 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def substituted(**names: Any) -> Iterator[None]:
-    """Put other functions in the place of these, in all of the process, the real ones back afterwards."""
-    before = {name: globals()[name] for name in names}
-    globals().update(names)
-    try:
-        yield
-    finally:
-        globals().update(before)
+substituted = substitution(globals())
+"""Puts other functions in the place of these, in all of the process, the real ones back afterwards."""

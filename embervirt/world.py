@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import zmq
@@ -73,12 +73,20 @@ class Wake:
 make_wake: Callable[[], Wake] = Wake
 
 
-@contextmanager
-def substituted(**names: Any) -> Iterator[None]:
-    """Put other things in the place of these names, in all of the process, the real ones back afterwards."""
-    before = {name: globals()[name] for name in names}
-    globals().update(names)
-    try:
-        yield
-    finally:
-        globals().update(before)
+def substitution(module: dict[str, Any]) -> Callable[..., AbstractContextManager[None]]:
+    """The function ``substituted`` of a module, whose ``globals()`` are given."""
+
+    @contextmanager
+    def substituted(**names: Any) -> Iterator[None]:
+        before = {name: module[name] for name in names}
+        module.update(names)
+        try:
+            yield
+        finally:
+            module.update(before)
+
+    return substituted
+
+
+substituted = substitution(globals())
+"""Puts other things in the place of these names, in all of the process, the real ones back afterwards."""

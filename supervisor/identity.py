@@ -80,6 +80,14 @@ def _field(pid: int, field: int) -> bytes | None:
     return after_name[field - 3]
 
 
+def command_line(pid: int) -> bytes:
+    """Its arguments, each with a zero byte behind it; empty when the process is gone, or has none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def hold(pid: int, start: int) -> int | None:
     """A descriptor (close-on-exec) of the process of this boot with that pid and start time, zombie or not.
 
@@ -222,7 +230,4 @@ def _executable(pid: int) -> tuple[int, int] | None:
 
 
 def _carries(pid: int, nonce: str) -> bool:
-    try:
-        return os.fsencode(nonce) in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return os.fsencode(nonce) in command_line(pid)

@@ -42,12 +42,18 @@ class Watched(msgspec.Struct, frozen=True):
 class Watch(Request[bool], frozen=True):
     """Tell the actor ``notify`` when it ends, instead of what it watched before.
 
-    Replies False when it had ended already (and tells so).
+    Replies False when it had ended already (and tells so). An actor has one watch for each ``role``.
     """
 
     safe = True
     process: Watched
     notify: str
+    role: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Whose place it takes."""
+        return self.notify, self.role
 
 
 class ProcessExited(Message, frozen=True):
@@ -62,7 +68,7 @@ class Processes(Actor):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._held: dict[str, Process] = {}
+        self._held: dict[tuple[str, str], Process] = {}
 
     def setup(self) -> None:
         """Nothing to rebuild: those who watch start after this actor."""
@@ -75,7 +81,7 @@ class Processes(Actor):
     @handles(Watch)
     def watch(self, request: Watch) -> bool:
         """Begin to watch; when no descriptor is left for that, as soon as there is one."""
-        self._drop(request.notify)
+        self._drop(request.key)
         try:
             process = Process.attach(request.process.identity)
         except OSError as error:
@@ -86,22 +92,22 @@ class Processes(Actor):
         if process is None:
             self._tell(request)
             return False
-        self._held[request.notify] = process
-        self.inbox.watch(process.fileno(), partial(self._ended, request, process))
+        self._held[request.key] = process
+        self.inbox.watch(process.fileno(), partial(self._ended, request))
         return True
 
     def _retry(self, request: Watch) -> None:
         """Unless who wanted it has asked anew meanwhile."""
-        if request.notify not in self._held:
+        if request.key not in self._held:
             self.watch(request)
 
-    def _ended(self, request: Watch, process: Process) -> None:
-        self._drop(request.notify)
+    def _ended(self, request: Watch) -> None:
+        self._drop(request.key)
         self._tell(request)
 
-    def _drop(self, notify: str) -> None:
+    def _drop(self, key: tuple[str, str]) -> None:
         """Each of those who are told has one watch: a successor's takes the place of its predecessor's."""
-        process = self._held.pop(notify, None)
+        process = self._held.pop(key, None)
         if process is not None:
             self.inbox.unwatch(process.fileno())
             process.close()

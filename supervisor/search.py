@@ -22,15 +22,7 @@ def carrying(nonce: str) -> list[int]:
     """Pids of all processes with ``nonce`` on their command line: programs and their recorders."""
     wanted = os.fsencode(nonce)
     pids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if wanted in command_line(pid)]
-
-
-def command_line(pid: int) -> bytes:
-    """Empty when the process is gone, or has none."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
+    return [pid for pid in pids if wanted in identity.command_line(pid)]
 
 
 def program(nonce: str) -> tuple[Identity, Spawned] | None:
@@ -39,20 +31,21 @@ def program(nonce: str) -> tuple[Identity, Spawned] | None:
     Not one that a recorder has forked and that is not executing yet.
     """
     for pid in carrying(nonce):
-        found = None if _records(pid) else identity.identify(pid, nonce)
+        found = None if records(pid) else identity.identify(pid, nonce)
         if found is not None:
             return found, Spawned(pid, found.start_time, *_recorder(pid))
     return None
 
 
-def _records(pid: int) -> bool:
-    return RECORDS in command_line(pid)
+def records(pid: int) -> bool:
+    """Whether it is the recorder of a program."""
+    return RECORDS in identity.command_line(pid)
 
 
 def _recorder(pid: int) -> tuple[int, int]:
     """Pid and start time; of one that has ended, a pid that is somebody else's, whose start time is not 0."""
     parent = identity.parent(pid) or 1
-    return (parent, identity.start_time(parent) or 0) if _records(parent) else (1, 0)
+    return (parent, identity.start_time(parent) or 0) if records(parent) else (1, 0)
 
 
 def kill_all(nonce: str, seconds: float) -> bool:
@@ -74,7 +67,7 @@ def _kill(pid: int, nonce: str, deadline: float) -> None:
     if held is None:
         return
     try:
-        if os.fsencode(nonce) in command_line(pid):
+        if os.fsencode(nonce) in identity.command_line(pid):
             identity.send_signal(held, signal.SIGKILL)
             identity.wait_exit(held, deadline - world.monotonic())
     finally:

@@ -63,6 +63,7 @@ class Starting(Protocol):
     def generation(self) -> int: ...
     def ready(self) -> None: ...
     def progress(self) -> None: ...
+    def keep(self) -> None: ...
     def exited(self, reason: Exit) -> None: ...
 
 
@@ -120,7 +121,8 @@ class ChildSpec:
 
     ``shutdown``: seconds it is given to end, ``brutal`` for none, ``infinity`` for all it needs.
     ``name``: what the bus calls it, "" when it has no mailbox. ``on_trial``: nothing is
-    kept of a child added later whose first start fails, as with OTP's ``start_child``; False if it is needed.
+    kept of a child added later whose first start fails, as with OTP's ``start_child``, unless it said
+    ``keep`` before; False if it is needed.
     """
 
     id: str

@@ -55,6 +55,9 @@ class _Starting:
     def progress(self) -> None:
         self.supervisor.post(partial(self.supervisor.tree.progress, self.child, self.generation))
 
+    def keep(self) -> None:
+        self.supervisor.post(lambda now: self.supervisor.tree.keep(self.child, self.generation))
+
     def exited(self, reason: Exit) -> None:
         self.supervisor.post(partial(self.supervisor.exited, self.child, self.generation, reason))
 

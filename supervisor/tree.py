@@ -71,6 +71,11 @@ class Tree:
             child.by = min(now + child.spec.start_timeout, child.latest)
             self._touch(child)
 
+    def keep(self, child: Child, generation: int) -> None:
+        """It has made what must be looked after: if its first start fails yet, it is started again."""
+        if child.generation == generation:
+            child.trial = False
+
     def hung(self, child: Child, generation: int, reason: Exit, now: float) -> None:
         """It is up, but what it does takes too long: it is given up, and that is its exit."""
         if child.generation == generation and child.phase == "up":

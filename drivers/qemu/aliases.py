@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from embervirt.drivers.qemu.addresses.drive import narrow
 from embervirt.drivers.qemu.model import Alias, Controller, Device, Devices, Disk, Domain
 from embervirt.drivers.qemu.model.address import DriveAddress
+from embervirt.drivers.qemu.nodes import numbered
 from embervirt.drivers.qemu.postparse.disk import disk_index
 
 COUNTED = {
     "interfaces": "net",
     "serials": "serial",
+    "parallels": "parallel",
+    "channels": "channel",
     "hubs": "hub",
     "inputs": "input",
     "videos": "video",
     "sounds": "sound",
+    "tpms": "tpm",
+    "watchdogs": "watchdog",
     "memballoons": "balloon",
-    "rngs": "rng",
+    "vsocks": "vsock",
 }
 """Devices that are numbered in their order: the list's field and the name."""
 
 
 def named(domain: Domain) -> Domain:
-    """The domain with an alias for each device; aliases that are there stay."""
+    """The domain with an alias for each device, and numbers for disks' nodes; those that are there stay."""
     devices, q35 = domain.devices, domain.q35
     lists: dict[str, Any] = {
-        "disks": _named(devices.disks, disk_alias),
+        "disks": _named(numbered(devices.disks), lambda disk: disk_alias(disk, devices.controllers)),
         "controllers": _named(devices.controllers, lambda item: controller_alias(item, q35)),
     }
+    lists["rngs"] = _numbered(devices.rngs, "rng")
     for name, prefix in COUNTED.items():
         lists[name] = _counted(devices.lists[name], prefix)
     return replace(domain, devices=_consoles(replace(devices, **lists)))
@@ -50,19 +58,29 @@ def _counted(devices: tuple[Device, ...], prefix: str) -> tuple[Device, ...]:
     return _named(devices, lambda device: f"{prefix}{numbers[id(device)]}")
 
 
+def _numbered(devices: Iterable[Any], prefix: str) -> tuple[Any, ...]:
+    """As libvirt counts sources of entropy: only those that have no name."""
+    count = itertools.count()
+    return _named(devices, lambda _: f"{prefix}{next(count)}")
+
+
 def _consoles(devices: Devices) -> Devices:
-    """The first console is the first serial port under another name, and has its alias."""
-    if not (devices.consoles and devices.serials):
-        return devices
-    first = replace(devices.consoles[0], alias=devices.serials[0].alias)
-    return replace(devices, consoles=(first, *devices.consoles[1:]))
+    """One that mirrors the first serial port is that under another name, and has its alias."""
+    consoles: tuple[Any, ...] = tuple(
+        console if console.virtio or not devices.serials else replace(console, alias=devices.serials[0].alias)
+        for console in devices.consoles
+    )
+    counted: tuple[Any, ...] = _counted(consoles, "console")
+    return replace(devices, consoles=counted)
 
 
-def disk_alias(disk: Disk) -> str:
-    """``virtio-disk0``, ``ide0-1-0``, ``sata0-0-1``."""
-    if disk.bus == "virtio":
-        return f"virtio-disk{disk_index(disk.dev)}"
+def disk_alias(disk: Disk, controllers: tuple[Controller, ...]) -> str:
+    """``virtio-disk0``, ``usb-disk1``, ``ide0-1-0``, ``scsi0-0-0-1``."""
+    if disk.bus in ("virtio", "usb"):
+        return f"{disk.bus}-disk{disk_index(disk.dev)}"
     place = disk.address if isinstance(disk.address, DriveAddress) else DriveAddress()
+    if disk.bus == "scsi" and not narrow(disk, controllers):
+        return f"scsi{place.controller}-{place.bus}-{place.target}-{place.unit}"
     return f"{disk.bus}{place.controller}-{place.bus}-{place.unit}"
 
 

@@ -83,3 +83,63 @@ class DomainNotRunning(OperationInvalid):
     """Only a running domain can do that."""
 
     virdomain = VIR_FROM_DOM
+
+
+class AgentUnresponsive(libvirtError):
+    """The guest's agent does not answer, or is not there; what it was told may have happened."""
+
+    code, virdomain, prefix = 86, VIR_FROM_QEMU, "Guest agent is not responding"
+
+
+class AgentRefused(InternalError):
+    """The guest's agent did not do what it was told; the message has its reason."""
+
+    virdomain = VIR_FROM_QEMU
+
+
+class ArgumentUnsupported(libvirtError):
+    """A valid wish that this guest is not made for."""
+
+    code, virdomain, prefix = 74, VIR_FROM_QEMU, "argument unsupported"
+
+
+class OperationUnsupported(libvirtError):
+    """What this device cannot do."""
+
+    code, virdomain, prefix = 84, VIR_FROM_QEMU, "Operation not supported"
+
+
+class NoSnapshot(libvirtError):
+    """The domain has no such snapshot."""
+
+    code, virdomain, prefix = 72, VIR_FROM_QEMU, "Domain snapshot not found"
+
+
+class NoMetadata(libvirtError):
+    """It has no such title, description or element."""
+
+    code, virdomain, prefix = 80, VIR_FROM_DOM, "metadata not found"
+
+
+class NoCheckpoint(libvirtError):
+    """The domain has no such checkpoint."""
+
+    code, virdomain, prefix = 103, VIR_FROM_QEMU, "Domain checkpoint not found"
+
+
+class NoBackup(libvirtError):
+    """No backup of the domain is under way."""
+
+    code, virdomain, prefix = 104, VIR_FROM_QEMU, "Domain backup job id not found"
+
+
+class NoDevice(libvirtError):
+    """``VIR_ERR_DEVICE_MISSING``: the domain has no such device."""
+
+    code, virdomain, prefix = 99, VIR_FROM_QEMU, "device not found"
+
+
+class CpuIncompatible(libvirtError):
+    """The host's CPU cannot be what the guest's is to be."""
+
+    code, virdomain, prefix = 91, 31, "the CPU is incompatible with host CPU"

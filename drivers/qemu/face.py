@@ -11,19 +11,22 @@ from embervirt import world
 from embervirt.actors.bus import Bus
 from embervirt.config.settings import Settings
 from embervirt.drivers.driver import Environment
+from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.backend.real import RealBackend
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.errors import NoEmulator
-from embervirt.drivers.qemu.model import Domain, model_of, postparse
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, NoEmulator
+from embervirt.drivers.qemu.model import Domain, model_of
+from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.tables import Running, Tables
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse, render
-from embervirt.errors import errors_of
+from embervirt.errors import ConfigUnsupported, errors_of
 from embervirt.supervisor.supervisor import Supervisor
 
 NANOSECONDS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-EMULATOR = "qemu-system-x86_64"
+EMULATORS = {"x86_64": "qemu-system-x86_64", "i686": "qemu-system-i386"}
+"""By the architecture of guests."""
 VIR_FROM_DOMAIN = 20
 
 
@@ -40,6 +43,7 @@ class Face:
         self.tables = Tables()
         self.adopting: list[Future[None]] = []
         self.swept = False
+        self.monitor_listeners: set[tuple[int, int]] = set()
         self._resources = environment.resources
         self._lock = world.Lock()
         self._backend: RealBackend | None = None
@@ -62,11 +66,18 @@ class Face:
                 self._resources.callback(self._backend.close)
             return self._backend
 
-    def emulator(self) -> str:
-        """The setting, or what PATH finds. Raises NoEmulator."""
-        found = self.settings.qemu.emulator or shutil.which(EMULATOR)
+    def emulator(self, arch: str | None = None) -> str:
+        """The setting, or what PATH finds for guests of ``arch`` (x86_64 when None).
+
+        Raises NoEmulator, ConfigUnsupported for an architecture that no emulator is found for.
+        """
+        name = EMULATORS.get(arch or "x86_64", f"qemu-system-{arch}")
+        found = self.settings.qemu.emulator or shutil.which(name)
+        if found is None and arch in (None, "x86_64"):
+            raise NoEmulator(f"no emulator: {name} is not in PATH and qemu.emulator is not set", int1=2)
         if found is None:
-            raise NoEmulator(f"no emulator: {EMULATOR} is not in PATH and qemu.emulator is not set", int1=2)
+            text = f"No emulator found for arch '{arch}': {name} is not in PATH"
+            raise ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
         return found
 
     def capabilities(self, emulator: str | None = None) -> Capabilities:
@@ -87,8 +98,8 @@ class Face:
         """
         with errors_of(VIR_FROM_DOMAIN):
             domain = parse(Domain, text, strict=strict)
-            chosen = self.capabilities(domain.devices.emulator)
-            domain = postparse(domain, chosen)
+            chosen = self.capabilities(domain.devices.emulator or self.emulator(domain.os.type.arch))
+            domain = assign(postparse(domain, chosen, str(self.paths.nvram)), chosen)
             validate(domain, chosen)
             xml = render(domain)
             return model_of(xml), xml

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from embervirt.drivers.qemu import states
 from embervirt.drivers.qemu.tables import Definition, Running
@@ -22,16 +22,17 @@ GROUPS = (
     HAS_CHECKPOINT | NO_CHECKPOINT,
 )
 BY_STATE = {states.RUNNING: RUNNING, states.PAUSED: PAUSED, states.SHUTOFF: SHUTOFF}
-NONE_YET = NO_MANAGEDSAVE | NO_AUTOSTART | NO_SNAPSHOT | NO_CHECKPOINT
-"""What this driver's domains never have."""
+BESIDE = MANAGEDSAVE | NO_MANAGEDSAVE | HAS_SNAPSHOT | NO_SNAPSHOT | HAS_CHECKPOINT | NO_CHECKPOINT
+"""What only files beside a definition tell."""
 
 
 def traits(definition: Definition | None, running: Running | None) -> int:
-    """The flags that describe one domain."""
+    """The flags that describe one domain, but those of ``BESIDE``."""
     state = states.SHUTOFF if running is None else running.state.state
     active = INACTIVE if running is None else ACTIVE
     kept = TRANSIENT if definition is None else PERSISTENT
-    return active | kept | BY_STATE.get(state, OTHER) | NONE_YET
+    starts = AUTOSTART if definition is not None and definition.autostart else NO_AUTOSTART
+    return active | kept | starts | BY_STATE.get(state, OTHER)
 
 
 def matches(described: int, flags: int) -> bool:
@@ -40,11 +41,22 @@ def matches(described: int, flags: int) -> bool:
 
 
 def select(
-    definitions: Iterable[Definition], running: Iterable[Running], flags: int
+    definitions: Iterable[Definition],
+    running: Iterable[Running],
+    flags: int,
+    beside: Callable[[str], int] = lambda name: 0,
 ) -> list[tuple[str, str]]:
-    """Name and UUID of the wanted domains: running ones by id, then the others by name."""
+    """Name and UUID of the wanted domains: running ones by id, then the others by name.
+
+    ``beside`` gives a domain's flags of ``BESIDE`` by its name; it is asked when ``flags`` have one of them.
+    """
     defined = {row.uuid: row for row in definitions}
     active = {row.uuid: row for row in sorted(running, key=lambda row: row.id)}
     order = [*active, *sorted(defined.keys() - active.keys(), key=lambda uuid: defined[uuid].name)]
-    wanted = [uuid for uuid in order if matches(traits(defined.get(uuid), active.get(uuid)), flags)]
-    return [((active.get(uuid) or defined[uuid]).name, uuid) for uuid in wanted]
+    names = {uuid: (active.get(uuid) or defined[uuid]).name for uuid in order}
+
+    def wanted(uuid: str) -> bool:
+        files = beside(names[uuid]) if flags & BESIDE else 0
+        return matches(traits(defined.get(uuid), active.get(uuid)) | files, flags)
+
+    return [(names[uuid], uuid) for uuid in order if wanted(uuid)]

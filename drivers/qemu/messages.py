@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from embervirt.actors.handover import Token
 from embervirt.actors.messages import Event, Message, Request
+from embervirt.drivers.qemu.model.edits import Edit
 
 
 class DomainRef(Message, frozen=True):
@@ -33,6 +35,40 @@ class Undefine(Request[None], frozen=True):
     flags: int
 
 
+class SetAutostart(Request[None], frozen=True):
+    """Whether a defined domain starts with the first opening of the root after the host's start."""
+
+    safe = True
+    uuid: str
+    on: bool
+
+
+class Rename(Request[DomainRef], frozen=True):
+    """Another ``name`` for a defined domain that does not run."""
+
+    safe = True
+    uuid: str
+    name: str
+
+
+class Edited(Request[None], frozen=True):
+    """Another definition by ``edit``; nobody is told with ``quiet``."""
+
+    safe = True
+    uuid: str
+    edit: Edit
+    quiet: bool = False
+
+
+class Replug(Request[None], frozen=True):
+    """Another device in a definition: ``verb`` (``plugging.Verb``) and the device's XML, or its alias."""
+
+    safe = True
+    uuid: str
+    verb: str
+    text: str
+
+
 class Create(Request[DomainRef], frozen=True):
     """Start a defined domain, or with ``xml`` a transient one. ``flags``: virDomainCreateFlags."""
 
@@ -45,6 +81,21 @@ class Create(Request[DomainRef], frozen=True):
 
 
 # To a guest's actor.
+
+
+class EditedLive(Request[None], frozen=True):
+    """Another running guest by ``edit``: asked of QEMU where it concerns that, and seen in its live XML."""
+
+    safe = True
+    edit: Edit
+
+
+class Plug(Request[None], frozen=True):
+    """Another device in the running guest, as ``Replug``. A detach waits some seconds for the guest."""
+
+    safe = True
+    verb: str
+    text: str
 
 
 class Suspend(Request[None], frozen=True):
@@ -60,7 +111,23 @@ class Resume(Request[None], frozen=True):
 
 
 class Shutdown(Request[None], frozen=True):
-    """Press the ACPI power button; the guest decides."""
+    """Ask the guest to power itself off. ``flags``: virDomainShutdownFlagValues, 0 for what there is."""
+
+    safe = True
+    seconds = 90.0
+    flags: int = 0
+
+
+class Reboot(Request[None], frozen=True):
+    """Ask the guest to reboot. ``flags``: virDomainRebootFlagValues, 0 for what there is."""
+
+    safe = True
+    seconds = 90.0
+    flags: int = 0
+
+
+class Reset(Request[None], frozen=True):
+    """Reset the machine, without asking anybody."""
 
     safe = True
 
@@ -96,6 +163,79 @@ class Query(Request[str], frozen=True):
 
     safe = True
     command: str
+
+
+class MonitorCommand(Request[str], frozen=True):
+    """As ``Query``, answered as by libvirt: QEMU's whole reply, a refusal too; ``hmp``: what it prints."""
+
+    safe = True
+    command: str
+    hmp: bool = False
+
+
+class AgentCommand(Request[str], frozen=True):
+    """A command for the guest's agent, as JSON text; replies its whole reply, as JSON text.
+
+    ``patience``: seconds for the answer, None for ever; 0 sends it and replies the empty text.
+    """
+
+    safe = True
+    seconds = 3600.0
+    command: str
+    patience: float | None = 5.0
+
+
+class SetPassword(Request[None], frozen=True):
+    """The guest's agent sets a user's password, which is handed over; ``crypted``: it is a hash of one."""
+
+    seconds = 60.0
+    user: str
+    token: Token
+    crypted: bool = False
+
+
+class SendKey(Request[None], frozen=True):
+    """Press keys together; ``keys`` are QEMU's key numbers, ``hold`` is milliseconds, 0 for QEMU's own."""
+
+    safe = True
+    keys: list[int]
+    hold: int = 0
+
+
+class InjectNmi(Request[None], frozen=True):
+    """Send a non-maskable interrupt."""
+
+    safe = True
+
+
+class WakeUp(Request[None], frozen=True):
+    """Wake a guest that has suspended itself."""
+
+    safe = True
+
+
+class SetThreshold(Request[None], frozen=True):
+    """Tell when a block node is written to behind ``threshold`` bytes: ``ThresholdExceeded``; 0 for never."""
+
+    safe = True
+    node: str
+    threshold: int
+
+
+class Screenshot(Request[str], frozen=True):
+    """Draw the screen of the display device ``alias`` into a PNG file; replies its path, to be removed."""
+
+    safe = True
+    alias: str
+    head: int = 0
+
+
+class ResizeBlock(Request[None], frozen=True):
+    """Give a block node another size, in bytes."""
+
+    safe = True
+    node: str
+    size: int
 
 
 # Events.
@@ -135,3 +275,127 @@ class Recovered(Event, frozen=True):
     name: str
     uuid: str
     id: int
+
+
+# Events of the machine, as QEMU tells them; numbers are libvirt's. Each is of one run of a guest.
+
+
+class OfGuest(Event, frozen=True):
+    """What each has."""
+
+    name: str
+    uuid: str
+    id: int
+
+
+class MetadataChanged(OfGuest, frozen=True):
+    """``type``: virDomainMetadataType; ``uri`` of an element."""
+
+    type: int
+    uri: str
+
+
+class AutostartFailed(OfGuest, frozen=True):
+    """A domain that should start with the root did not, because of ``why``."""
+
+    why: str
+
+
+class ClockChanged(OfGuest, frozen=True):
+    """The guest set its clock: ``offset`` is seconds from UTC."""
+
+    offset: int
+
+
+class WatchdogBarked(OfGuest, frozen=True):
+    """``action``: virDomainEventWatchdogAction."""
+
+    action: int
+
+
+class IoFailed(OfGuest, frozen=True):
+    """``action``: virDomainEventIOErrorAction; ``reason`` is ``enospc`` or empty."""
+
+    path: str
+    alias: str
+    action: int
+    reason: str
+
+
+class GraphicsUsed(OfGuest, frozen=True):
+    """``phase``: virDomainEventGraphicsPhase; addresses: family, node, service; ``subject``: type, name."""
+
+    phase: int
+    local: tuple[int, str, str]
+    remote: tuple[int, str, str]
+    scheme: str
+    subject: list[tuple[str, str]]
+
+
+class TrayMoved(OfGuest, frozen=True):
+    """``reason``: virDomainEventTrayChangeReason."""
+
+    alias: str
+    reason: int
+
+
+class GuestWoke(OfGuest, frozen=True):
+    """From a suspension of its own."""
+
+
+class GuestSuspended(OfGuest, frozen=True):
+    """It suspended itself to memory, or to disk."""
+
+    disk: bool
+
+
+class BalloonMoved(OfGuest, frozen=True):
+    """``actual`` is KiB."""
+
+    actual: int
+
+
+class DeviceRemoved(OfGuest, frozen=True):
+    """The guest let it go, or refused to (``failed``)."""
+
+    alias: str
+    failed: bool = False
+
+
+class DeviceAdded(OfGuest, frozen=True):
+    """Plugged into a guest that runs."""
+
+    alias: str
+
+
+class AgentState(OfGuest, frozen=True):
+    """``state``, ``reason``: virConnectDomainEventAgentLifecycleState and its reason."""
+
+    state: int
+    reason: int
+
+
+class ThresholdExceeded(OfGuest, frozen=True):
+    """``dev`` is the disk's target, with the number of the node in brackets for one of its chain; bytes."""
+
+    dev: str
+    path: str
+    threshold: int
+    excess: int
+
+
+class MemoryFailed(OfGuest, frozen=True):
+    """``recipient``, ``action``, ``flags``: virDomainMemoryFailure*."""
+
+    recipient: int
+    action: int
+    flags: int
+
+
+class MonitorHeard(OfGuest, frozen=True):
+    """Any event of QEMU's, while somebody listens: ``data`` is JSON text, empty when there is none."""
+
+    event: str
+    seconds: int
+    micros: int
+    data: str

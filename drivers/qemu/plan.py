@@ -16,7 +16,8 @@ class Plan:
     """``id`` is given once in the life of a root; ``xml`` is what the guest is started from.
 
     ``recorded``: it is known to have run, so it is only ever found again, never started. ``orphan``: what
-    stands for its record, which is lost. ``trace``: of the request that wants it.
+    stands for its record, which is lost. ``trace``: of the request that wants it. ``reset_nvram``: its
+    firmware's variables are made anew.
     """
 
     id: int
@@ -27,6 +28,7 @@ class Plan:
     recorded: bool = False
     orphan: Record | None = None
     trace: int = 0
+    reset_nvram: bool = False
 
     @property
     def actor(self) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, DomainNotRunning
 from embervirt.errors import OperationInvalid
 
-RUNNING, PAUSED, SHUTDOWN, SHUTOFF, CRASHED = 1, 3, 4, 5, 6
+RUNNING, PAUSED, SHUTDOWN, SHUTOFF, CRASHED, PMSUSPENDED = 1, 3, 4, 5, 6, 7
 
 
 class State(NamedTuple):
@@ -23,13 +23,18 @@ class State(NamedTuple):
 BOOTED = State(RUNNING, 1)
 UNPAUSED = State(RUNNING, 5)
 ADOPTED = State(RUNNING, 0)
+WOKEN = State(RUNNING, 8)
+AFTER_CRASH = State(RUNNING, 9)
 NO_STATE = State(0, 0)
 PAUSED_BY_USER = State(PAUSED, 1)
 PAUSED_STARTING = State(PAUSED, 11)
 PAUSED_UNKNOWN = State(PAUSED, 0)
+PAUSED_SAVING = State(PAUSED, 3)
 PAUSED_IO_ERROR = State(PAUSED, 5)
+PAUSED_WATCHDOG = State(PAUSED, 6)
 GUEST_SHUTDOWN = State(SHUTDOWN, 1)
 GUEST_CRASHED = State(CRASHED, 1)
+GUEST_SUSPENDED = State(PMSUSPENDED, 0)
 
 
 class Transition(NamedTuple):
@@ -41,19 +46,29 @@ class Transition(NamedTuple):
 
 DEFINED_ADDED = Transition(0, 0)
 DEFINED_UPDATED = Transition(0, 1)
+DEFINED_RENAMED = Transition(0, 2)
 UNDEFINED_REMOVED = Transition(1, 0)
+UNDEFINED_RENAMED = Transition(1, 1)
 STARTED_BOOTED = Transition(2, 0)
+STARTED_WAKEUP = Transition(2, 4)
 SUSPENDED_PAUSED = Transition(3, 0)
+SUSPENDED_IO_ERROR = Transition(3, 2)
+SUSPENDED_WATCHDOG = Transition(3, 3)
 RESUMED_UNPAUSED = Transition(4, 0)
 SHUTDOWN_FINISHED = Transition(6, 0)
 SHUTDOWN_GUEST = Transition(6, 1)
 SHUTDOWN_HOST = Transition(6, 2)
+PMSUSPENDED_MEMORY = Transition(7, 0)
+PMSUSPENDED_DISK = Transition(7, 1)
+CRASHED_PANICKED = Transition(8, 0)
 
 
 MISSED = {
     RUNNING: RESUMED_UNPAUSED,
     PAUSED: SUSPENDED_PAUSED,
     SHUTDOWN: SHUTDOWN_FINISHED,
+    CRASHED: CRASHED_PANICKED,
+    PMSUSPENDED: PMSUSPENDED_MEMORY,
 }
 """What is announced of a guest that is found in another state than was published, by its state."""
 
@@ -68,6 +83,7 @@ class Ending(NamedTuple):
 ENDED_SHUTDOWN = Ending(1, 0)
 ENDED_DESTROYED = Ending(2, 1)
 ENDED_CRASHED = Ending(3, 5)
+ENDED_PANICKED = Ending(3, 2)
 ENDED_FAILED = Ending(6, 5)
 STOPPED = 5
 """VIR_DOMAIN_EVENT_STOPPED."""
@@ -77,6 +93,9 @@ BY_RUN_STATE = {
     "paused": PAUSED_BY_USER,
     "prelaunch": PAUSED_STARTING,
     "io-error": PAUSED_IO_ERROR,
+    "watchdog": PAUSED_WATCHDOG,
+    "save-vm": PAUSED_SAVING,
+    "suspended": GUEST_SUSPENDED,
     "shutdown": GUEST_SHUTDOWN,
     "guest-panicked": GUEST_CRASHED,
 }
@@ -98,11 +117,14 @@ def happened(change: str, state: int) -> bool:
     return state in AFTER.get(change, {state})
 
 
-def ending(*, destroyed: bool, shut_down: bool, status: int | None = None) -> Ending:
+def ending(*, destroyed: bool, shut_down: bool, status: int | None = None, panicked: bool = False) -> Ending:
     """Of a QEMU process that is gone: what was asked, or announced by QEMU, before; else it crashed.
 
-    With nobody there to hear the announcement, its exit ``status`` 0 says that it was an orderly end.
+    ``panicked``: it was ended because its guest had crashed. With nobody there to hear the announcement, its
+    exit ``status`` 0 says that it was an orderly end.
     """
+    if panicked:
+        return ENDED_PANICKED
     if destroyed:
         return ENDED_DESTROYED
     return ENDED_SHUTDOWN if shut_down or status == 0 else ENDED_CRASHED
@@ -110,16 +132,20 @@ def ending(*, destroyed: bool, shut_down: bool, status: int | None = None) -> En
 
 ALLOWED = {
     "suspend": {RUNNING, PAUSED},
-    "resume": {PAUSED},
+    "resume": {PAUSED, CRASHED},
     "shutdown": {RUNNING},
+    "ask the guest agent": {RUNNING},
 }
 """Requests to a running guest by the states they need; what is not listed needs none."""
 
 REFUSALS = {
     ("resume", RUNNING): "domain is already running",
     ("suspend", SHUTDOWN): "domain is shutting down",
-    ("shutdown", PAUSED): "domain is not running",
+    ("suspend", PMSUSPENDED): "domain is pmsuspended",
+    ("resume", PMSUSPENDED): "domain is pmsuspended",
 }
+NOT_RUNNING = {"shutdown", "ask the guest agent"}
+"""Requests whose refusal in any other state is ``domain is not running``."""
 
 
 def check(request: str, state: State | None) -> State:
@@ -129,5 +155,7 @@ def check(request: str, state: State | None) -> State:
     allowed = ALLOWED.get(request)
     if allowed is not None and state.state not in allowed:
         text = REFUSALS.get((request, state.state), f"cannot {request} a domain in this state")
+        if request in NOT_RUNNING:
+            text = "domain is not running"
         raise OperationInvalid(text, virdomain=VIR_FROM_QEMU)
     return state

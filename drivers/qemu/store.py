@@ -14,10 +14,12 @@ import msgspec
 
 from embervirt import disk
 from embervirt.drivers.qemu.model import Domain, model_of
-from embervirt.drivers.root.files import Fence, read, remove, write
+from embervirt.drivers.qemu.ports import channel_dir
+from embervirt.drivers.qemu.tables import Definition
+from embervirt.drivers.root.files import Fence, move, point, read, remove, write
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse
-from embervirt.errors import libvirtError
+from embervirt.errors import SystemError_, libvirtError
 from embervirt.log import get_logger
 from embervirt.supervisor.identity import boot_id
 from embervirt.supervisor.processes import Watched
@@ -29,8 +31,10 @@ RUN_DIRECTORY = re.compile(r"domain-([0-9]{1,9})-")
 class Record(msgspec.Struct, frozen=True):
     """A running guest on disk: all that a new generation, or a new process, needs to find it again.
 
-    ``xml`` is what it was started from, ``state`` the last that was known, ``ptys`` by chardev. A record of
-    format 1 had neither; one of a newer format is read as far as it is understood, and not written.
+    ``xml`` is what it was started from, ``live`` how it runs: with aliases, ports, and what was plugged;
+    ``state`` the last that was known. A record of format 1 had neither; one of a newer format is read as far
+    as it is understood, and not written. ``reboots``: its next power-off is half of a reboot.
+    ``tpm``: the swtpm of its own that it has.
     """
 
     id: int
@@ -41,7 +45,9 @@ class Record(msgspec.Struct, frozen=True):
     ram_dir: str
     autodestroy: bool = False
     state: tuple[int, int] = (1, 0)
-    ptys: dict[str, str] = {}
+    live: str = ""
+    reboots: bool = False
+    tpm: Watched | None = None
     format: int = FORMAT
 
 
@@ -49,7 +55,8 @@ class Store:
     """``fence``: of the generation that writes."""
 
     def __init__(self, paths: RootPaths, fence: Fence) -> None:
-        self._paths, self._fence = paths, fence
+        self.paths = self._paths = paths
+        self._fence = fence
         self._log = get_logger(driver="qemu")
 
     def definitions(self) -> Iterator[tuple[str, Domain]]:
@@ -64,6 +71,40 @@ class Store:
     def define(self, name: str, xml: str) -> None:
         """Keep a definition, durably."""
         write(self._definition(name), xml.encode(), durable=True, fence=self._fence)
+
+    def autostarting(self) -> set[str]:
+        """Names of the domains whose link leads to their definition."""
+        found = (path for path in self._paths.qemu_autostart.glob("*.xml") if path.is_symlink())
+        return {path.stem for path in found if path.resolve() == self._definition(path.stem).resolve()}
+
+    def set_autostart(self, name: str, on: bool) -> None:
+        """Make or remove its link, durably."""
+        link = self._paths.qemu_autostart / f"{name}.xml"
+        if on:
+            point(link, self._definition(name), durable=True, fence=self._fence)
+        else:
+            remove(link, durable=True, fence=self._fence)
+
+    def rename(self, old: str, new: str, xml: str, autostart: bool) -> None:
+        """The definition, its link and what libvirt keeps by name; a crash on the way leaves both."""
+        paths, fence = self._paths, self._fence
+        self.set_autostart(new, autostart)
+        try:
+            self.define(new, xml)
+        except SystemError_:
+            self.set_autostart(new, False)
+            raise
+        for path in (paths.managed_save, paths.snapshots, paths.checkpoints):
+            move(path(old), path(new), fence=fence)
+        self.undefine(old)
+
+    def younger(self, one: Definition | None, other: Definition) -> Definition:
+        """Of two with the same UUID the one that was written last; the other's file is reported."""
+        if one is None:
+            return other
+        first, last = sorted((one, other), key=lambda row: self._definition(row.name).stat().st_mtime_ns)
+        self._log.error("definition is not used", file=str(self._definition(first.name)), uuid=last.uuid)
+        return last
 
     def undefine(self, name: str) -> None:
         """Forget it, durably, with its autostart link."""
@@ -87,10 +128,14 @@ class Store:
             else:
                 self.forget(record)
 
+    def runs(self) -> list[tuple[Path, int]]:
+        """The directories that runs left, each with its id: one without a record may still be alive."""
+        found = ((path, RUN_DIRECTORY.match(path.name)) for path in sorted(self._paths.qemu_lib.iterdir()))
+        return [(path, int(match[1])) for path, match in found if match]
+
     def highest_id(self) -> int:
-        """Of the runs that left a directory, else 0: one without a record may still be alive."""
-        found = (RUN_DIRECTORY.match(path.name) for path in self._paths.qemu_lib.iterdir())
-        return max((int(match[1]) for match in found if match), default=0)
+        """Of the runs that left a directory, else 0."""
+        return max((id_ for _, id_ in self.runs()), default=0)
 
     def record(self, name: str) -> Record | None:
         """Of one guest, None when there is none, or nobody can read it. Raises FileRefused."""
@@ -132,8 +177,9 @@ class Store:
 
     def clean(self, id_: int, name: str, ram_dir: Path) -> None:
         """Remove the directories of one run."""
-        for directory in (self._paths.domain_dir(id_, name), ram_dir):
-            self.discard(directory)
+        directory = self._paths.domain_dir(id_, name)
+        for each in (directory, channel_dir(directory), ram_dir):
+            self.discard(each)
 
     def discard(self, directory: Path) -> None:
         """Remove a directory with all that is in it, if it is there."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from embervirt.actors.fence import Fence
 from embervirt.actors.table import Table
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.states import Ending, State
@@ -19,6 +22,7 @@ class Definition:
     name: str
     xml: str
     domain: Domain
+    autostart: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,39 @@ class Running:
         return replace(self, state=state)
 
 
+D = TypeVar("D", bound=Definition | Running)
+
+
+class Named(Table[str, D]):
+    """Domains by UUID, found by name as well, however many there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._uuids: dict[str, str] = {}
+
+    def named(self, name: str) -> D | None:
+        """The one of that name, or None."""
+        row = self.rows.get(self._uuids.get(name, ""))
+        return row if row is not None and row.name == name else None
+
+    def put(self, fence: Fence, key: str, record: D) -> None:
+        """As ``Table.put``. An old name leads nowhere: ``named`` looks twice."""
+        super().put(fence, key, record)
+        self._uuids[record.name] = key
+
+    def drop(self, fence: Fence, key: str) -> None:
+        """As ``Table.drop``."""
+        row = self.rows.get(key)
+        super().drop(fence, key)
+        if row is not None and self._uuids.get(row.name) == key:
+            self._uuids.pop(row.name, None)
+
+    def replace(self, fence: Fence, rows: Mapping[str, D]) -> None:
+        """As ``Table.replace``."""
+        super().replace(fence, rows)
+        self._uuids = {row.name: uuid for uuid, row in rows.items()}
+
+
 def guest_actor(id_: int) -> str:
     """The name on the bus of the guest with this id."""
     return f"guest/{id_}"
@@ -61,8 +98,8 @@ class Tables:
     """
 
     def __init__(self) -> None:
-        self.definitions: Table[str, Definition] = Table()
-        self.running: Table[str, Running] = Table()
+        self.definitions: Named[Definition] = Named()
+        self.running: Named[Running] = Named()
         self.ended: Table[str, State] = Table()
         self.starting: dict[str, str] = {}
         self.ending: dict[int, tuple[Ending, str]] = {}
@@ -79,5 +116,5 @@ class Tables:
 
     def uuid_of(self, name: str) -> str | None:
         """Of a domain that is known, running or not."""
-        rows: list[Running | Definition] = [*self.running.values(), *self.definitions.values()]
-        return next((row.uuid for row in rows if row.name == name), None)
+        row = self.running.named(name) or self.definitions.named(name)
+        return None if row is None else row.uuid

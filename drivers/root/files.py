@@ -22,6 +22,9 @@ from embervirt.errors import SystemError_
 LARGEST = 16 << 20
 """Bytes: no file of a root that is read whole is larger."""
 
+PORTION = 4096
+"""Bytes that are read beyond the size of a file: its end, or what it has grown by."""
+
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """A file system without hard links says one of these; a sync that fails there leaves the new content."""
 
@@ -35,8 +38,15 @@ class Fence(Protocol):
         """Entered around the step that makes a write visible; raises when the generation was given up."""
 
 
-def write(path: Path, data: bytes, *, durable: bool, mode: int = 0o600, fence: Fence | None = None) -> None:
-    """Replace the content of ``path``; ``mode`` is exact, whatever the umask.
+def write(
+    path: Path,
+    data: bytes | Iterable[bytes],
+    *,
+    durable: bool,
+    mode: int = 0o600,
+    fence: Fence | None = None,
+) -> None:
+    """Replace the content of ``path``, in one piece or in several; ``mode`` is exact, whatever the umask.
 
     ``durable``: on disk when this returns. Volatile files need the rename, not the syncs.
     Raises SystemError_ with the errno as ``int1``; the old file is then as it was.
@@ -44,6 +54,20 @@ def write(path: Path, data: bytes, *, durable: bool, mode: int = 0o600, fence: F
     with explained("write", path), _discarded(_temporary(path)) as staged:
         _fill(disk.create(staged, mode, target=path), data, durable)
         _commit(lambda: disk.rename(staged, path), path, durable, fence)
+
+
+def point(path: Path, target: Path, *, durable: bool, fence: Fence | None = None) -> None:
+    """Make ``path`` a symbolic link to ``target``, in the place of what is there. Raises SystemError_."""
+    with explained("link", path), _discarded(_temporary(path)) as staged:
+        disk.symlink(staged, target)
+        _commit(lambda: disk.rename(staged, path), path, durable, fence)
+
+
+def move(path: Path, target: Path, *, fence: Fence | None = None) -> None:
+    """Give a file or directory of the root another name, durably; nothing when it is not there."""
+    if os.path.lexists(path):
+        with explained("rename", path):
+            _commit(lambda: disk.rename(path, target), target, True, fence)
 
 
 def remove(path: Path, *, durable: bool, fence: Fence | None = None) -> None:
@@ -61,8 +85,9 @@ def read(path: Path, *, limit: int = LARGEST) -> bytes:
     with explained("read", path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            _check(path, os.fstat(descriptor), limit)
-            return _read_all(descriptor, path, limit)
+            found = os.fstat(descriptor)
+            _check(path, found, limit)
+            return _read_all(descriptor, path, limit, found.st_size)
         finally:
             os.close(descriptor)
 
@@ -136,18 +161,20 @@ def _discarded(temporary: Path) -> Iterator[Path]:
             disk.unlink(temporary, missing_ok=True)
 
 
-def _fill(staged: disk.File, data: bytes, durable: bool) -> None:
+def _fill(staged: disk.File, data: bytes | Iterable[bytes], durable: bool) -> None:
     try:
-        disk.write_all(staged, data)
+        for each in (data,) if isinstance(data, bytes) else data:
+            disk.write_all(staged, each)
         if durable:
             disk.sync(staged)
     finally:
         disk.close(staged)
 
 
-def _read_all(descriptor: int, path: Path, limit: int) -> bytes:
+def _read_all(descriptor: int, path: Path, limit: int, size: int) -> bytes:
+    """In buffers of about its size: large ones, on each actor's thread, leave holes that malloc keeps."""
     data = b""
-    while chunk := os.read(descriptor, 1 << 20):
+    while chunk := os.read(descriptor, size + PORTION):
         data += chunk
         if len(data) > limit:
             raise FileRefused(f"file '{path}' grew over {limit} bytes while it was read")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -38,6 +39,10 @@ KEPT = 1000
 
 LINES = 10 * KEPT
 """After which the file is written anew."""
+
+
+AT_ONCE = 32
+"""Lines that are written in one piece then."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -101,6 +106,7 @@ class Journal:
         self._lock = world.Lock()
         self._known: dict[str, Operation] = {}
         self._open: dict[str, Operation] = {}
+        self._ended: deque[str] = deque()
         self._cancelled: set[str] = set()
         self._owed: list[bytes] = []
         self._written, self._torn = LINES, True
@@ -110,25 +116,32 @@ class Journal:
         self._shorten()
 
     def _take(self, line: Line) -> None:
-        known = line.after(self._known.get(line.id))
+        before = self._known.get(line.id)
+        known = line.after(before)
         if known is None:
             return
         self._known[line.id] = known
         if known.state == "open":
             self._open[line.id] = known
-        else:
-            self._open.pop(line.id, None)
+            return
+        self._open.pop(line.id, None)
+        if before is None or before.state == "open":
+            self._remember(line.id)
+
+    def _remember(self, id_: str) -> None:
+        """One more that has ended: the first of too many is forgotten."""
+        self._ended.append(id_)
+        if len(self._ended) > KEPT:
+            first = self._ended.popleft()
+            if first not in self._open:
+                self._known.pop(first, None)
 
     # The file.
 
     def _shorten(self) -> None:
         """Write it anew without what need not be remembered; if that fails, the old one goes on."""
-        ended = [id_ for id_ in self._known if id_ not in self._open]
-        for id_ in ended[: max(0, len(ended) - KEPT)]:
-            del self._known[id_]
         try:
-            lines = [_text(Line(each.id, intent=each)) for each in self._known.values()]
-            write(self._path, b"".join(lines), durable=False)
+            write(self._path, _portions(self.values()), durable=False)
         except SystemError_ as error:
             if self._file is None and not self._path.exists():
                 raise
@@ -136,7 +149,7 @@ class Journal:
             self._reopen(written=0, torn=True)
         else:
             self._owed.clear()
-            self._reopen(written=len(lines), torn=False)
+            self._reopen(written=len(self._known), torn=False)
 
     def _reopen(self, *, written: int, torn: bool) -> None:
         with explained("open", self._path):
@@ -203,13 +216,9 @@ class Journal:
         self._cancelled.discard(id_)
         self._append_or_owe(Line(id_, result=(state, error)), fence)
 
-    def knows(self, id_: str) -> bool:
-        """Whether there is an operation with this id."""
-        return id_ in self._known
-
     def get(self, id_: str) -> Operation:
         """What is known of an operation. Raises InvalidArgument for one that is not known."""
-        known = self._known.get(id_)
+        known = self.find(id_)
         if known is None:
             raise InvalidArgument(f"operation {id_!r} is not one of the last {KEPT} that changed something")
         return known
@@ -296,6 +305,12 @@ def _content(path: Path) -> bytes:
             aside = disk.set_aside(path)
         get_logger().error("the journal of operations is not usable", error=str(error), now=str(aside))
         return b""
+
+
+def _portions(operations: list[Operation]) -> Iterator[bytes]:
+    """Their lines, some at a time: a whole file in memory, on whichever thread, is what malloc keeps then."""
+    for n in range(0, len(operations), AT_ONCE):
+        yield b"".join(_text(Line(each.id, intent=each)) for each in operations[n : n + AT_ONCE])
 
 
 def _text(line: Line) -> bytes:

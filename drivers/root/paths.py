@@ -55,6 +55,11 @@ class RootPaths:
         return self.path / "etc/qemu/networks"
 
     @property
+    def tls(self) -> Path:
+        """Certificates of this host for QEMU's connections, named as libvirt has them (``ca-cert.pem``)."""
+        return self.path / "etc/pki/qemu"
+
+    @property
     def secrets_etc(self) -> Path:
         """Secrets: ``UUID.xml`` and their encrypted values."""
         return self.path / "etc/secrets"
@@ -90,6 +95,33 @@ class RootPaths:
     def qemu_lib(self) -> Path:
         """Guests' own files: domain directories, memory, save images."""
         return self.path / "lib/qemu"
+
+    def managed_save(self, name: str) -> Path:
+        """Where libvirt keeps the memory of a guest that is to go on with it at its next start."""
+        return self.qemu_lib / "save" / f"{name}.save"
+
+    @property
+    def nvram(self) -> Path:
+        """Variables of guests' firmware: ``NAME_VARS.fd``."""
+        return self.qemu_lib / "nvram"
+
+    def snapshots(self, name: str) -> Path:
+        """Directory of libvirt's descriptions of a guest's snapshots."""
+        return self.qemu_lib / "snapshot" / name
+
+    def checkpoints(self, name: str) -> Path:
+        """Directory of libvirt's descriptions of a guest's checkpoints."""
+        return self.qemu_lib / "checkpoint" / name
+
+    @property
+    def autostarted(self) -> Path:
+        """Says that the guests which start with the host were started; libvirt's is empty."""
+        return self.qemu_run / "autostarted"
+
+    @property
+    def dumps(self) -> Path:
+        """Images of the memory of guests that crashed."""
+        return self.qemu_lib / "dump"
 
     @property
     def qemu_log(self) -> Path:

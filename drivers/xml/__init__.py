@@ -22,16 +22,19 @@ from embervirt.drivers.xml.codecs import (
     uuid,
     yes_no,
 )
-from embervirt.drivers.xml.document import MAX_SIZE, parse, read, render
+from embervirt.drivers.xml.document import MAX_SIZE, parse, parse_one_of, read, render
 from embervirt.drivers.xml.element import Element
 from embervirt.drivers.xml.errors import MissingName, SchemaError
 from embervirt.drivers.xml.fields import (
+    amount,
     attr,
+    beside,
     child,
     children,
     content,
     flag,
     foreign,
+    nested,
     raw,
     size,
     text,
@@ -47,7 +50,9 @@ __all__ = [
     "SchemaError",
     "Text",
     "Unknown",
+    "amount",
     "attr",
+    "beside",
     "child",
     "children",
     "choice",
@@ -57,8 +62,10 @@ __all__ = [
     "hexadecimal",
     "integer",
     "mac",
+    "nested",
     "on_off",
     "parse",
+    "parse_one_of",
     "raw",
     "read",
     "render",

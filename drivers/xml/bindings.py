@@ -135,22 +135,69 @@ class Content(Binding):
 
 @dataclass(frozen=True)
 class Size(Binding):
-    """A child's text and its ``unit`` attribute (KiB when there is none) as a number of KiB."""
+    """A child's text and its ``unit`` attribute (KiB when there is none) as a number of KiB.
+
+    ``beside``: other attributes of it, which fields of their own stand for.
+    """
+
+    beside: tuple[str, ...] = ()
 
     def read_child(self, node: Node, seen: Reading) -> int:
-        note_stray(node, seen, ("unit",))
-        unit = reading.decode(_UNIT, node, node.get("unit", "KiB"), "unit")
-        count = reading.decode(_COUNT, node, reading.content(node))
-        try:
-            return units.kib(count, unit)
-        except ValueError:
-            raise XmlError(
-                f"{reading.place(node)}: value too large: {count}{node.get('unit', 'KiB')};"
-                f" at most {units.LIMIT} bytes"
-            ) from None
+        note_stray(node, seen, ("unit", *self.beside))
+        return amount(node, reading.content(node))
 
     def write_child(self, value: Any, out: Writer) -> None:
         out.text_element(self.name, str(value), {"unit": "KiB"})
+
+
+@dataclass(frozen=True)
+class Amount(Binding):
+    """The element's text, or its attribute ``name``, and its attribute ``unit`` as a number of KiB.
+
+    ``largest``: written in the largest unit of which it is a whole number.
+    """
+
+    largest: bool = False
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return (self.name, "unit") if self.name else ("unit",)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return ()
+
+    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
+        text = node.get(self.name) if self.name else reading.content(node)
+        return ABSENT if text is None else amount(node, text, self.name)
+
+    def write_attribute(self, value: Any, out: Writer) -> None:
+        count, unit = units.largest(value) if self.largest else (value, "KiB")
+        if self.name:
+            out.attribute(self.name, str(count))
+        out.attribute("unit", unit)
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        if not self.name:
+            out.content(str(units.largest(value)[0] if self.largest else value))
+
+    def missing(self, node: Node) -> XmlError:
+        return XmlError(f"{reading.place(node)}: attribute '{self.name}' is missing; expected a size")
+
+
+@dataclass(frozen=True)
+class Beside(Binding):
+    """An attribute of a child that another field stands for; that field is declared before this one."""
+
+    attribute: str
+    codec: Codec[Any]
+
+    def read_child(self, node: Node, seen: Reading) -> Any:
+        value = node.get(self.attribute)
+        return ABSENT if value is None else reading.decode(self.codec, node, value, self.attribute)
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        out.amend(self.name, self.attribute, self.codec.encode(value))
 
 
 @dataclass(frozen=True)
@@ -172,6 +219,25 @@ class Children(Child):
     def write_child(self, value: Any, out: Writer) -> None:
         for item in value:
             super().write_child(item, out)
+
+
+@dataclass(frozen=True)
+class Nested(Child):
+    """A child in which the next of its kind stands, and so on: the outermost first."""
+
+    def read_child(self, node: Node, seen: Reading) -> Any:
+        found = []
+        inner: Node | None = node
+        while inner is not None:
+            found.append(self.cls.__schema__.read(inner, seen))
+            inner = next((kid for kid in reading.elements(inner) if kid.tag == self.name), None)
+        return tuple(found)
+
+    def write_child(self, value: Any, out: Writer) -> None:
+        for item in value:
+            item.__schema__.open(item, out, self.name)
+        for _ in value:
+            out.end(self.name)
 
 
 @dataclass(frozen=True)
@@ -231,6 +297,19 @@ class Foreign(Binding):
     def write_child(self, value: Any, out: Writer) -> None:
         for item in value:
             out.verbatim(item)
+
+
+def amount(node: Node, text: str, attribute: str = "") -> int:
+    """``text`` in the unit that the node's ``unit`` names, in KiB."""
+    unit = reading.decode(_UNIT, node, node.get("unit", "KiB"), "unit")
+    count = reading.decode(_COUNT, node, text, attribute)
+    try:
+        return units.kib(count, unit)
+    except ValueError:
+        raise XmlError(
+            f"{reading.place(node)}: value too large: {count}{node.get('unit', 'KiB')};"
+            f" at most {units.LIMIT} bytes"
+        ) from None
 
 
 def verbatim(node: Node) -> str:

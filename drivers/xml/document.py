@@ -8,6 +8,7 @@ bounded by libxml2 itself, whose limits hold without ``huge_tree``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TypeVar
 
 from lxml import etree
@@ -17,7 +18,7 @@ from embervirt.drivers.xml.element import Element
 from embervirt.drivers.xml.errors import SchemaError
 from embervirt.drivers.xml.reading import Node, Reading, Unknown
 from embervirt.drivers.xml.writing import Writer
-from embervirt.errors import InvalidArgument, XmlDetail, XmlError
+from embervirt.errors import ConfigUnsupported, InvalidArgument, XmlDetail, XmlError
 from embervirt.log import get_logger
 
 E = TypeVar("E", bound=Element)
@@ -51,6 +52,18 @@ def read(cls: type[E], xml: str | bytes) -> tuple[E, list[Unknown]]:
     seen = Reading()
     value: E = cls.__schema__.read(root, seen)
     return value, seen.unknown
+
+
+def parse_one_of(classes: Mapping[str, type[E]], xml: str, what: str) -> E:
+    """As ``parse``, by the root element's tag. ConfigUnsupported for another; ``what`` names the document."""
+    root = _tree(_bounded(xml, what), what)
+    cls = classes.get(str(root.tag))
+    if cls is None:
+        accepted = ", ".join(classes)
+        tag = str(root.tag)[: reading.SHOWN]
+        raise ConfigUnsupported(f"unknown {what} type '{tag}'; expected one of: {accepted}")
+    value: E = cls.__schema__.read(root, Reading())
+    return value
 
 
 def render(value: Element) -> str:

@@ -9,7 +9,8 @@
 The class becomes a frozen, keyword-only dataclass (type checkers know it by PEP 681). Fields are
 written in their order, attributes before children. Class keywords: ``tag``; ``refuse``, names that
 libvirt knows and that are not served here (``"graphics"``, ``"@snapshot"``, ``"{namespace}name"``)
-and raise ConfigUnsupported; ``closed``, which makes every undeclared child such a name.
+and raise ConfigUnsupported; ``closed``, which makes every undeclared child such a name; ``nested``,
+the child that a ``nested`` field of its parent reads.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from embervirt.drivers.xml import reading
 from embervirt.drivers.xml.bindings import ABSENT, Binding, Content, Foreign, Kids
 from embervirt.drivers.xml.fields import (
     KEY,
+    amount,
     attr,
+    beside,
     child,
     children,
     content,
     flag,
     foreign,
+    nested,
     raw,
     size,
     text,
@@ -53,6 +57,7 @@ class Schema:
     required: tuple[str, ...]
     refuse: frozenset[str]
     closed: bool
+    nested: str | None
 
     @cached_property
     def attributes(self) -> dict[str, None]:
@@ -85,7 +90,7 @@ class Schema:
             tag = str(kid.tag)
             if tag in self.refuse or (self.closed and tag not in self.tags):
                 raise self._refused(kid, f"<{tag}>", self.tags)
-            if tag not in self.tags and not (self.foreign and tag.startswith("{")):
+            if tag not in self.tags and tag != self.nested and not (self.foreign and tag.startswith("{")):
                 seen.note(kid)
             kids.setdefault(tag, []).append(kid)
         return kids
@@ -105,6 +110,11 @@ class Schema:
 
     def write(self, value: Element, out: Writer, tag: str) -> None:
         """Write an object of the class as an element named ``tag``."""
+        self.open(value, out, tag)
+        out.end(tag)
+
+    def open(self, value: Element, out: Writer, tag: str) -> None:
+        """``write`` but for the end of the element."""
         given = [(b, v) for name, b in self.bindings.items() if (v := getattr(value, name)) is not None]
         out.begin(tag)
         for binding, item in given:
@@ -112,13 +122,26 @@ class Schema:
         out.close_start()
         for binding, item in sorted(given, key=lambda pair: not isinstance(pair[0], Content)):
             binding.write_child(item, out)
-        out.end(tag)
 
 
 @dataclass_transform(
     kw_only_default=True,
     frozen_default=True,
-    field_specifiers=(attr, text, content, size, child, children, flag, raw, foreign, variant),
+    field_specifiers=(
+        attr,
+        text,
+        content,
+        size,
+        child,
+        children,
+        flag,
+        raw,
+        foreign,
+        variant,
+        amount,
+        beside,
+        nested,
+    ),
 )
 class Element:
     """Base of every class that stands for an XML element."""
@@ -126,7 +149,13 @@ class Element:
     __schema__: ClassVar[Schema]
 
     def __init_subclass__(
-        cls, *, tag: str, refuse: tuple[str, ...] = (), closed: bool = False, **kwargs: Any
+        cls,
+        *,
+        tag: str,
+        refuse: tuple[str, ...] = (),
+        closed: bool = False,
+        nested: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
         dataclass(frozen=True, kw_only=True)(cls)
@@ -138,6 +167,7 @@ class Element:
             required=tuple(item.name for item in declared if item.default is dataclasses.MISSING),
             refuse=frozenset(refuse),
             closed=closed,
+            nested=nested,
         )
 
 

@@ -68,12 +68,32 @@ def content(codec: Codec[Any] = string, *, default: Any = _REQUIRED) -> Any:
 
 
 @overload
-def size(name: str) -> int: ...
+def size(name: str, *, beside: tuple[str, ...] = ()) -> int: ...
 @overload
-def size(name: str, *, default: D) -> int | D: ...
-def size(name: str, *, default: Any = _REQUIRED) -> Any:
-    """The text of the child ``<name unit='MiB'>`` in KiB, rounded up; KiB when it has no unit."""
-    return _field(bindings.Size(name), default)
+def size(name: str, *, default: D, beside: tuple[str, ...] = ()) -> int | D: ...
+def size(name: str, *, default: Any = _REQUIRED, beside: tuple[str, ...] = ()) -> Any:
+    """The text of the child ``<name unit='MiB'>`` in KiB, rounded up; KiB when it has no unit.
+
+    ``beside``: its attributes that have fields of their own, made by ``beside``.
+    """
+    return _field(bindings.Size(name, beside), default)
+
+
+@overload
+def amount(name: str = "", *, largest: bool = False) -> int: ...
+@overload
+def amount(name: str = "", *, default: D, largest: bool = False) -> int | D: ...
+def amount(name: str = "", *, default: Any = _REQUIRED, largest: bool = False) -> Any:
+    """The element's own text, or its attribute ``name``, with its ``unit``, in KiB as ``size``.
+
+    ``largest``: it is written in the largest unit that fits, else in KiB.
+    """
+    return _field(bindings.Amount(name, largest), default)
+
+
+def beside(name: str, attribute: str, codec: Codec[T], *, default: None) -> T | None:
+    """An attribute of the child ``<name>``, whose text the field before this one stands for."""
+    return _field(bindings.Beside(name, attribute, codec), default)  # type: ignore[no-any-return]
 
 
 @overload
@@ -103,6 +123,11 @@ def variant(
 def children(cls: type[E], tag: str | None = None, *, default: tuple[E, ...]) -> tuple[E, ...]:
     """Every child element that ``cls`` stands for, in the document's order."""
     return _field(bindings.Children(tag or cls.__schema__.tag, cls), default)  # type: ignore[no-any-return]
+
+
+def nested(cls: type[E], *, default: tuple[E, ...]) -> tuple[E, ...]:
+    """A child in which another of its kind stands, and so on: the outermost first. ``cls`` names it."""
+    return _field(bindings.Nested(cls.__schema__.tag, cls), default)  # type: ignore[no-any-return]
 
 
 def flag(name: str, *, default: bool) -> bool:

@@ -47,3 +47,14 @@ def kib(count: int, unit_bytes: int) -> int:
     if size > LIMIT:
         raise ValueError(size)
     return -(-size // 1024)
+
+
+def largest(kib: int) -> tuple[int, str]:
+    """KiB as a whole number of the largest unit that it is a multiple of."""
+    count, units = kib, iter(("KiB", "MiB", "GiB", "TiB", "PiB"))
+    unit = next(units)
+    for bigger in units:
+        if not count or count % 1024:
+            break
+        count, unit = count // 1024, bigger
+    return count, unit

@@ -65,6 +65,12 @@ class Writer:
         self.content(text)
         self.end(tag)
 
+    def amend(self, tag: str, name: str, value: str) -> None:
+        """Add an attribute to the element written last, which is one line and named ``tag``."""
+        start = f"{self._indent}<{tag}"
+        line = self._lines.pop().removeprefix(start)
+        self._lines.append(f"{start} {name}='{_checked(value).translate(_ATTRIBUTE)}'{line}")
+
     def verbatim(self, xml: str) -> None:
         """A subtree as it is."""
         self._lines.append(self._indent + xml)

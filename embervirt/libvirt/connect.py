@@ -6,14 +6,17 @@ import socket
 from typing import TYPE_CHECKING
 
 from embervirt.libvirt.domains import DomainCalls
+from embervirt.libvirt.registering import EventCalls
 from embervirt.libvirt.secrets import SecretCalls
+from embervirt.libvirt.statistics import StatisticsCalls
+from embervirt.libvirt.streams import StreamCalls
 from embervirt.libvirt.unbuilt import CONNECT, unbuilt
 
 API_VERSION = 9_000_000
 """The libvirt whose API this is: major * 1,000,000 + minor * 1,000 + release."""
 
 
-class virConnect(DomainCalls, SecretCalls):
+class virConnect(DomainCalls, EventCalls, StatisticsCalls, StreamCalls, SecretCalls):
     """Made by ``open``. ``close`` it, or use it in a ``with``; any thread may use it."""
 
     def getURI(self) -> str:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from embervirt.drivers.qemu import filters
 from embervirt.drivers.qemu.errors import NoDomain
 from embervirt.drivers.qemu.face import Face
-from embervirt.drivers.qemu.messages import Create, Define, Lifecycle, Rebooted
-from embervirt.errors import NotSupported
-from embervirt.libvirt.callbacks import Registration
+from embervirt.drivers.qemu.messages import Create, Define
+from embervirt.drivers.qemu.service import beside
+from embervirt.drivers.qemu.service.native import to_native
 from embervirt.libvirt.connection import Connection
-from embervirt.libvirt.domain import START_AUTODESTROY, destroyer, virDomain
+from embervirt.libvirt.domain import START_AUTODESTROY, START_VALIDATE, TRANSIENT_STARTS, destroyer, virDomain
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.identifiers import uuid_from_string, uuid_text
 
 VALIDATE = 1
-START_VALIDATE = 16
+METADATA_CHANGE = 23
 
 
 class DomainCalls(Connection):
@@ -44,14 +43,24 @@ class DomainCalls(Connection):
         return self._domain(domain.name, domain.uuid)
 
     def createXML(self, xmlDesc: str, flags: int = 0) -> virDomain:
-        """Start a domain that is gone once it ends, or one that is defined with other details."""
-        only(flags, 1 | START_AUTODESTROY | 8 | START_VALIDATE, "createXML")
+        """Start a domain that is gone once it ends, or one that is defined with other details.
+
+        ``flags``: paused (1), until this connection closes (2), with what nobody knows refused (16), with its
+        UEFI's variables reset (32).
+        """
+        only(flags, TRANSIENT_STARTS, "createXML")
         self._check_writable("virDomainCreateXML")
         domain, text = self._qemu.read(xmlDesc, strict=bool(flags & START_VALIDATE))
         ref = self.root.call("qemu", Create(domain.uuid, flags, domain.name, text))
         if flags & START_AUTODESTROY:
             self._before_close.callback(destroyer(self._qemu, ref))
         return self._domain(ref.name, ref.uuid)
+
+    def domainXMLToNative(self, nativeFormat: str, domainXml: str, flags: int = 0) -> str:
+        """The command line, for a shell, that a domain of this XML would be started with (``qemu-argv``)."""
+        only(flags, 0, "domainXMLToNative")
+        self._check_writable("virConnectDomainXMLToNative")
+        return to_native(self._qemu, nativeFormat, domainXml)
 
     def createLinux(self, xmlDesc: str, flags: int = 0) -> virDomain:
         """libvirt's old name of ``createXML``."""
@@ -89,7 +98,8 @@ class DomainCalls(Connection):
         """Those that match ``virConnectListAllDomainsFlags``; running ones first."""
         only(flags, 0xFFFF, "listAllDomains")
         tables = self._qemu.tables
-        found = filters.select(tables.definitions.values(), tables.running.values(), flags)
+        files = partial(beside.traits, self._qemu.paths)
+        found = filters.select(tables.definitions.values(), tables.running.values(), flags, files)
         return [self._domain(name, uuid) for name, uuid in found]
 
     def listDomainsID(self) -> list[int]:
@@ -107,38 +117,3 @@ class DomainCalls(Connection):
     def numOfDefinedDomains(self) -> int:
         """How many are defined and do not run."""
         return len(self.listDefinedDomains())
-
-    # Events.
-
-    def domainEventRegister(self, cb: Callable[..., Any], opaque: Any) -> int:
-        """Lifecycle events of all domains: ``cb(conn, domain, event, detail, opaque)``."""
-        self.domainEventRegisterAny(None, 0, cb, opaque)
-        return 0
-
-    def domainEventRegisterAny(
-        self, dom: virDomain | None, eventID: int, cb: Callable[..., Any], opaque: Any
-    ) -> int:
-        """Events of one domain or of all; answers the id for ``domainEventDeregisterAny``.
-
-        LIFECYCLE (0): ``cb(conn, domain, event, detail, opaque)``; REBOOT (1): ``cb(conn, domain, opaque)``.
-        """
-        uuid = None if dom is None else dom.UUIDString()
-
-        def lifecycle(event: Any) -> None:
-            if uuid in (None, event.uuid):
-                cb(self, self._domain(event.name, event.uuid), event.event, event.detail, opaque)
-
-        def rebooted(event: Any) -> None:
-            if uuid in (None, event.uuid):
-                cb(self, self._domain(event.name, event.uuid), opaque)
-
-        kinds = {0: Registration(Lifecycle, lifecycle), 1: Registration(Rebooted, rebooted)}
-        self._face("qemu")
-        if eventID not in kinds:
-            raise NotSupported(f"event {eventID}; known are 0 (lifecycle) and 1 (reboot)")
-        return self._register(kinds[eventID])
-
-    def domainEventDeregisterAny(self, callbackID: int) -> int:
-        """Raises InvalidArgument for an id that is not registered."""
-        self._deregister(callbackID)
-        return 0

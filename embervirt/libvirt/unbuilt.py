@@ -10,8 +10,8 @@ from embervirt.errors import NotSupported
 CONNECT = frozenset(
     """
     allocPages baselineCPU baselineHypervisorCPU c_pointer changeBegin changeCommit changeRollback
-    compareCPU compareHypervisorCPU createXMLWithFiles domainEventDeregister domainListGetStats
-    domainXMLFromNative domainXMLToNative findStoragePoolSources getAllDomainStats getCPUMap
+    compareCPU compareHypervisorCPU createXMLWithFiles
+    domainXMLFromNative findStoragePoolSources getCPUMap
     getCPUModelNames getCPUStats getCapabilities getCellsFreeMemory getDomainCapabilities getFreeMemory
     getFreePages getInfo getMaxVcpus getMemoryParameters getMemoryStats getSEVInfo getSecurityModel
     getStoragePoolCapabilities getSysinfo interfaceDefineXML interfaceLookupByMACString
@@ -20,7 +20,7 @@ CONNECT = frozenset(
     listDefinedStoragePools listDevices listInterfaces listNWFilters listNetworks listStoragePools
     networkCreateXML networkCreateXMLFlags networkDefineXML networkDefineXMLFlags
     networkEventDeregisterAny networkEventRegisterAny networkLookupByName networkLookupByUUID
-    networkLookupByUUIDString newStream nodeDeviceCreateXML nodeDeviceDefineXML
+    networkLookupByUUIDString nodeDeviceCreateXML nodeDeviceDefineXML
     nodeDeviceEventDeregisterAny nodeDeviceEventRegisterAny nodeDeviceLookupByName
     nodeDeviceLookupSCSIHostByWWN numOfDefinedInterfaces numOfDefinedNetworks numOfDefinedStoragePools
     numOfDevices numOfInterfaces numOfNWFilters numOfNetworks numOfStoragePools nwfilterBindingCreateXML
@@ -36,28 +36,24 @@ CONNECT = frozenset(
 
 DOMAIN = frozenset(
     """
-    FDAssociate abortJob abortJobFlags addIOThread agentSetResponseTimeout attachDevice
-    attachDeviceFlags authorizedSSHKeysGet authorizedSSHKeysSet autostart backupBegin backupGetXMLDesc
-    blkioParameters blockCommit blockCopy blockInfo blockIoTune blockJobAbort blockJobInfo
-    blockJobSetSpeed blockPeek blockPull blockRebase blockResize blockStats blockStatsFlags c_pointer
-    checkpointCreateXML checkpointLookupByName coreDump coreDumpWithFormat createWithFiles
-    delIOThread detachDevice detachDeviceAlias detachDeviceFlags diskErrors emulatorPinInfo fSTrim
-    fsFreeze fsInfo fsThaw getCPUStats getTime guestInfo guestVcpus hasCurrentSnapshot
-    hasManagedSaveImage hostname injectNMI interfaceAddresses interfaceParameters interfaceStats
-    ioThreadInfo jobInfo jobStats launchSecurityInfo listAllCheckpoints listAllSnapshots managedSave
-    managedSaveDefineXML managedSaveGetXMLDesc managedSaveRemove memoryParameters memoryPeek memoryStats
-    metadata migrate migrate2 migrate3 migrateGetCompressionCache migrateGetMaxDowntime
-    migrateGetMaxSpeed migrateSetCompressionCache migrateSetMaxDowntime migrateSetMaxSpeed
-    migrateStartPostCopy migrateToURI migrateToURI2 migrateToURI3 numaParameters openChannel openConsole
-    openGraphics openGraphicsFD pMSuspendForDuration pMWakeup perfEvents pinEmulator pinIOThread pinVcpu
-    pinVcpuFlags reboot rename reset revertToSnapshot save saveFlags saveParams schedulerParameters
-    schedulerParametersFlags schedulerType screenshot securityLabel securityLabelList sendKey
-    sendProcessSignal setAutostart setBlkioParameters setBlockIoTune setBlockThreshold setGuestVcpus
-    setIOThreadParams setInterfaceParameters setLaunchSecurityState setLifecycleAction setMaxMemory
-    setMemory setMemoryFlags setMemoryParameters setMemoryStatsPeriod setMetadata setNumaParameters
-    setPerfEvents setSchedulerParameters setSchedulerParametersFlags setTime setUserPassword setVcpu
-    setVcpus setVcpusFlags snapshotCreateXML snapshotCurrent snapshotListNames snapshotLookupByName
-    snapshotNum startDirtyRateCalc updateDeviceFlags vcpuPinInfo vcpus vcpusFlags
+    FDAssociate abortJobFlags addIOThread attachDevice attachDeviceFlags
+    authorizedSSHKeysGet authorizedSSHKeysSet backupBegin blkioParameters blockCommit blockCopy
+    blockIoTune blockJobAbort blockJobInfo blockJobSetSpeed blockPeek blockPull blockRebase
+    c_pointer checkpointCreateXML coreDump coreDumpWithFormat createWithFiles
+    delIOThread detachDevice detachDeviceAlias detachDeviceFlags diskErrors
+    fsInfo getCPUStats guestInfo guestVcpus
+    interfaceParameters ioThreadInfo launchSecurityInfo managedSave managedSaveDefineXML memoryPeek
+    migrate migrate2 migrate3 migrateGetCompressionCache migrateGetMaxDowntime migrateGetMaxSpeed
+    migrateSetCompressionCache migrateSetMaxDowntime migrateSetMaxSpeed migrateStartPostCopy
+    migrateToURI migrateToURI2 migrateToURI3 openGraphics
+    openGraphicsFD perfEvents pinEmulator pinIOThread pinVcpu
+    pinVcpuFlags revertToSnapshot save saveFlags saveParams schedulerParameters
+    schedulerParametersFlags schedulerType securityLabel securityLabelList
+    setBlkioParameters setBlockIoTune setGuestVcpus
+    setIOThreadParams setInterfaceParameters setLaunchSecurityState setLifecycleAction
+    setMemoryParameters setNumaParameters setPerfEvents setSchedulerParameters
+    setSchedulerParametersFlags setVcpu snapshotCreateXML startDirtyRateCalc
+    updateDeviceFlags
     """.split()
 )
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import zmq
 
 from embervirt import disk, world
+from embervirt.actors import event_log
 from embervirt.actors.bus import Bus
 from embervirt.actors.messages import Request
 from embervirt.actors.subscription import Subscription
@@ -25,7 +26,7 @@ from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import ActorUnavailable, ForkedError, InternalError, InvalidConnection, SystemError_
 from embervirt.runtime import drivers
 from embervirt.runtime.gateway import open_door
-from embervirt.runtime.tree import limits, root_spec
+from embervirt.runtime.tree import journal_of_events, limits, root_spec
 from embervirt.supervisor.report import Health, Node
 from embervirt.supervisor.supervisor import Supervisor
 
@@ -93,6 +94,7 @@ class Root:
         self.bus.routes.close(InvalidConnection("the root was closed"))
         if not self.supervisor.close(self.settings.calls.deadline):
             raise InternalError(f"root {self.paths.path}: an actor did not stop; see the log")
+        event_log.settle(journal_of_events(self.paths), self.bus)
 
     def part(self, name: str) -> Part:
         """The driver ``name``, started on first use. Raises NoConnect, or what kept it from starting."""
@@ -102,13 +104,15 @@ class Root:
     def _start_part(self, name: str) -> Part:
         with self._opening:
             part = self._parts.get(name)
-            if part is None:
-                driver = drivers.find(name)
-                part = driver.open(self.environment)
-                started = self.supervisor.start_child(DRIVERS, part.spec, before=drivers.after(name))
-                started.result(self.settings.calls.deadline)
-                part.settle()
-                self._parts[name] = part
+            if part is not None:
+                return part
+            driver = drivers.find(name)
+            part = driver.open(self.environment)
+            started = self.supervisor.start_child(DRIVERS, part.spec, before=drivers.after(name))
+            started.result(self.settings.calls.deadline)
+            part.settle()
+            self._parts[name] = part
+        part.begin()
         return part
 
     def _missing(self, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from embervirt.actors.bus import EVENTS_ACTOR, Bus
 from embervirt.actors.event_log import EventLog
 from embervirt.actors.gateway.door import Door
@@ -23,6 +25,11 @@ def limits(settings: Settings) -> Limits:
     )  # fmt: skip
 
 
+def journal_of_events(paths: RootPaths) -> Path:
+    """The file in which the events of a root are kept."""
+    return paths.own_lib / "events.jsonl"
+
+
 def root_spec(paths: RootPaths, settings: Settings, bus: Bus, door: Door | None = None) -> ChildSpec:
     """root (rest_for_one): events, processes, drivers (one_for_one), guests (dynamic), outside.
 
@@ -39,7 +46,7 @@ def root_spec(paths: RootPaths, settings: Settings, bus: Bus, door: Door | None 
     guests = Supervision(
         strategy="dynamic", intensity=chosen.guest_intensity, period=chosen.guest_period
     )
-    journal, keep = paths.own_lib / "events.jsonl", settings.events.journal_size
+    journal, keep = journal_of_events(paths), settings.events.journal_size
     children: tuple[ChildSpec, ...] = (
         child(settings, bus, EVENTS_ACTOR, lambda context: EventLog(context, journal, keep)),
         child(settings, bus, PROCESSES_ACTOR, Processes),

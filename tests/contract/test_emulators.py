@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from embervirt.testing import FakeQemu, guest_panics, guest_resets, guest_shuts_down
-from guest.qmp import Client, Emulator, Message
+from guest.qmp import Client, Emulator, Message, emulators
 
 REAL = Path("/usr/bin/qemu-system-x86_64")
 OK: Message = {"return": {}}
@@ -33,17 +34,8 @@ def binary(kind: str, fake_qemu: FakeQemu) -> Path:
 @pytest.fixture
 def start(binary: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts one with more arguments."""
-    started: list[Emulator] = []
-
-    def make(*options: str) -> Emulator:
-        directory = tmp_path / str(len(started))
-        directory.mkdir()
-        started.append(Emulator(binary, directory, *options))
-        return started[-1]
-
-    yield make
-    for each in started:
-        each.end()
+    with emulators(tmp_path) as make:
+        yield partial(make, binary)
 
 
 @pytest.fixture
@@ -343,14 +335,9 @@ def fits(narrow: Any, wide: Any) -> bool:
 @pytest.fixture
 def both(fake_qemu: FakeQemu, tmp_path: Path) -> Iterator[tuple[Client, Client]]:
     """A real one and a fake one of the same arguments."""
-    emulators = []
-    for binary in (REAL, fake_qemu.emulator):
-        directory = tmp_path / binary.parent.name
-        directory.mkdir(exist_ok=True)
-        emulators.append(Emulator(binary, directory, *OPTIONS))
-    yield emulators[0].client().negotiate(), emulators[1].client().negotiate()
-    for each in emulators:
-        each.end()
+    with emulators(tmp_path) as make:
+        real, fake = (make(binary, *OPTIONS) for binary in (REAL, fake_qemu.emulator))
+        yield real.client().negotiate(), fake.client().negotiate()
 
 
 def test_answers_have_one_shape(both: tuple[Client, Client]) -> None:

@@ -35,7 +35,7 @@ def raced(barrier: threading.Barrier, call: Callable[[], object]) -> int | None:
 def nothing_is_left(conn: libvirt.virConnect, root: Path, before: set[str]) -> bool:
     """No process, run file, directory of a run or, a moment later, actor; ``before`` are the logs."""
     wait_until(lambda: guests(conn) == [])
-    run = {path.name for path in (root / "run/qemu").iterdir()} - {"driver.pid"}
+    run = {path.name for path in (root / "run/qemu").iterdir()} - {"driver.pid", "autostarted"}
     lib = {path.name for path in (root / "lib/qemu").iterdir()} - {"ram"}
     logs = {path.name for path in (root / "log/qemu").iterdir()}
     assert (run, lib, qemus(root)) == (set(), set(), [])

@@ -8,6 +8,8 @@ import select
 import signal
 import socket
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +131,21 @@ class Emulator:
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGKILL)
         self.child.wait()
+
+
+@contextmanager
+def emulators(directory: Path) -> Iterator[Callable[..., Emulator]]:
+    """Makes one of a binary and more arguments, each in a directory of its own; all are gone at the end."""
+    made: list[Emulator] = []
+
+    def make(binary: Path, *options: str) -> Emulator:
+        own = directory / str(len(made))
+        own.mkdir()
+        made.append(Emulator(binary, own, *options))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for each in made:
+            each.end()

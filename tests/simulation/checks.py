@@ -90,6 +90,14 @@ def truth(root: Root, host: Host, known: list[Domain]) -> None:
         raise Failure("one QEMU for each guest", f"{alive} run, {len(rows.rows)} are published")
 
 
+def looked_after(root: Root) -> None:
+    """Each guest that is shown has an actor, be it one that is being restarted or in quarantine."""
+    guests = root.supervisor.tree.find(("root", "guests"))
+    for row in root.part("qemu").face.tables.running.values():
+        if guests is None or f"{row.id}-{row.name}" not in guests.children:
+            raise Failure("each guest is looked after", f"{row.name} is shown as {row.id}, without an actor")
+
+
 def leftovers(top: Path, host: Host) -> None:
     """No temporary file outlives an open, no directory of a run its QEMU."""
     left = [str(path.relative_to(top)) for path in top.rglob(".embervirt-*.tmp")]
@@ -109,7 +117,8 @@ class Events:
 
     def died(self, top: Path) -> None:
         """An agent, with what it had not written yet: from here on any state may be."""
-        self._deaths.add(len(_journal(top)))
+        written = len(_journal(top))
+        self._deaths = {each for each in self._deaths if each < written} | {written}
         self._to_tell.clear()
 
     def started(self, ref: DomainRef) -> None:
@@ -154,7 +163,7 @@ class Lives:
     """Runs of guests, as the events of one agent tell of them.
 
     What an actor that crashed had told, or an agent that died, may be told again, and what it was about to
-    tell may be left out; nothing else may.
+    tell may be left out; nothing else may. Only the death of an agent excuses an end whose start is left out.
     """
 
     def __init__(self) -> None:
@@ -177,7 +186,8 @@ class Lives:
         doubtful = not self._doubtful.isdisjoint({str(id_), str(event.id)})
         twice = doubtful or (id_ == event.id and id_ not in self._begun)
         in_turn = not running and id_ <= event.id if event.event == STARTED else running and id_ == event.id
-        if not (in_turn or twice):
+        unbegun = event.event == STOPPED and id_ < event.id and event.id not in self._begun
+        if unbegun or not (in_turn or twice):
             raise Failure("events are legal", f"{event} after run {id_} {'began' if running else 'ended'}")
 
 

@@ -54,6 +54,9 @@ class Reports:
     def progress(self) -> None:
         """It goes on."""
 
+    def keep(self) -> None:
+        """It is."""
+
     def exited(self, reason: Exit) -> None:
         """It has."""
 

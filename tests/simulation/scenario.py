@@ -150,6 +150,7 @@ class Simulation:
         checks.definitions(root, self.domains)
         threads = [self._client(root, own) for own in self.domains]
         self.scheduler.until(lambda: all(each.done for each in threads), [each.ended for each in threads])
+        checks.looked_after(root)
         if self._close(root) and not (self.storage.hanging or self._crashes or root.bus.degraded):
             self.events.check_told(self.storage.top)  # on a full disk what still waits is lost, and said so
 
@@ -225,6 +226,7 @@ class Simulation:
         checks.definitions(root, self.domains)
         self.scheduler.let_pass(CALM)
         checks.truth(root, self.host, self.domains)
+        checks.looked_after(root)
         checks.leftovers(self.storage.top, self.host)
         self.events.check_journal(self.storage.top)
         self._close(root)

@@ -20,6 +20,7 @@ from embervirt.actors.routes import Routes
 from embervirt.drivers.qemu.service.left import Left
 from embervirt.errors import libvirtError
 from embervirt.supervisor import identity
+from embervirt.supervisor.tree import Tree
 from simulation import races
 from simulation.races import SMALL
 from simulation.scenario import Simulation, replaced
@@ -120,6 +121,7 @@ PLANTED = {
     "nothing is done about what an earlier process left": lambda: replaced(
         Left, settle=lambda self, records: []
     ),
+    "nobody looks after a guest whose start crashed": lambda: replaced(Tree, keep=lambda self, *_: None),
     "a process is known by its number": lambda: replaced(
         identity, hold=lambda pid, start: identity._open(pid), _carries=lambda *_: True
     ),

@@ -17,7 +17,7 @@ import msgspec
 import psutil
 
 from soak.counter import Moment, moment, ticks, wrong
-from soak.eyes import Eyes, sample
+from soak.eyes import Eyes, last_event, sample
 from soak.growth import ENOUGH, RULES, Growth, Sample, growth
 from soak.history import Reader
 from soak.judge import Judge
@@ -188,7 +188,8 @@ class Soak:
         if program.returncode != (-signal.SIGKILL if killed else 0):
             self._failed(reader, f"ended with {program.returncode}")
         self.judge.hear(reader.lines())
-        self.judge.program_ended(time.monotonic(), killed=killed)
+        left = last_event(self.root) if killed else 0
+        self.judge.program_ended(time.monotonic(), killed=killed, left=left)
 
     # The end.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from soak.explain import Process
@@ -19,6 +20,12 @@ from soak.growth import Sample
 RUN = re.compile(rb"/domain-([0-9]+)-([A-Za-z0-9]+)/")
 START_TIME = 22
 """Field of ``/proc/PID/stat``, counted from 1 (proc(5))."""
+
+
+class Numbered(msgspec.Struct):
+    """An event in the journal, as far as it is looked at."""
+
+    seq: int
 
 
 @dataclass
@@ -124,6 +131,14 @@ def _read(pid: int, name: str) -> bytes:
 def _start(pid: int) -> int | None:
     stat = _read(pid, "stat")
     return int(stat[stat.rindex(b")") + 2 :].split()[START_TIME - 3]) if stat else None
+
+
+def last_event(root: Path) -> int:
+    """The number of the last event in the root's journal, 0 when there is none; while nobody writes it."""
+    journal = root / "lib" / "embervirt" / "events.jsonl"
+    text = journal.read_bytes() if journal.exists() else b""
+    lines = text[: text.rfind(b"\n") + 1].splitlines()
+    return msgspec.json.decode(lines[-1], type=Numbered).seq if lines else 0
 
 
 def sample(pid: int, root: Path, guests: int) -> Sample:

@@ -95,11 +95,11 @@ class Judge:
 
     # What comes out.
 
-    def program_ended(self, at: float, *, killed: bool) -> None:
-        """After its last line: whatever it had begun may have happened."""
+    def program_ended(self, at: float, *, killed: bool, left: int = 0) -> None:
+        """After its last line: whatever it had begun may have happened. ``left``: its last event's number."""
         if killed:
             self.fault(Fault("end", "", at, at))
-            self.story.program_killed()
+            self.story.program_killed(left)
         elif self._begun:
             self.problems += [f"{Call(begun, None)} never ended" for begun in self._begun.values()]
         self._fresh += [Call(begun, None) for begun in self._begun.values()]
@@ -153,7 +153,7 @@ class Judge:
     def finish(self, alive: dict[str, int]) -> None:
         """After the last program: what embervirt said runs is what runs. ``alive``: run by domain.
 
-        Of a guest of which nothing was heard since its program was killed the end may have died with that.
+        Of a guest that no later program told of the end may have died with the one that was killed.
         """
         said = {name: run for name, run in self.runs.items() if run > 0}
         if said != alive:

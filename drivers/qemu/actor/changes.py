@@ -36,7 +36,7 @@ class Changes:
         """Of the request in hand; what comes of that beside it, a finding say, has an id of its own."""
         bus = self._actor.bus
         id_ = bus.operation(self._actor.activity.trace or bus.new_trace())
-        return bus.operation(bus.new_trace()) if self._journal.knows(id_) else id_
+        return id_ if self._journal.find(id_) is None else bus.operation(bus.new_trace())
 
     @contextmanager
     def resumed(self, operation: Operation) -> Iterator[Operating]:
@@ -72,6 +72,11 @@ class Changes:
                 return (yield from work)
         finally:
             turn.set_result(None)
+
+    def start(self) -> Operation | None:
+        """That of this run, if it is remembered."""
+        mine = (each for each in reversed(self._journal.values()) if each.subject == self._uuid)
+        return next((each for each in mine if (each.what, each.plan["id"]) == ("start", self._run)), None)
 
     def unresolved(self) -> list[Operation]:
         """Those of which nobody knows what became of them: begun and not under way."""

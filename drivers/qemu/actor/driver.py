@@ -11,9 +11,19 @@ from embervirt.actors.work import Work
 from embervirt.drivers.driver import GUESTS
 from embervirt.drivers.qemu.actor.spec import guest_spec
 from embervirt.drivers.qemu.face import Face
-from embervirt.drivers.qemu.messages import Create, Define, DomainRef, Undefine
+from embervirt.drivers.qemu.messages import (
+    Create,
+    Define,
+    DomainRef,
+    Edited,
+    Rename,
+    Replug,
+    SetAutostart,
+    Undefine,
+)
 from embervirt.drivers.qemu.model import model_of
 from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.qemu.service.definitions import Definitions
 from embervirt.drivers.qemu.service.domains import Domains
 from embervirt.drivers.qemu.service.left import Left
 from embervirt.drivers.qemu.store import Record, Store
@@ -28,18 +38,24 @@ class QemuDriver(Actor):
         self._face = face
         self._store = Store(face.paths, context.fence)
         self._domains = Domains(self._store, face.tables, context.fence, self.publish)
+        self._definitions = Definitions(self._domains, self._store, face.tables, context.fence, self.publish)
         self._starts: dict[str, Future[None]] = {}
 
     def setup(self) -> None:
         """Definitions from disk; guests that are recorded get their actors, which find them."""
         self._domains.load()
         records = list(self._store.records())
-        self._face.tables.ids_after(self._store.highest_id())
+        self._face.tables.ids_after(self._highest_id(records))
         plans = [_plan(record) for record in records]
         if not self._face.swept:
             plans += self._left().settle(records)
             self._face.swept = True
         self._face.adopting = [self._supervise(plan) for plan in plans]
+
+    def _highest_id(self, records: list[Record]) -> int:
+        """Of all runs that are known: operations and events still tell of those that are over."""
+        starts: list[int] = [e.plan["id"] for e in self._face.journal.values() if e.what == "start"]
+        return max([self._store.highest_id(), *starts, *(each.id for each in records)])
 
     def _left(self) -> Left:
         face = self._face
@@ -57,10 +73,36 @@ class QemuDriver(Actor):
     @handles(Undefine)
     def undefine(self, request: Undefine) -> Work[None]:
         """Durable when this replies. A domain that is being started is undefined once that is over."""
-        start = self._starts.get(request.uuid)
+        yield from self._after_start(request.uuid)
+        self._domains.undefine(request)
+
+    @handles(Rename)
+    def rename(self, request: Rename) -> Work[DomainRef]:
+        """Durable when this replies. A domain that is being started is one that runs."""
+        yield from self._after_start(request.uuid)
+        return self._definitions.rename(request)
+
+    def _after_start(self, uuid: str) -> Work[None]:
+        start = self._starts.get(uuid)
         if start is not None:
             yield start
-        self._domains.undefine(request)
+
+    @handles(SetAutostart)
+    def set_autostart(self, request: SetAutostart) -> None:
+        """Durable when this replies."""
+        self._definitions.set_autostart(request)
+
+    @handles(Edited)
+    def edited(self, request: Edited) -> None:
+        """Durable when this replies."""
+        self._definitions.edit(request)
+
+    @handles(Replug)
+    def replug(self, request: Replug) -> None:
+        """Durable when this replies."""
+        row = self._face.tables.definitions.get(request.uuid)
+        emulator = row.domain.devices.emulator if row is not None else None
+        self._definitions.replug(request, self._face.capabilities(emulator))
 
     @handles(Create)
     def create(self, request: Create) -> Work[DomainRef]:
@@ -91,8 +133,13 @@ class QemuDriver(Actor):
             reply.set_result(DomainRef(plan.domain.name, plan.domain.uuid, plan.id))
 
     def _settle(self, plan: Plan, error: BaseException) -> None:
-        """A start that crashed, or was given up, left its operation open; what it had made is undone."""
-        self._face.journal.end(self.bus.operation(plan.trace), "failed", str(error))
+        """A start that crashed, or was given up, left its operation open; what it had made is undone.
+
+        A guest that is shown runs, though its actor is in quarantine; whoever finds it ends that operation.
+        """
+        row = self._face.tables.running.get(plan.domain.uuid)
+        if row is None or row.id != plan.id:
+            self._face.journal.end(self.bus.operation(plan.trace), "failed", str(error))
 
 
 def _plan(record: Record) -> Plan:

@@ -9,21 +9,26 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
-from embervirt.actors.actor import Actor, Context, handles
+from embervirt.actors.actor import Context, handles
 from embervirt.actors.exits import NORMAL
 from embervirt.actors.work import Work
 from embervirt.drivers.qemu import states
+from embervirt.drivers.qemu.actor.agent import Agent
 from embervirt.drivers.qemu.actor.changes import Changes
+from embervirt.drivers.qemu.actor.crash import Crash
+from embervirt.drivers.qemu.actor.hearing import Hearing
 from embervirt.drivers.qemu.actor.ladder import Ladder
-from embervirt.drivers.qemu.actor.link import Link
-from embervirt.drivers.qemu.actor.reboots import Reboots
+from embervirt.drivers.qemu.actor.link import LAST_BREATH, Link
+from embervirt.drivers.qemu.actor.plugging import Plugging
+from embervirt.drivers.qemu.actor.power import Power
 from embervirt.drivers.qemu.actor.seen import Seen
+from embervirt.drivers.qemu.actor.serving import Serving
 from embervirt.drivers.qemu.actor.survey import Survey
 from embervirt.drivers.qemu.errors import GuestDegraded, MonitorError
 from embervirt.drivers.qemu.face import Face
-from embervirt.drivers.qemu.messages import Adopt, Destroy, End, Query, Resume, Shutdown, Suspend
+from embervirt.drivers.qemu.messages import Adopt, Destroy, End, Resume, Suspend
 from embervirt.drivers.qemu.plan import Plan
-from embervirt.drivers.qemu.service import adopt, describe, left, start
+from embervirt.drivers.qemu.service import adopt, left, start, tpm
 from embervirt.drivers.qemu.states import State, Transition
 from embervirt.drivers.qemu.store import Record, Store
 from embervirt.errors import OperationAborted, OperationInvalid, libvirtError
@@ -35,7 +40,7 @@ ADOPTION = 0.7
 """Seconds that a root's opening waits for a guest to answer; the rest of its adoption goes on beside."""
 
 
-class Guest(Actor):
+class Guest(Serving):
     """``setup`` finds the guest if there is a record of it, and starts it otherwise."""
 
     def __init__(self, context: Context, face: Face, plan: Plan) -> None:
@@ -47,13 +52,18 @@ class Guest(Actor):
         changes = self._changes = Changes(self, face.journal, plan.domain.uuid, plan.id)
         self._survey = Survey(self, seen, changes)
         link = self._link = Link(
-            self, face, self._gone, survey=self._survey.look, hear=self._qmp_event, show=seen.degrade
+            self, face, self._gone, survey=self._survey.look, hear=self._heard, show=seen.degrade
         )
         seconds = face.settings.qemu.destroy_timeout
         self._ladder = Ladder(self, seen, changes, link, self._gone, seconds)
         self._survey.link, self._survey.ladder = link, self._ladder
-        self._reboots = Reboots(self, plan)
-        self._paused_by = states.PAUSED_UNKNOWN
+        self._agent = Agent(self, face, seen)
+        self._power = Power(self, seen, link, self._agent)
+        self._plugging = Plugging(self, face, seen, link)
+        crash = Crash(self, seen, link, self._ladder, face.paths.dumps)
+        self._hearing = Hearing(self, face, seen, self._ladder, self._power, self._agent, crash)
+        self._hearing.plugging = self._plugging
+        self._survey.agent, self._survey.crash = self._agent, crash
         self._over = False
         self.logged = self.logged.bind(driver="qemu", domain=plan.domain.name, id=plan.id)
 
@@ -90,6 +100,7 @@ class Guest(Actor):
                     self._plan, self._face, self._store, self.call, self._link.callbacks(), operation
                 )
                 self._take(run)
+                self._agent.started()
                 self._seen.announce(states.STARTED_BOOTED)
         except libvirtError:
             self._seen.drop(states.ENDED_FAILED.reason)
@@ -101,10 +112,12 @@ class Guest(Actor):
         try:
             self._link.hold(run.monitor, start.monitor_path(run.record))
             self._hold(run.record, run.process)
+            self._seen.live = run.live
             self._seen.publish(State(*run.record.state))
         except BaseException:
             start.revoke(run, self._store)
             raise
+        self.context.reports.keep()  # others see it now: what fails from here on is the next generation's
 
     def _hold(self, record: Record, process: Process) -> None:
         self._seen.record, self._ladder.process = record, process
@@ -113,12 +126,16 @@ class Guest(Actor):
 
     def _watch(self) -> None:
         """Without waiting for the watcher: when it dies all guests' actors are restarted, and do it again."""
-        self.bus.tell(PROCESSES_ACTOR, Watch(self._seen.record.process, self.context.name))
+        record = self._seen.record
+        self.bus.tell(PROCESSES_ACTOR, Watch(record.process, self.context.name))
+        if record.tpm is not None:
+            self.bus.tell(PROCESSES_ACTOR, Watch(record.tpm, self.context.name, role="tpm"))
 
     # Adoption.
 
     def _adopt(self, record: Record) -> None:
         """From the identity on nothing that fails stops the guest: it is shown, and tried again."""
+        self.context.reports.keep()
         self._seen.record, self._ladder.shut_down = record, record.state[0] == states.SHUTDOWN
         self._survey.met = self._seen.row is not None
         process = Process.attach(record.process.identity)
@@ -148,11 +165,12 @@ class Guest(Actor):
 
     def _suspend(self) -> Work[None]:
         if self._seen.check("suspend").state == states.RUNNING:
-            self._paused_by = states.PAUSED_BY_USER  # QEMU's event comes before its answer, or instead of it
+            # QEMU's event comes before its answer, or instead of it.
+            self._hearing.paused_by = states.PAUSED_BY_USER
             try:
                 yield from self._link.ask("stop")
             except (MonitorError, GuestDegraded):
-                self._paused_by = states.PAUSED_UNKNOWN
+                self._hearing.paused_by = states.PAUSED_UNKNOWN
                 raise
             self._seen.become(states.PAUSED_BY_USER, states.SUSPENDED_PAUSED)
 
@@ -165,19 +183,7 @@ class Guest(Actor):
     def _resume(self) -> Work[None]:
         self._seen.check("resume")
         yield from self._link.ask("cont")
-        self._runs()
-
-    @handles(Shutdown)
-    def shutdown(self, _: Shutdown) -> Work[None]:
-        """Replies at once; the guest's own shutdown is an event."""
-        self._seen.check("shutdown")
-        yield from self._link.ask("system_powerdown")
-
-    @handles(Query)
-    def query(self, request: Query) -> Work[str]:
-        """Whatever the caller asks QEMU."""
-        self._seen.check("ask QEMU")
-        return describe.passthrough(self._link.ask, request.command)
+        self._hearing.runs()
 
     # The end.
 
@@ -194,9 +200,18 @@ class Guest(Actor):
         return self._ladder.end(request.patience)
 
     @handles(ProcessExited)
-    def process_exited(self, _: ProcessExited) -> None:
+    def process_exited(self, message: ProcessExited) -> None:
         """From the watcher."""
-        self._ended()
+        helper = self._seen.record.tpm
+        if helper is not None and helper.identity.pid == message.pid:
+            self.work(self._tpm_ended(describe_status(message.status)))
+        else:
+            self._ended()
+
+    def _tpm_ended(self, why: str) -> Work[None]:
+        """Most often with QEMU, which is told of in a moment; if not, the guest runs without its TPM."""
+        if not (yield self.within(self._gone, LAST_BREATH)):
+            self._seen.lose(f"{tpm.LOST}: {why}")
 
     def _ended(self, inferred: str = "") -> None:
         """QEMU is gone: remove what the run left, publish, announce, end; who waited for it is told first."""
@@ -206,15 +221,31 @@ class Guest(Actor):
         status = self._seen.record.process.status()
         why = describe_status(status) + (f", {inferred}" if inferred else "")
         ending = states.ending(
-            destroyed=self._ladder.destroyed, shut_down=self._ladder.shut_down, status=status
+            destroyed=self._ladder.destroyed,
+            shut_down=self._ladder.shut_down,
+            status=status,
+            panicked=self._ladder.panicked,
         )
-        self._face.tables.ending.setdefault(self._plan.id, (ending, why))
+        if self._began():
+            self._face.tables.ending.setdefault(self._plan.id, (ending, why))
+        tpm.end(self._seen.record, self._face.paths)
+        if self._face.tables.definitions.get(self._plan.domain.uuid) is None:
+            tpm.forget(self._plan.domain, self._face.paths)
         self._store.forget(self._seen.record)
         self._changes.resolve_all()
         self._tell_end()
         self.log.info("guest ended", reason=ending.reason, why=why)
         self._gone.set_result(None)
         self.leave()
+
+    def _began(self) -> bool:
+        """Whether anybody was told of its start, now at the latest: else nobody is told of its end."""
+        begun = self._changes.start()
+        if begun is not None and begun.state == "open":
+            self._seen.announce(states.STARTED_BOOTED)
+            self._changes.resolve(begun, True)
+            return True
+        return begun is None or begun.state == "done"
 
     def _tell_end(self) -> None:
         """Of this run, if nobody was told yet: it was this generation's doing, or the last one's."""
@@ -224,30 +255,6 @@ class Guest(Actor):
             self._seen.announce(Transition(states.STOPPED, told[0].detail), told[1])
             del self._face.tables.ending[self._plan.id]
 
-    # What QEMU says.
-
-    def _qmp_event(self, event: dict[str, Any]) -> None:
-        self._seen.heard += 1
-        state = self._seen.state.state
-        match event["event"]:
-            case "STOP" if state == states.RUNNING:
-                self._seen.become(self._paused_by, states.SUSPENDED_PAUSED)
-            case "RESUME" if state == states.PAUSED:
-                self._runs()
-            case "RESET":
-                self._reboots.happened()
-            case "SHUTDOWN" if state and not self._ladder.destroyed:
-                self._guest_shutdown(event["data"])
-
-    def _runs(self) -> None:
-        self._paused_by = states.PAUSED_UNKNOWN
-        self._seen.become(states.UNPAUSED, states.RESUMED_UNPAUSED)
-
-    def _guest_shutdown(self, data: dict[str, Any]) -> None:
-        by_itself = data.get("guest", False)
-        announced = states.SHUTDOWN_GUEST if by_itself else states.SHUTDOWN_HOST
-        self._seen.become(states.GUEST_SHUTDOWN, announced, str(data.get("reason", "")))
-        if by_itself:
-            self._ladder.powered_off()
-        else:
-            self._ladder.finish()
+    def _heard(self, event: dict[str, Any]) -> None:
+        """From QEMU's monitor."""
+        self._hearing.qmp_event(event)

@@ -25,6 +25,8 @@ class Ladder:
     """Used on the actor's thread only. ``gone`` is done when QEMU has ended.
 
     ``shut_down``: the guest has ended by itself. ``destroyed``: it is being ended whatever it does.
+    ``panicked``: it is ended because it crashed. ``restarting``: it boots again in its QEMU, which tells of
+    pauses on the way that are nobody's business.
     """
 
     process: Process
@@ -34,7 +36,7 @@ class Ladder:
     ) -> None:
         self._actor, self._seen, self._changes, self._link = actor, seen, changes, link
         self._gone, self._seconds = gone, seconds
-        self.shut_down = self.destroyed = self._over = False
+        self.shut_down = self.destroyed = self._over = self.panicked = self.restarting = False
 
     def destroy(self, graceful: bool = False) -> Work[None]:
         """SIGTERM, and SIGKILL unless ``graceful``. Raises SystemError_ when it stays."""
@@ -64,11 +66,16 @@ class Ladder:
         """Nobody waits for that."""
         self._actor.work(self._unattended(lambda: self._begin("destroy", stop.rungs(False, self._seconds))))
 
+    @property
+    def restarts(self) -> bool:
+        """Whether its next power-off is half of a reboot."""
+        return self._seen.record.reboots or self._seen.plan.domain.on_poweroff == "restart"
+
     def powered_off(self) -> None:
-        """The guest has ended by itself; QEMU waits, paused, for what the domain's ``on_poweroff`` says."""
+        """The guest has ended by itself; QEMU waits, paused, for what is to become of it."""
         if self._over or self._seen.looked_at_only:
             return
-        if self._seen.plan.domain.on_poweroff == "restart":
+        if self.restarts:
             self.restart()
         else:
             self.finish()
@@ -82,7 +89,7 @@ class Ladder:
 
     def restart(self, operation: Operation | None = None) -> None:
         """The guest boots again in its QEMU; ``operation`` is one that was not brought to its end."""
-        self._over = True
+        self._over = self.restarting = True
         self._actor.work(self._restart(operation))
 
     def _restart(self, before: Operation | None) -> Work[None]:
@@ -93,10 +100,20 @@ class Ladder:
                 operation.mark("reset")
                 yield from self._link.ask("cont")
         except libvirtError as error:  # it is tried again when QEMU answers
-            self._seen.degrade(f"on_poweroff: {error.detail}")
+            self._seen.degrade(f"restart: {error.detail}")
         else:
-            self._seen.become(states.BOOTED, states.RESUMED_UNPAUSED)
-        self._over = False
+            self._booted()
+        self._over = self.restarting = False
+
+    def _booted(self) -> None:
+        """As libvirt tells it: who was seen to run all the time has only rebooted."""
+        self._seen.expect_reboot(False)
+        before = self._seen.state.state
+        booted = states.AFTER_CRASH if before == states.CRASHED else states.BOOTED
+        if before == states.RUNNING:
+            self._seen.publish(booted)
+        else:
+            self._seen.become(booted, states.RESUMED_UNPAUSED)
 
     def _unattended(self, make: Callable[[], Work[str]], again: float = 0.0) -> Work[None]:
         """What keeps it from its end is shown."""

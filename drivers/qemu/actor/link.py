@@ -53,6 +53,7 @@ class Link:
         self._connecting: Future[Session] | None = None
         self._opening = self._silent = False
         self._sessions = self.stale = 0
+        self._awaited: list[tuple[str, Future[dict[str, Any]]]] = []
         actor.resources.callback(self._close)
         actor.resources.enter_context(actor.on_cancel(self._cut))
 
@@ -72,6 +73,7 @@ class Link:
     def _heard(self, number: int, event: dict[str, Any]) -> None:
         if number == self._sessions:
             self._hear(event)
+            self._settle(event["event"], lambda awaited: awaited.set_result(event.get("data", {})))
         else:
             self.stale += 1
             self._actor.log.info("an event of an earlier session was dropped", name=event["event"])
@@ -115,6 +117,8 @@ class Link:
     def _ended(self, number: int, cause: Exception | None) -> None:
         if number == self._sessions:
             self._session = None
+            lost = MonitorLost("the session ended before QEMU told")
+            self._settle(None, lambda awaited: awaited.set_exception(lost))
             if not self._opening:
                 self._actor.work(self._again(cause))
 
@@ -160,6 +164,25 @@ class Link:
         except MonitorLost:
             self._silent = True  # that the session ended comes next
             raise
+
+    def give(self, name: str, descriptor: int) -> Work[None]:
+        """QEMU gets a descriptor under ``name``. Raises as ``ask``."""
+        if self._session is None:
+            raise GuestDegraded(f"QEMU's monitor is not connected; descriptor {name} was not sent")
+        given = self._session.give(name, descriptor, timeout=self._face.settings.qemu.qmp_timeout)
+        yield from self._patient(given, "answer to getfd")
+
+    def next(self, event: str) -> Future[dict[str, Any]]:
+        """The data of the next such event. MonitorLost when the session ends before."""
+        awaited: Future[dict[str, Any]] = Future()
+        self._awaited.append((event, awaited))
+        return awaited
+
+    def _settle(self, event: str | None, settle: Callable[[Future[dict[str, Any]]], None]) -> None:
+        due = [each for each in self._awaited if event in (None, each[0])]
+        self._awaited = [each for each in self._awaited if each not in due]
+        for _, awaited in due:
+            settle(awaited)
 
     def tell(self, command: str) -> None:
         """Send a command to whose answer nobody listens, if there is a session."""

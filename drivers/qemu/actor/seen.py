@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -10,11 +11,14 @@ from embervirt.actors.actor import Actor
 from embervirt.drivers.qemu import states
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import Degraded, Lifecycle, Recovered
+from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.qemu.ports import with_sockets
 from embervirt.drivers.qemu.service import describe
 from embervirt.drivers.qemu.states import State, Transition
 from embervirt.drivers.qemu.store import FORMAT, Record, Store
 from embervirt.drivers.qemu.tables import Running
+from embervirt.drivers.xml import parse, render
 from embervirt.errors import OperationInvalid, SystemError_
 
 
@@ -30,8 +34,9 @@ class Seen:
     def __init__(self, actor: Actor, face: Face, store: Store, plan: Plan) -> None:
         self.plan = plan
         self._actor, self._tables, self._store = actor, face.tables, store
-        self._trouble = self._unkept = ""
+        self._trouble = self._unkept = self._lost = ""
         self._queued = False
+        self._live: Domain | None = None
 
     @property
     def row(self) -> Running | None:
@@ -69,7 +74,7 @@ class Seen:
     def publish(self, state: State) -> None:
         """All of it anew."""
         self._keep(state)
-        self._put(describe.running(self.plan, self.record, state))
+        self._put(describe.running(self.live, self.record, state))
 
     def become(self, state: State, transition: Transition, why: str = "") -> None:
         """Another state, with its event; nothing if it is in that state."""
@@ -82,7 +87,7 @@ class Seen:
 
     def _put(self, row: Running) -> None:
         """With all that does not work, the latest first."""
-        troubles = [self._trouble, self._unkept, self._reservation()]
+        troubles = [self._trouble, self._lost, self._unkept, self._reservation()]
         degraded = "; ".join(each for each in troubles if each)
         before = self.row
         self._tables.running.put(self._actor.context.fence, row.uuid, replace(row, degraded=degraded))
@@ -104,6 +109,12 @@ class Seen:
             self._trouble = why
             self._put(row)
 
+    def lose(self, why: str) -> None:
+        """What it had beside QEMU and has no more, for the rest of its life."""
+        row, self._lost = self.row, why
+        if row is not None:
+            self._put(row)
+
     def announce(self, transition: Transition, why: str = "") -> None:
         """A lifecycle event."""
         domain = self.plan.domain
@@ -119,9 +130,14 @@ class Seen:
 
     # The record.
 
-    def _keep(self, state: State) -> None:
+    def expect_reboot(self, expected: bool) -> None:
+        """Whether its next power-off is half of a reboot."""
+        self._keep(self.state, reboots=expected)
+
+    def _keep(self, state: State, **more: Any) -> None:
         """For who opens this root next: after the reply in hand, for what counts is what QEMU says."""
-        record = msgspec.structs.replace(self.record, state=(state.state, state.reason), format=FORMAT)
+        kept = {"state": (state.state, state.reason), "format": FORMAT, **more}
+        record = msgspec.structs.replace(self.record, **kept)
         if self._reservation() or (record == self.record and not self._unkept):
             return
         self.record = record
@@ -144,9 +160,47 @@ class Seen:
         if self._unkept != before:
             self._put(row)
 
+    @property
+    def live(self) -> Domain:
+        """The guest as it runs: with its id, its aliases, and what was plugged."""
+        if self._live is None:
+            written = self.record.live
+            self._live = (
+                parse(Domain, written)
+                if written
+                else describe.live(self._with_sockets(self.plan), self.plan.id, {})
+            )
+        return self._live
+
+    @live.setter
+    def live(self, domain: Domain) -> None:
+        self._live = domain
+
+    def _with_sockets(self, plan: Plan) -> Domain:
+        return with_sockets(plan.domain, plan.directory(self._store.paths))
+
+    def found(self, chardevs: list[dict[str, Any]]) -> None:
+        """The ports as QEMU says: to be published with the state."""
+        ptys, open_ = describe.ptys(chardevs), describe.opened(chardevs)
+        self._live = describe.live(self.live, self.plan.id, ptys, open_)
+        if not self._reservation():
+            self.record = msgspec.structs.replace(self.record, live=render(self._live))
+
+    def rewrite(self, domain: Domain) -> None:
+        """What it would be started from if it were not defined; for what ``describe`` publishes next."""
+        self.plan = replace(self.plan, domain=domain, xml=render(domain))
+        self._keep(self.state, xml=self.plan.xml)
+
+    def describe(self, domain: Domain) -> None:
+        """Another description of the guest as it runs."""
+        self._live = domain
+        self._keep(self.state, live=render(domain))
+        self._put(describe.running(domain, self.record, self.state))
+
     def adopt(self, plan: Plan, xml: str) -> None:
         """An orphan gets a record again. Raises SystemError_ when that cannot be written."""
-        record = msgspec.structs.replace(self.record, xml=xml, format=FORMAT)
+        live = describe.live(self._with_sockets(plan), plan.id, {})
+        record = msgspec.structs.replace(self.record, xml=xml, live=render(live), format=FORMAT)
         self._store.keep(record)
-        self.record, self.plan = record, plan
+        self.record, self.plan, self._live = record, plan, live
         self.publish(self.state)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from embervirt.actors.actor import Actor
 from embervirt.actors.work import Work
 from embervirt.drivers.qemu import states
+from embervirt.drivers.qemu.actor.agent import Agent
 from embervirt.drivers.qemu.actor.changes import Changes
+from embervirt.drivers.qemu.actor.crash import Crash
 from embervirt.drivers.qemu.actor.ladder import Ladder
 from embervirt.drivers.qemu.actor.link import Link
 from embervirt.drivers.qemu.actor.seen import Seen
 from embervirt.drivers.qemu.errors import MonitorError
-from embervirt.drivers.qemu.service import describe
 from embervirt.drivers.qemu.states import State
 from embervirt.drivers.root.journal import Operation
 
@@ -26,6 +25,8 @@ class Survey:
 
     link: Link
     ladder: Ladder
+    agent: Agent
+    crash: Crash
     met = True
 
     def __init__(self, actor: Actor, seen: Seen, changes: Changes) -> None:
@@ -39,10 +40,11 @@ class Survey:
         if self._seen.row is None:
             return
         if chardevs is not None:
-            self._seen.record = msgspec.structs.replace(self._seen.record, ptys=describe.ptys(chardevs))
+            self._seen.found(chardevs)
         known = self._seen.state
         state = known if status is None else states.found(status["status"], known)
         self._seen.publish(state)
+        self.agent.found(chardevs or [])
         self._actor.log.info("guest found", pid=self._seen.record.process.identity.pid, state=state.state)
         if state.state != known.state and state.state in states.MISSED and state != states.PAUSED_STARTING:
             self._seen.announce(states.MISSED[state.state], RECONCILED)
@@ -73,6 +75,8 @@ class Survey:
             self._changes.resolve(operation, states.happened(operation.what, state.state))
         if state == states.GUEST_SHUTDOWN:
             self.ladder.powered_off()
+        elif state == states.GUEST_CRASHED:
+            self.crash.act()
         elif self._seen.record.autodestroy and not self.met:
             self.ladder.autodestroy()
         self.met = True
@@ -95,6 +99,8 @@ class Survey:
             except MonitorError as refused:
                 self._seen.degrade(f"start: {refused.desc}")
                 return False
+            if self._seen.row is None:
+                return True  # it has ended meanwhile, and all is told
             self._seen.publish(states.BOOTED)
         self._seen.announce(states.STARTED_BOOTED)
         return True

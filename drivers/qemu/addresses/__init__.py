@@ -1,7 +1,8 @@
 """Where devices go: addresses as libvirt 9 assigns them, once, when a domain is defined.
 
 ``assign(assign(d)) == assign(d)``: what the XML says, or an earlier definition got, stays. A file
-for a kind of address. Controllers that devices need and nobody named are added here too.
+for a kind of address; ``wants`` is the table of what each class of device needs. Controllers that devices
+need and nobody named are added here too. ISA devices have no addresses but those the XML gives.
 """
 
 from __future__ import annotations
@@ -9,8 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from embervirt.drivers.qemu.addresses import drive
-from embervirt.drivers.qemu.addresses.controllers import numbered
+from embervirt.drivers.qemu.addresses import (
+    ccid,
+    checks,
+    consoles,
+    controllers,
+    drive,
+    pci,
+    usb,
+    virtio_serial,
+)
 from embervirt.drivers.qemu.model import Domain
 
 if TYPE_CHECKING:
@@ -18,10 +27,21 @@ if TYPE_CHECKING:
 
 
 def assign(domain: Domain, caps: Capabilities) -> Domain:
-    """The domain with an address for each device that has none, and the controllers for them."""
+    """The domain with an address for each device that has none, and the controllers for them.
+
+    Raises XmlError for addresses that are taken or do not exist, InternalError when there is no room,
+    ConfigUnsupported when what a device needs is switched off.
+    """
+    checks.check(domain)
     devices = domain.devices
     disks = tuple(map(drive.placed, devices.disks))
-    controllers = numbered(devices.controllers)
-    return replace(
-        domain, devices=replace(devices, disks=disks, controllers=drive.controllers(controllers, disks))
-    )
+    found = controllers.usual(domain)
+    found = controllers.modelled(drive.controllers(found, disks))
+    domain = replace(domain, devices=replace(devices, disks=disks, controllers=found))
+    domain = ccid.assign(virtio_serial.controllers(domain))
+    domain = usb.assign(pci.assign(virtio_serial.assign(domain)))
+    return consoles.mirrored(_with(domain, controllers.described(domain.devices.controllers)))
+
+
+def _with(domain: Domain, found: tuple[controllers.Controller, ...]) -> Domain:
+    return replace(domain, devices=replace(domain.devices, controllers=found))

@@ -1,4 +1,4 @@
-"""Disks on IDE and SATA: the place that a disk's name stands for."""
+"""Disks on IDE, SATA, SCSI and floppy controllers: the place that a disk's name stands for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,21 @@ from dataclasses import replace
 from embervirt.drivers.qemu.model import Controller, Disk
 from embervirt.drivers.qemu.model.address import DriveAddress
 from embervirt.drivers.qemu.postparse.disk import disk_index
+from embervirt.errors import InternalError
 
-_DISKS_ON = {"ide": 4, "sata": 6}
+PLACES = {"scsi": 7, "fdc": 2, "ide": 4, "sata": 6}
+"""Disks on a controller of each kind; the order in which controllers for them are added.
+
+Seven on any SCSI controller, for the eighth target of a narrow bus is the controller itself.
+"""
+
+SINGLE = {"ide": "IDE", "fdc": "fdc"}
+"""Kinds of controller that a machine has at most one of, as messages call them."""
+
+_ON_IDE_CHANNEL = 2
+
+NARROW = (None, "lsilogic")
+"""Models of SCSI controllers that count targets only; one that nobody named is a lsilogic."""
 
 
 def placed(disk: Disk) -> Disk:
@@ -16,21 +29,37 @@ def placed(disk: Disk) -> Disk:
     return replace(disk, address=disk.address or _drive(disk))
 
 
+def narrow(disk: Disk, controllers: tuple[Controller, ...]) -> bool:
+    """Whether a SCSI disk is on a narrow bus: its unit is the target."""
+    index = disk.address.controller if isinstance(disk.address, DriveAddress) else 0
+    models = (each.model for each in controllers if (each.type, each.index) == ("scsi", index))
+    return next(models, None) in NARROW
+
+
 def _drive(disk: Disk) -> DriveAddress | None:
-    places, index = _DISKS_ON.get(disk.bus or ""), disk_index(disk.dev)
+    places, index = PLACES.get(disk.bus or ""), disk_index(disk.dev)
     if places is None or index is None:
         return None
     controller, place = divmod(index, places)
-    bus, unit = divmod(place, 2) if disk.bus == "ide" else (0, place)
+    bus, unit = divmod(place, _ON_IDE_CHANNEL) if disk.bus == "ide" else (0, place)
     return DriveAddress(controller=controller, bus=bus, unit=unit)
 
 
 def controllers(controllers: tuple[Controller, ...], disks: tuple[Disk, ...]) -> tuple[Controller, ...]:
-    """A controller for each IDE or SATA disk that has none."""
+    """With the controllers that the disks need, and those of lower numbers.
+
+    Raises InternalError for a second one of a kind that machines have one of.
+    """
     done = list(controllers)
-    for disk in disks:
-        if disk.bus in _DISKS_ON and isinstance(disk.address, DriveAddress):
-            wanted = (disk.bus, disk.address.controller)
-            if wanted not in [(controller.type, controller.index) for controller in done]:
-                done.append(Controller(type=wanted[0], index=wanted[1]))
+    for type_ in PLACES:
+        used = [
+            disk.address.controller
+            for disk in disks
+            if disk.bus == type_ and isinstance(disk.address, DriveAddress)
+        ]
+        if type_ in SINGLE and max(used, default=0):
+            raise InternalError(f"Only 1 {SINGLE[type_]} controller is supported")
+        have = {controller.index for controller in controllers if controller.type == type_}
+        missing = [index for index in range(max(used, default=-1) + 1) if index not in have]
+        done += [Controller(type=type_, index=index) for index in missing]
     return tuple(done)

@@ -34,6 +34,9 @@ T = TypeVar("T")
 OnEvent = Callable[[dict[str, Any]], None]
 OnClose = Callable[[Exception | None], None]
 
+BUFFER = 1 << 15
+"""Bytes of a message that are read at once."""
+
 SCHEDULING = 5.0
 """Seconds granted to the loop's thread beyond a deadline that it keeps itself: more, and the thread hangs."""
 
@@ -55,6 +58,12 @@ class _Client(QMPClient):
         self.strays = 0
         # QEMU may answer a command of the session before in this one: their ids must differ.
         self._execute_id = int.from_bytes(world.token_bytes(5))
+
+    async def _do_connect(self, *where: Any) -> None:
+        """The transport takes what comes in buffers of 256 KiB; as with files, smaller ones do."""
+        await super()._do_connect(*where)
+        assert self._writer is not None
+        self._writer.transport.max_size = BUFFER  # type: ignore[attr-defined]
 
     async def _on_message(self, msg: Message) -> None:
         self.strays += "event" not in msg and msg.get("id") not in self._pending
@@ -251,6 +260,17 @@ class Monitor:
         if faults.armed and not faults.hit("qmp.sent", command=command, **self._in_hand):
             return self._loop.start(self._unanswered, command, timeout)
         return self._loop.start(self._execute, command, arguments, timeout)
+
+    def give(self, name: str, descriptor: int, *, timeout: float) -> Future[Any]:
+        """QEMU gets ``descriptor`` under a name (``getfd``); the caller may close it when that is done."""
+        return self._loop.start(self._give, name, descriptor, timeout)
+
+    async def _give(self, name: str, descriptor: int, seconds: float) -> object:
+        try:
+            self._client.send_fd_scm(descriptor)
+        except OSError as failure:
+            raise _explain(failure, "getfd", self.name, seconds) from failure
+        return await self._execute("getfd", {"fdname": name}, seconds)
 
     async def _execute(
         self, command: str, arguments: Mapping[str, Any] | None, seconds: float | None

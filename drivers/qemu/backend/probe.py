@@ -15,20 +15,20 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from embervirt.drivers.qemu.backend.emulator import check_emulator, explained
 from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop
-from embervirt.drivers.qemu.capabilities import Capabilities, Machine
+from embervirt.drivers.qemu.capabilities import Accelerator, Capabilities, CpuDefinition, HostCpu, Machine
 from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTimeout, ProbeFailed
 from embervirt.drivers.root import files
 from embervirt.drivers.root.errors import FileRefused
 from embervirt.errors import SystemError_, libvirtError
 from embervirt.log import get_logger
 
-FORMAT = 1
+FORMAT = 3
 """Raise it with every change of ``Capabilities``: files of other formats are not found."""
 
 SECONDS = 20.0
@@ -36,13 +36,16 @@ SECONDS = 20.0
 
 KVM = "/dev/kvm"
 
+ARCHITECTURES = {"i386": "i686"}
+"""libvirt's names where they are not QEMU's."""
+
 BOUNDED = ("/usr/bin/env", "--default-signal", "timeout", "--signal=KILL")
 """Ends the probed program in time even if this process is killed."""
 
 LATER = 1.0
 """Seconds that ``BOUNDED`` waits longer than we do: it is for the case that we are gone."""
 
-OPTIONS = ("-S", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none,accel=kvm:tcg")
+OPTIONS = ("-S", "-nodefaults", "-no-user-config", "-display", "none", "-machine")
 
 MOST_OUTPUT = 4096
 """Bytes of the program's output that an error quotes."""
@@ -50,6 +53,7 @@ MOST_OUTPUT = 4096
 MONITOR_ERRORS = (MonitorError, MonitorLost, MonitorTimeout)
 
 Ask = Callable[..., Any]
+A = TypeVar("A")
 
 
 def cached(binary: str, cache_dir: Path, loop: MonitorLoop) -> Capabilities:
@@ -103,10 +107,16 @@ def probe(binary: str, loop: MonitorLoop, seconds: float = SECONDS) -> Capabilit
     Raises NoEmulator when it cannot be executed, ProbeFailed with its output when it does not answer.
     """
     check_emulator(binary)
+    deadline = time.monotonic() + seconds
     with explained(f"probe QEMU binary {binary}"), os.fdopen(os.memfd_create("probe"), "rb") as output:
         try:
-            with _running(binary, output.fileno(), seconds) as near:
-                return _ask(os.path.realpath(binary), near, loop, time.monotonic() + seconds)
+            with _running(binary, "kvm:tcg", output.fileno(), seconds) as near:
+                found = _ask(near, loop, deadline, lambda ask: _gather(os.path.realpath(binary), ask))
+            if not found.kvm:
+                return found
+            with _running(binary, "tcg", output.fileno(), seconds) as near:
+                tcg = _ask(near, loop, deadline, lambda ask: _accelerator(ask, "max"))
+            return msgspec.structs.replace(found, kvm_cpus=found.tcg_cpus, tcg_cpus=tcg)
         except MONITOR_ERRORS as error:
             output.seek(0)
             said = output.read(MOST_OUTPUT).decode(errors="replace").strip() or error.detail
@@ -114,12 +124,12 @@ def probe(binary: str, loop: MonitorLoop, seconds: float = SECONDS) -> Capabilit
 
 
 @contextlib.contextmanager
-def _running(binary: str, output: int, seconds: float) -> Iterator[socket.socket]:
+def _running(binary: str, accel: str, output: int, seconds: float) -> Iterator[socket.socket]:
     near, far = socket.socketpair()
     with near:
         with far:
             chardev = f"socket,id=monitor,fd={far.fileno()}"
-            command = [*BOUNDED, f"{seconds + LATER:g}", binary, *OPTIONS]
+            command = [*BOUNDED, f"{seconds + LATER:g}", binary, *OPTIONS, f"none,accel={accel}"]
             child = subprocess.Popen(
                 [*command, "-chardev", chardev, "-mon", "chardev=monitor,mode=control"],
                 stdin=subprocess.DEVNULL,
@@ -140,7 +150,7 @@ def _running(binary: str, output: int, seconds: float) -> Iterator[socket.socket
                 raise
 
 
-def _ask(binary: str, near: socket.socket, loop: MonitorLoop, deadline: float) -> Capabilities:
+def _ask(near: socket.socket, loop: MonitorLoop, deadline: float, questions: Callable[[Ask], A]) -> A:
     monitor = Monitor.connect(loop, near, deadline, lambda event: None, lambda cause: None)
 
     def ask(command: str, **arguments: Any) -> Any:
@@ -148,7 +158,7 @@ def _ask(binary: str, near: socket.socket, loop: MonitorLoop, deadline: float) -
 
     with contextlib.closing(monitor):
         try:
-            return _gather(binary, ask)
+            return questions(ask)
         finally:
             with contextlib.suppress(*MONITOR_ERRORS):
                 ask("quit")
@@ -157,17 +167,43 @@ def _ask(binary: str, near: socket.socket, loop: MonitorLoop, deadline: float) -
 def _gather(binary: str, ask: Ask) -> Capabilities:
     qemu = ask("query-version")["qemu"]
     machines = [_machine(entry) for entry in ask("query-machines")]
+    kvm = ask("query-kvm")["enabled"]
     return Capabilities(
         binary=binary,
         version=(qemu["major"], qemu["minor"], qemu["micro"]),
-        arch=ask("query-target")["arch"],
+        arch=ARCHITECTURES.get(target := ask("query-target")["arch"], target),
         machines={machine.name: machine for machine in machines},
         aliases={machine.alias: machine.name for machine in machines if machine.alias},
         devices=_names(ask("qom-list-types", implements="device", abstract=False)),
         objects=_names(ask("qom-list-types", implements="user-creatable", abstract=False)),
         commands=_names(ask("query-commands")),
-        kvm=ask("query-kvm")["enabled"],
+        kvm=kvm,
+        tcg_cpus=_accelerator(ask, "host" if kvm else "max"),
+        package=ask("query-version")["package"],
     )
+
+
+def _accelerator(ask: Ask, best: str) -> Accelerator:
+    """CPU models under the accelerator that runs; ``best`` is QEMU's name of the most it can do."""
+    definitions = [entry for entry in ask("query-cpu-definitions") if not entry.get("static")]
+    return Accelerator(cpus=tuple(map(_definition, definitions)), host=_host_cpu(ask, best))
+
+
+def _definition(entry: dict[str, Any]) -> CpuDefinition:
+    missing = tuple(entry.get("unavailable-features", ()))
+    return CpuDefinition(entry["name"], missing, entry.get("deprecated", False))
+
+
+def _host_cpu(ask: Ask, best: str) -> HostCpu | None:
+    """``static`` names what a model is made of, ``full`` all properties of that; None where nobody says."""
+    model = {"name": best, **({"props": {"migratable": True}} if best == "host" else {})}
+    try:
+        static = ask("query-cpu-model-expansion", type="static", model=model)["model"]
+        props = ask("query-cpu-model-expansion", type="full", model=static)["model"]["props"]
+    except MonitorError:
+        return None
+    on = frozenset(name for name, value in props.items() if value is True)
+    return HostCpu(props["vendor"], props["family"], props["model"], props["stepping"], on)
 
 
 def _machine(entry: dict[str, Any]) -> Machine:
@@ -178,7 +214,14 @@ def _machine(entry: dict[str, Any]) -> Machine:
         max_cpus=entry["cpu-max"],
         deprecated=entry["deprecated"],
         default=entry.get("is-default", False),
+        numa_mem=entry.get("numa-mem-supported", False),
+        default_cpu=_model(entry["default-cpu-type"]) if "default-cpu-type" in entry else None,
     )
+
+
+def _model(cpu_type: str) -> str:
+    """``qemu64-x86_64-cpu`` is the type of the model ``qemu64``."""
+    return cpu_type.removesuffix("-cpu").rpartition("-")[0]
 
 
 def _names(entries: list[dict[str, Any]]) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +29,10 @@ class Session(Protocol):
         self, command: str, arguments: Mapping[str, Any] | None = None, *, timeout: float | None
     ) -> Future[Any]:
         """As ``execute``, without waiting; with None for as long as the session lasts."""
+        ...
+
+    def give(self, name: str, descriptor: int, *, timeout: float) -> Future[Any]:
+        """QEMU gets a descriptor under ``name``; see ``Monitor.give``."""
         ...
 
     def shut(self) -> None:
@@ -55,6 +59,7 @@ class Command:
     nonce: str
     argv: Callable[[int], Sequence[str]]
     pass_fds: tuple[int, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def monitor(self) -> Path:
@@ -63,16 +68,21 @@ class Command:
 
     @property
     def environment(self) -> dict[str, str]:
-        """All that QEMU gets of an environment, as libvirt has it: no home but its own directory."""
-        home = str(self.directory)
-        return {
-            "LC_ALL": "C",
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": home,
-            "XDG_DATA_HOME": f"{home}/.local/share",
-            "XDG_CACHE_HOME": f"{home}/.cache",
-            "XDG_CONFIG_HOME": f"{home}/.config",
-        }
+        """See ``environment``; ``variables`` are the guest's own."""
+        return {**environment(self.directory), **self.variables}
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """All that QEMU gets of an environment, as libvirt has it: no home but its run's own ``directory``."""
+    home = str(directory)
+    return {
+        "LC_ALL": "C",
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": home,
+        "XDG_DATA_HOME": f"{home}/.local/share",
+        "XDG_CACHE_HOME": f"{home}/.cache",
+        "XDG_CONFIG_HOME": f"{home}/.config",
+    }
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,10 @@ class Backend(Protocol):
 
     def connecting(self, monitor: Path, *, on_event: OnEvent, on_close: OnClose) -> Future[Any]:
         """A ``Session`` with a QEMU that runs, once that greets; see ``Monitor.connecting``."""
+        ...
+
+    def converse(self, agent: Path, request: bytes, patience: float | None) -> Future[bytes]:
+        """What a guest's agent replies to ``request``; see ``agent.converse``."""
         ...
 
     def probe(self, binary: str) -> Capabilities:

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from embervirt.drivers.qemu.backend.agent import converse
 from embervirt.drivers.qemu.backend.launch import launch
 from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, OnClose, OnEvent
 from embervirt.drivers.qemu.backend.probe import cached
@@ -27,6 +28,10 @@ class RealBackend:
     def connecting(self, monitor: Path, *, on_event: OnEvent, on_close: OnClose) -> Future[Any]:
         """As ``Monitor.connecting``."""
         return Monitor.connecting(self._loop, monitor, on_event, on_close)
+
+    def converse(self, agent: Path, request: bytes, patience: float | None) -> Future[bytes]:
+        """As ``agent.converse``, on the monitors' thread."""
+        return self._loop.start(converse, agent, request, patience)
 
     def probe(self, binary: str) -> Capabilities:
         """As ``probe.cached``."""

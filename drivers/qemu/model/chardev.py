@@ -1,57 +1,67 @@
-"""``<serial>`` and ``<console>``: a port of the guest and where its bytes go on the host."""
+"""``<serial>``, ``<parallel>``, ``<console>``, ``<channel>``: ports of the guest."""
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model.device import Device
-from embervirt.drivers.xml import Element, attr, child, choice, integer, on_off
+from embervirt.drivers.qemu.model.chardev_source import Chardev, CharSource, Log, Protocol, char_type
+from embervirt.drivers.xml import Element, attr, child, children, choice, integer
 from embervirt.errors import ConfigUnsupported
 
-_TYPES = choice(
-    *("pty", "file", "null"),
-    error=ConfigUnsupported,
-    later=("vc", "dev", "pipe", "stdio", "udp", "tcp", "unix", "spicevmc", "spiceport", "nmdm", "dbus"),
-)
-_PORT = integer(0, 2**31 - 1)
+_PORT = integer(-(2**31), 2**31 - 1)
 
+SERIALS = {"isa-serial": "isa-serial", "usb-serial": "usb-serial", "pci-serial": "pci-serial"} | {
+    "isa-debug": "isa-debugcon"
+}
+"""Types of serial ports and the one model that each has."""
 
-class CharSource(
-    Element, tag="source", refuse=("@mode", "@host", "@service", "@tls", "seclabel", "reconnect")
-):
-    path: str | None = attr("path", default=None)
-    append: bool | None = attr("append", on_off, default=None)
-
-
-class Log(Element, tag="log"):
-    """A copy of all that the guest says, in a file."""
-
-    file: str = attr("file")
-    append: bool | None = attr("append", on_off, default=None)
+_LATER_TYPES = ("spapr-vio-serial", "sclp-serial", "system-serial", "platform-serial")
+_LATER_MODELS = ("spapr-vty", "pl011", "sclpconsole", "sclplmconsole", "16550a")
 
 
 class TargetModel(Element, tag="model"):
-    name: str = attr("name", choice("isa-serial", error=ConfigUnsupported))
+    name: str = attr("name", choice(*SERIALS.values(), error=ConfigUnsupported, later=_LATER_MODELS))
 
 
 class SerialTarget(Element, tag="target"):
+    """A negative ``port`` is none."""
+
     type: str | None = attr(
-        "type",
-        choice("isa-serial", error=ConfigUnsupported, later=("pci-serial", "usb-serial")),
-        default=None,
+        "type", choice(*SERIALS, error=ConfigUnsupported, later=_LATER_TYPES), default=None
     )
     port: int | None = attr("port", _PORT, default=None)
     model: TargetModel | None = child(TargetModel, default=None)
 
 
+class ParallelTarget(Element, tag="target"):
+    port: int | None = attr("port", _PORT, default=None)
+
+
 class ConsoleTarget(Element, tag="target"):
     type: str | None = attr(
-        "type", choice("serial", error=ConfigUnsupported, later=("virtio", "sclp", "xen")), default=None
+        "type",
+        choice(
+            *("serial", "virtio"),
+            error=ConfigUnsupported,
+            later=("sclp", "sclplm", "xen", "uml", "lxc", "openvz"),
+        ),
+        default=None,
     )
     port: int | None = attr("port", _PORT, default=None)
 
 
-class Serial(Device, tag="serial", refuse=("protocol",)):
-    type: str = attr("type", _TYPES, default="pty")
-    source: CharSource | None = child(CharSource, default=None)
+class ChannelTarget(Element, tag="target"):
+    """``state``: whether the guest has opened the port, in live XML. ``address``, ``port``: of guestfwd."""
+
+    type: str = attr("type", choice("virtio", "guestfwd", error=ConfigUnsupported, later=("xen",)))
+    name: str | None = attr("name", default=None)
+    state: str | None = attr("state", choice("connected", "disconnected"), default=None)
+    address: str | None = attr("address", default=None)
+    port: int | None = attr("port", integer(0, 65535), default=None)
+
+
+class Serial(Chardev, tag="serial"):
+    type: str = attr("type", char_type, default="pty")
+    sources: tuple[CharSource, ...] = children(CharSource, default=())
+    protocol: Protocol | None = child(Protocol, default=None)
     log: Log | None = child(Log, default=None)
     target: SerialTarget | None = child(SerialTarget, default=None)
 
@@ -61,11 +71,45 @@ class Serial(Device, tag="serial", refuse=("protocol",)):
         return self.target.port if self.target else None
 
 
-class Console(Device, tag="console", refuse=("protocol",)):
-    """What libvirt calls the first way in: the first one is the first serial port under another name."""
+class Parallel(Chardev, tag="parallel"):
+    type: str = attr("type", char_type, default="pty")
+    sources: tuple[CharSource, ...] = children(CharSource, default=())
+    protocol: Protocol | None = child(Protocol, default=None)
+    log: Log | None = child(Log, default=None)
+    target: ParallelTarget | None = child(ParallelTarget, default=None)
 
-    type: str = attr("type", _TYPES, default="pty")
+
+class Console(Chardev, tag="console"):
+    """The way in. One of type ``serial``, the first, is the first serial port under another name."""
+
+    type: str = attr("type", char_type, default="pty")
     tty: str | None = attr("tty", default=None)
-    source: CharSource | None = child(CharSource, default=None)
+    sources: tuple[CharSource, ...] = children(CharSource, default=())
+    protocol: Protocol | None = child(Protocol, default=None)
     log: Log | None = child(Log, default=None)
     target: ConsoleTarget | None = child(ConsoleTarget, default=None)
+
+    @property
+    def virtio(self) -> bool:
+        """Whether it is a device of its own."""
+        return self.target is not None and self.target.type == "virtio"
+
+
+class Channel(Chardev, tag="channel"):
+    """A port that programs in the guest find by its name; ``unix`` without path is a socket of the run."""
+
+    type: str = attr("type", char_type, default="pty")
+    sources: tuple[CharSource, ...] = children(CharSource, default=())
+    protocol: Protocol | None = child(Protocol, default=None)
+    log: Log | None = child(Log, default=None)
+    target: ChannelTarget | None = child(ChannelTarget, default=None)
+
+    @property
+    def virtio(self) -> bool:
+        """Whether it is a port of a virtio-serial controller."""
+        return self.target is not None and self.target.type == "virtio"
+
+    @property
+    def own_socket(self) -> bool:
+        """Whether its socket is made for the run."""
+        return self.virtio and self.type == "unix" and not (self.source and self.source.path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from embervirt.drivers.qemu.model.chardev import Console, Serial
-from embervirt.drivers.qemu.model.clock import Clock
+from embervirt.drivers.qemu.model import passthrough
+from embervirt.drivers.qemu.model.chardev import Channel, Console, Parallel, Serial
+from embervirt.drivers.qemu.model.clock import Clock, Pm
 from embervirt.drivers.qemu.model.controller import Controller
 from embervirt.drivers.qemu.model.cpu import Cpu
 from embervirt.drivers.qemu.model.device import Device
@@ -18,28 +19,51 @@ from embervirt.drivers.qemu.model.hub import Hub
 from embervirt.drivers.qemu.model.input import Input
 from embervirt.drivers.qemu.model.interface import Interface
 from embervirt.drivers.qemu.model.memballoon import Memballoon
-from embervirt.drivers.qemu.model.memory import MemoryBacking, Vcpu
+from embervirt.drivers.qemu.model.memory import MaxMemory, MemoryBacking, Vcpu, Vcpus
+from embervirt.drivers.qemu.model.numa import Cell
 from embervirt.drivers.qemu.model.os import Os
+from embervirt.drivers.qemu.model.panic import Panic
 from embervirt.drivers.qemu.model.rng import Rng
 from embervirt.drivers.qemu.model.sound import Audio, Sound
+from embervirt.drivers.qemu.model.sysinfo import SysInfo
+from embervirt.drivers.qemu.model.tpm import Tpm
+from embervirt.drivers.qemu.model.tuning import (
+    BlkioTune,
+    CpuTune,
+    DefaultIoThread,
+    IdMap,
+    IoThread,
+    IoThreadIds,
+    Label,
+    MemTune,
+    NumaTune,
+    Resource,
+)
 from embervirt.drivers.qemu.model.video import Video
+from embervirt.drivers.qemu.model.vsock import Vsock
+from embervirt.drivers.qemu.model.watchdog import Watchdog
 from embervirt.drivers.xml import (
     Element,
     attr,
+    beside,
     child,
     children,
     choice,
+    content,
     foreign,
     integer,
+    on_off,
     parse,
     raw,
     size,
     text,
     uuid,
 )
-from embervirt.errors import ConfigUnsupported
+from embervirt.drivers.xml.codecs import Uuid
+from embervirt.errors import ConfigUnsupported, InternalError
 
-_QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+E = TypeVar("E", bound=Element)
+
 _ENDS = ("destroy", "restart", "preserve", "rename-restart")
 _end = choice(*_ENDS, error=ConfigUnsupported)
 _crash = choice(*_ENDS, "coredump-destroy", "coredump-restart", error=ConfigUnsupported)
@@ -50,21 +74,15 @@ class Devices(
     tag="devices",
     refuse=(
         *(
-            "channel",
-            "parallel",
             "hostdev",
             "redirdev",
             "redirfilter",
             "smartcard",
         ),
         *(
-            "tpm",
-            "watchdog",
             "filesystem",
-            "panic",
             "shmem",
             "memory",
-            "vsock",
             "iommu",
             "nvram",
             "lease",
@@ -79,15 +97,21 @@ class Devices(
     controllers: tuple[Controller, ...] = children(Controller, default=())
     interfaces: tuple[Interface, ...] = children(Interface, default=())
     serials: tuple[Serial, ...] = children(Serial, default=())
+    parallels: tuple[Parallel, ...] = children(Parallel, default=())
     consoles: tuple[Console, ...] = children(Console, default=())
+    channels: tuple[Channel, ...] = children(Channel, default=())
     inputs: tuple[Input, ...] = children(Input, default=())
+    tpms: tuple[Tpm, ...] = children(Tpm, default=())
     graphics: tuple[Graphics, ...] = children(Graphics, default=())
     sounds: tuple[Sound, ...] = children(Sound, default=())
     audios: tuple[Audio, ...] = children(Audio, default=())
     videos: tuple[Video, ...] = children(Video, default=())
     hubs: tuple[Hub, ...] = children(Hub, default=())
+    watchdogs: tuple[Watchdog, ...] = children(Watchdog, default=())
     memballoons: tuple[Memballoon, ...] = children(Memballoon, default=())
     rngs: tuple[Rng, ...] = children(Rng, default=())
+    panics: tuple[Panic, ...] = children(Panic, default=())
+    vsocks: tuple[Vsock, ...] = children(Vsock, default=())
 
     @property
     def lists(self) -> dict[str, tuple[Any, ...]]:
@@ -101,34 +125,16 @@ class Devices(
         return tuple(each for found in self.lists.values() for each in found if isinstance(each, Device))
 
 
+class GenId(Element, tag="genid"):
+    """What tells the guest that it is a copy; empty only before ``postparse``."""
+
+    value: str = content(Uuid(InternalError), default="")
+
+
 class Domain(
     Element,
     tag="domain",
-    refuse=(
-        *(
-            "genid",
-            "maxMemory",
-            "blkiotune",
-            "memtune",
-            "vcpus",
-            "iothreads",
-            "iothreadids",
-            "defaultiothread",
-        ),
-        *(
-            "cputune",
-            "numatune",
-            "resource",
-            "sysinfo",
-            "bootloader",
-            "bootloader_args",
-            "idmap",
-            "perf",
-            "pm",
-        ),
-        *("keywrap", "launchSecurity", "seclabel", "on_lockfailure"),
-        *(_QEMU + name for name in ("commandline", "capabilities", "override", "deprecation")),
-    ),
+    refuse=("bootloader", "bootloader_args", "perf", "keywrap", "launchSecurity"),
 ):
     """``name`` and ``uuid`` are empty only before ``postparse`` and ``validate``; sizes are KiB.
 
@@ -144,21 +150,42 @@ class Domain(
     id: int | None = attr("id", integer(1, 2**31 - 1), default=None)
     name: str = text("name", default="")
     uuid: str = text("uuid", uuid, default="")
+    genid: GenId | None = child(GenId, default=None)
     title: str | None = text("title", default=None)
     description: str | None = text("description", default=None)
     metadata: str | None = raw("metadata", default=None)
-    memory: int = size("memory", default=0)
+    max_memory: MaxMemory | None = child(MaxMemory, default=None)
+    memory: int = size("memory", default=0, beside=("dumpCore",))
+    dump_core: bool | None = beside("memory", "dumpCore", on_off, default=None)
     current_memory: int | None = size("currentMemory", default=None)
+    blkiotune: BlkioTune | None = child(BlkioTune, default=None)
+    memtune: MemTune | None = child(MemTune, default=None)
     memory_backing: MemoryBacking | None = child(MemoryBacking, default=None)
     vcpu: Vcpu = child(Vcpu, default=Vcpu())
+    single_vcpus: Vcpus | None = child(Vcpus, default=None)
+    iothread_count: int | None = text("iothreads", integer(0, 2**31 - 1), default=None)
+    iothread_ids: IoThreadIds | None = child(IoThreadIds, default=None)
+    default_iothread: DefaultIoThread | None = child(DefaultIoThread, default=None)
+    cputune: CpuTune | None = child(CpuTune, default=None)
+    numatune: NumaTune | None = child(NumaTune, default=None)
+    resource: Resource | None = child(Resource, default=None)
+    sysinfos: tuple[SysInfo, ...] = children(SysInfo, default=())
     os: Os = child(Os)
+    idmap: IdMap | None = child(IdMap, default=None)
     features: Features | None = child(Features, default=None)
     cpu: Cpu | None = child(Cpu, default=None)
     clock: Clock = child(Clock, default=Clock())
     on_poweroff: str = text("on_poweroff", _end, default="destroy")
     on_reboot: str = text("on_reboot", _end, default="restart")
     on_crash: str = text("on_crash", _crash, default="destroy")
+    on_lockfailure: str | None = text(
+        "on_lockfailure",
+        choice("poweroff", "restart", "pause", "ignore", error=ConfigUnsupported),
+        default=None,
+    )
+    pm: Pm | None = child(Pm, default=None)
     devices: Devices = child(Devices, default=Devices())
+    labels: tuple[Label, ...] = children(Label, default=())
     foreign: tuple[str, ...] = foreign(default=())
 
     @property
@@ -172,11 +199,30 @@ class Domain(
         return self.vcpu.current or self.vcpu.count
 
     @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The guest's NUMA nodes."""
+        return self.cpu.numa.cells if self.cpu and self.cpu.numa else ()
+
+    @property
+    def iothreads(self) -> tuple[IoThread, ...]:
+        """Threads for I/O: those with numbers, and the missing ones with the lowest free numbers."""
+        named = self.iothread_ids.iothreads if self.iothread_ids else ()
+        taken = {thread.id for thread in named}
+        missing = max(0, (self.iothread_count or 0) - len(named))
+        free = [n for n in range(1, len(taken) + missing + 1) if n not in taken] if missing else []
+        return (*named, *(IoThread(id=number) for number in free[:missing]))
+
+    @property
     def memory_in_file(self) -> bool:
         """Whether its memory is a file of the host: when the XML says so, or says how it is shared."""
         backing = self.memory_backing
         source = backing.source.type if backing and backing.source else None
-        return source == "file" or (source != "memfd" and backing is not None and backing.access is not None)
+        shared = (backing is not None and backing.access) or any(cell.access for cell in self.cells)
+        return source == "file" or (source != "memfd" and bool(shared))
+
+    def find(self, cls: type[E]) -> E | None:
+        """What libvirt's QEMU namespace says: one of the classes of ``passthrough``. Raises XmlError."""
+        return passthrough.find(cls, self.foreign)
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""``<os>``: the machine type and what it boots."""
+"""``<os>``: the machine type, its firmware and what it boots."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from embervirt.drivers.xml import (
     content,
     integer,
     text,
+    yes_no,
 )
 from embervirt.errors import ConfigUnsupported
 
 _WORD = Text("[A-Za-z0-9_.-]{1,80}", "letters, digits, '_', '.', '-'", ConfigUnsupported)
-_COUNT = integer(1, 2**31 - 1)
+_RAW = choice("raw", later=("qcow2",))
 
 
 class OsType(Element, tag="type"):
@@ -26,19 +27,104 @@ class OsType(Element, tag="type"):
 
 
 class Boot(Element, tag="boot"):
-    dev: str = attr("dev", choice("hd", "cdrom", "network", later=("fd",)))
+    dev: str = attr("dev", choice("fd", "hd", "cdrom", "network"))
+
+
+class BootMenu(Element, tag="bootmenu"):
+    """``timeout`` is in milliseconds, and counts only for a menu that is shown."""
+
+    enable: bool | None = attr("enable", yes_no, default=None)
+    timeout: int | None = attr("timeout", integer(0, 2**32 - 1), default=None)
+
+
+class Bios(Element, tag="bios"):
+    """``reboot_timeout``: milliseconds until the firmware starts over when nothing boots; -1 is never."""
+
+    use_serial: bool | None = attr("useserial", yes_no, default=None)
+    reboot_timeout: int | None = attr("rebootTimeout", integer(-(2**31), 2**31 - 1), default=None)
+
+
+class Smbios(Element, tag="smbios"):
+    mode: str = attr("mode", choice("emulate", "host", "sysinfo", error=ConfigUnsupported))
+
+
+class AcpiTable(Element, tag="table"):
+    type: str = attr("type", choice("slic"))
+    path: str = content(default="")
+
+
+class Acpi(Element, tag="acpi"):
+    table: AcpiTable | None = child(AcpiTable, default=None)
+
+
+class FirmwareFeature(Element, tag="feature"):
+    enabled: bool = attr("enabled", yes_no)
+    name: str = attr("name", choice("enrolled-keys", "secure-boot"))
+
+
+class Firmware(Element, tag="firmware"):
+    """What an automatically chosen firmware must have."""
+
+    features: tuple[FirmwareFeature, ...] = children(FirmwareFeature, default=())
+
+    def wants(self, name: str) -> bool | None:
+        """Whether the feature must be there; None when nobody said."""
+        return next((each.enabled for each in self.features if each.name == name), None)
+
+
+class Loader(Element, tag="loader"):
+    """The firmware itself; ``path`` is empty when it is chosen automatically."""
+
+    readonly: bool | None = attr("readonly", yes_no, default=None)
+    secure: bool | None = attr("secure", yes_no, default=None)
+    type: str | None = attr("type", choice("rom", "pflash"), default=None)
+    stateless: bool | None = attr("stateless", yes_no, default=None)
+    format: str | None = attr("format", _RAW, default=None)
+    path: str = content(default="")
+
+
+class NvramSource(
+    Element, tag="source", refuse=("@protocol", "@name", "@query", "host", "auth", "seclabel", "encryption")
+):
+    file: str | None = attr("file", default=None)
+    dev: str | None = attr("dev", default=None)
+
+
+class Nvram(Element, tag="nvram"):
+    """The firmware's variables, the guest's own; a file is made from ``template`` when it is not there.
+
+    Where they are is either its text or, with ``type``, its ``source``.
+    """
+
+    template: str | None = attr("template", default=None)
+    type: str | None = attr("type", choice("file", "block", later=("network", "dir", "volume", "nvme", "vhostuser")), default=None)
+    format: str | None = attr("format", _RAW, default=None)
+    source: NvramSource | None = child(NvramSource, default=None)
+    text: str = content(default="")
+
+    @property
+    def path(self) -> str:
+        """The file or block device; empty when nobody said."""
+        given = self.source
+        return (given.file or given.dev or "") if given else self.text
 
 
 class Os(
     Element,
     tag="os",
-    refuse=(
-        *("@firmware", "firmware", "loader", "nvram", "bootmenu", "smbios", "bios", "dtb", "acpi"),
-        *("init", "initarg", "initenv", "initdir", "inituser", "initgroup", "idmap"),
-    ),
+    refuse=("init", "initarg", "initenv", "initdir", "inituser", "initgroup", "idmap"),
 ):
+    firmware_kind: str | None = attr("firmware", choice("bios", "efi"), default=None)
     type: OsType = child(OsType)
+    firmware: Firmware | None = child(Firmware, default=None)
+    loader: Loader | None = child(Loader, default=None)
+    nvram: Nvram | None = child(Nvram, default=None)
     kernel: str | None = text("kernel", default=None)
     initrd: str | None = text("initrd", default=None)
     cmdline: str | None = text("cmdline", default=None)
+    dtb: str | None = text("dtb", default=None)
+    acpi: Acpi | None = child(Acpi, default=None)
     boots: tuple[Boot, ...] = children(Boot, default=())
+    bootmenu: BootMenu | None = child(BootMenu, default=None)
+    smbios: Smbios | None = child(Smbios, default=None)
+    bios: Bios | None = child(Bios, default=None)

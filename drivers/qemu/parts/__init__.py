@@ -1,8 +1,10 @@
 """Compiling a domain into typed parts of QEMU, and the renderings of a part: argv and QMP."""
 
-from embervirt.drivers.qemu.parts.compiling import compile
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.compiling import compile, of_device
 from embervirt.drivers.qemu.parts.context import KEY_BYTES, CompileContext, EncryptedSecret, encrypt
 from embervirt.drivers.qemu.parts.part import (
+    Audiodev,
     Blockdev,
     Chardev,
     Device,
@@ -12,6 +14,7 @@ from embervirt.drivers.qemu.parts.part import (
     Option,
     Part,
     Pluggable,
+    WatchdogAction,
 )
 from embervirt.drivers.qemu.parts.render import argv, plug, unplug
 from embervirt.drivers.qemu.parts.secret import MASTER_KEY_FILE
@@ -19,7 +22,9 @@ from embervirt.drivers.qemu.parts.secret import MASTER_KEY_FILE
 __all__ = [
     "KEY_BYTES",
     "MASTER_KEY_FILE",
+    "Audiodev",
     "Blockdev",
+    "Build",
     "Chardev",
     "CompileContext",
     "Device",
@@ -30,9 +35,11 @@ __all__ = [
     "Option",
     "Part",
     "Pluggable",
+    "WatchdogAction",
     "argv",
     "compile",
     "encrypt",
+    "of_device",
     "plug",
     "unplug",
 ]

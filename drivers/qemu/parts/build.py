@@ -38,15 +38,15 @@ class Build:
     def _boots(self) -> dict[str, int]:
         """Places by alias: the first device of each kind that ``<os><boot>`` names."""
         devices = self.domain.devices
-        kinds = {"hd": "disk", "cdrom": "cdrom", "fd": "floppy"}
+        kinds = {"hd": ("disk", "lun"), "cdrom": ("cdrom",), "fd": ("floppy",)}
         if any(getattr(device, "boot", None) for device in devices.all):
             return {}
         order: dict[str, int] = {}
-        for boot in self.domain.os.boots:
-            wanted = kinds.get(boot.dev)
-            disks = (disk.id for disk in devices.disks if disk.device == wanted)
+        for place, boot in enumerate(self.domain.os.boots, start=1):
+            wanted = kinds.get(boot.dev, ())
+            disks = (disk.id for disk in devices.disks if disk.device in wanted)
             cards = (card.id for card in devices.interfaces if boot.dev == "network")
             first = next((*disks, *cards).__iter__(), None)
             if first is not None:
-                order.setdefault(first, len(order) + 1)
+                order.setdefault(first, place)
         return order

@@ -1,35 +1,60 @@
-"""A serial port and where its bytes go."""
+"""Ports of the guest: the backend on the host, then the device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from embervirt.drivers.qemu.model import Serial
+from embervirt.drivers.qemu.model import Channel, Console, Parallel, Serial
+from embervirt.drivers.qemu.model.chardev import SERIALS
+from embervirt.drivers.qemu.model.chardev_source import Log
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.bus import place
-from embervirt.drivers.qemu.parts.part import Chardev, Device, Part
+from embervirt.drivers.qemu.parts.chardev_source import backend
+from embervirt.drivers.qemu.parts.part import Device, Netdev, Part
 
 
-def parts(serial: Serial, build: Build) -> Iterable[Part]:
-    """The backend, then the port."""
-    yield Chardev(f"char{serial.id}", serial.type, {**_backend(serial), **_log(serial, build)})
-    props: dict[str, Any] = {"chardev": f"char{serial.id}", "index": serial.port or 0}
-    yield Device("isa-serial", serial.id, {**props, **place(serial.address, build)})
+def serial(port: Serial, build: Build) -> Iterable[Part]:
+    """On ISA it has its number; a debug console has its own address."""
+    yield backend(port, f"char{port.id}", log=_console_log(port, build))
+    type_ = (port.target.type if port.target else None) or "isa-serial"
+    props: dict[str, Any] = {"chardev": f"char{port.id}"}
+    if type_ == "isa-serial":
+        props["index"] = port.port or 0
+    yield Device(SERIALS[type_], port.id, {**props, **place(port.address, build)})
 
 
-def _backend(serial: Serial) -> dict[str, Any]:
-    if serial.type != "file" or serial.source is None:
-        return {}
-    append = {} if serial.source.append is None else {"append": serial.source.append}
-    return {"out": serial.source.path, **append}
+def _console_log(port: Serial, build: Build) -> Log | None:
+    """The run's own log of the first port, if that is a pty."""
+    if build.run.console_log and port.type == "pty" and port is build.domain.devices.serials[0]:
+        return Log(file=build.run.console_log, append=True)
+    return None
 
 
-def _log(serial: Serial, build: Build) -> dict[str, Any]:
-    """The XML's log file, or the run's own for the first port if that is a pty."""
-    if serial.log:
-        append = {} if serial.log.append is None else {"logappend": serial.log.append}
-        return {"logfile": serial.log.file, **append}
-    if build.run.console_log and serial.type == "pty" and serial is build.domain.devices.serials[0]:
-        return {"logfile": build.run.console_log, "logappend": True}
-    return {}
+def parallel(port: Parallel, build: Build) -> Iterable[Part]:
+    """QEMU takes the next free one of a PC."""
+    yield backend(port, f"char{port.id}", device="parallel")
+    yield Device("isa-parallel", port.id, {"chardev": f"char{port.id}", **place(port.address, build)})
+
+
+def console(port: Console, build: Build) -> Iterable[Part]:
+    """Nothing for the mirror of a serial port."""
+    if port.virtio:
+        yield backend(port, f"char{port.id}")
+        yield Device("virtconsole", port.id, {"chardev": f"char{port.id}", **place(port.address, build)})
+
+
+def channel(port: Channel, build: Build) -> Iterable[Part]:
+    """A port of a virtio-serial controller, or an address of the user network whose connections go there."""
+    target = port.target
+    if target is None:
+        return
+    chardev = f"char{port.id}"
+    yield backend(port, chardev)
+    if target.type == "guestfwd":
+        forward = f"tcp:{target.address}:{target.port}-chardev:{chardev}"
+        yield Netdev("user", port.id, {"guestfwd": [{"str": forward}]})
+    else:
+        name = {"name": target.name} if target.name else {}
+        where = place(port.address, build)
+        yield Device("virtserialport", port.id, {"chardev": chardev, **name, **where})

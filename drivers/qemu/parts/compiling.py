@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embervirt.drivers.qemu.aliases import named
-from embervirt.drivers.qemu.model import Controller, Domain
+from embervirt.drivers.qemu.model import Controller, Device, Domain
 from embervirt.drivers.qemu.parts import (
     chardev,
     controller,
@@ -17,13 +18,20 @@ from embervirt.drivers.qemu.parts import (
     interface,
     machine,
     memballoon,
+    panic,
+    passthrough,
     rng,
     sound,
+    sysinfo,
+    tpm,
     video,
+    vsock,
+    watchdog,
 )
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.context import CompileContext
-from embervirt.drivers.qemu.parts.part import Option, Part
+from embervirt.drivers.qemu.parts.part import Option, Part, Pluggable
+from embervirt.drivers.qemu.ports import with_sockets
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
@@ -35,27 +43,46 @@ DEVICES: dict[str, Callable[[Any, Build], Iterable[Part]]] = {
     "hubs": hub.parts,
     "disks": disk.parts,
     "interfaces": interface.parts,
-    "serials": chardev.parts,
+    "serials": chardev.serial,
+    "parallels": chardev.parallel,
+    "channels": chardev.channel,
+    "consoles": chardev.console,
+    "tpms": tpm.parts,
     "inputs": input.parts,
     "audios": sound.audio,
     "graphics": graphics.parts,
     "videos": video.parts,
     "sounds": sound.parts,
+    "watchdogs": watchdog.parts,
     "memballoons": memballoon.parts,
     "rngs": rng.parts,
+    "panics": panic.parts,
+    "vsocks": vsock.parts,
 }
 """What makes the parts of each list of devices, in the order of libvirt's command line."""
 
 
 def compile(domain: Domain, caps: Capabilities, run: CompileContext) -> list[Part]:
     """The parts of a validated domain. Raises what ``run.secret`` raises."""
-    build = Build(named(domain), caps, run)
+    build = Build(named(with_sockets(domain, Path(run.domain_dir))), caps, run)
     return [
         *machine.parts(build),
-        *_devices(build),
+        *passthrough.overridden(domain, _devices(build)),
+        *passthrough.arguments(domain),
         Option("sandbox", SANDBOX),
+        *sysinfo.devices(domain),
         Option("msg", "timestamp=on"),
     ]
+
+
+def of_device(device: Device, build: Build) -> list[Pluggable]:
+    """The parts of one device, for a QEMU that runs. Raises ValueError for one that it cannot take."""
+    field = next(name for name, found in build.domain.devices.lists.items() if device in found)
+    made = list(DEVICES[field](device, build))
+    pluggable = [part for part in made if isinstance(part, Pluggable)]
+    if pluggable != made:
+        raise ValueError(f"device {device.id} has parts that a running QEMU does not take")
+    return pluggable
 
 
 def _devices(build: Build) -> Iterator[Part]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import padding
@@ -40,7 +40,10 @@ class CompileContext:
     ``domain_dir`` holds ``master-key.aes``; ``ram_path`` is the directory for memory files, ``monitor_fd``
     the inherited listening socket of the monitor, or None for one that QEMU makes itself; ``console_log``
     a log file for the first serial port if that is a pty without a ``<log>``; ``secret`` gives a disk's
-    secret, encrypted (and may raise).
+    secret, encrypted (and may raise). ``huge_page_dirs``: a directory for the guest in the host's hugetlbfs,
+    by KiB of a page, and under 0 the one of the default size; ``now``: the host's time, seconds of the epoch;
+    ``tls_dir``: certificates for servers that are asked with TLS;
+    ``vsock_fd``: of the host's end of the vsock; ``tpm_socket``: of the swtpm that was started for the run.
     """
 
     domain_id: int
@@ -49,6 +52,11 @@ class CompileContext:
     monitor_fd: int | None
     console_log: str | None
     secret: Callable[[EncryptionSecret], EncryptedSecret]
+    huge_page_dirs: Mapping[int, str] = field(default_factory=dict)
+    now: float = 0.0
+    tls_dir: str = "/etc/pki/qemu"
+    vsock_fd: int = -1
+    tpm_socket: str | None = None
 
     @property
     def runs(self) -> bool:

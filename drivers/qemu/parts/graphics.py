@@ -12,6 +12,12 @@ from embervirt.drivers.qemu.parts.part import Option, Part
 from embervirt.drivers.qemu.parts.render import options
 from embervirt.drivers.qemu.parts.sound import backend
 
+LOCALHOST = "127.0.0.1"
+"""Where a screen listens that does not say."""
+
+SOCKET = "vnc.sock"
+"""Of a screen that listens on a socket without a name, in the directory of the run."""
+
 FIRST = 5900
 MOST = 65535 - FIRST
 """VNC's displays count from port 5900."""
@@ -37,9 +43,9 @@ def _way_in(graphics: Graphics, build: Build) -> tuple[str, dict[str, Any]]:
     if listen.type == "none":
         return "none", {}
     if listen.type == "socket":
-        path = listen.socket or str(Path(build.run.domain_dir) / "vnc.sock")
+        path = listen.socket or str(Path(build.run.domain_dir) / SOCKET)
         return f"vnc=unix:{path}", {}
-    address = listen.address or "127.0.0.1"
+    address = listen.address or LOCALHOST
     host = f"[{address}]" if ":" in address else address
     return f"{host}:{_display(graphics)}", {**_any_free(graphics, build), **_websocket(graphics, build)}
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.parts import clock, cpu, firmware, memory, sound, sysinfo, tuning
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.context import CompileContext
-from embervirt.drivers.qemu.parts.part import MachineOptions, Object, Option, Part
+from embervirt.drivers.qemu.parts.part import MachineOptions, Option, Part
 from embervirt.drivers.qemu.parts.render import options
 from embervirt.drivers.qemu.parts.secret import master_key
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
-_MIB = 1024 * 1024
 LISTENING = {"server": True, "wait": False}
+IRQCHIP = {"kvm": "on", "qemu": "split"}
+"""``kernel_irqchip`` by the driver of ``<ioapic>``."""
 
 
 def parts(build: Build) -> Iterable[Part]:
@@ -26,19 +27,30 @@ def parts(build: Build) -> Iterable[Part]:
     yield Option("name", options(f"guest={domain.name}", {"debug-threads": True}))
     yield Option("S")
     yield master_key(ctx.domain_dir)
-    yield from _machine(domain, caps, ctx)
-    yield Option("smp", _smp(domain))
+    yield from firmware.nodes(domain)
+    properties = {**_properties(domain, caps), **sound.speaker(build)}
+    yield MachineOptions(domain.os.type.machine or "", properties)
+    yield Option("accel", _accel(domain))
+    if domain.cpu:
+        yield Option("cpu", cpu.text(domain))
+    yield from firmware.parts(domain)
+    yield from memory.parts(build)
+    yield Option("smp", cpu.smp(domain))
+    yield from memory.nodes(build)
+    yield from tuning.iothreads(domain)
     yield Option("uuid", domain.uuid)
-    if not domain.devices.graphics:
+    yield from sysinfo.parts(domain)
+    if not build.domain.devices.graphics:
         yield Option("display", "none")
     yield from (Option("no-user-config"), Option("nodefaults"))
     yield Option("chardev", options("socket", {"id": "charmonitor", **_monitor(ctx), **LISTENING}))
     yield Option("mon", "chardev=charmonitor,id=monitor,mode=control")
-    yield Option("rtc", f"base={domain.clock.offset}")
+    yield from clock.parts(build)
     yield Option("no-shutdown")
+    yield from clock.power(domain)
     if not _acpi(domain) and not _acpi_is_a_property(caps):
         yield Option("no-acpi")
-    yield Option("boot", "strict=on")
+    yield Option("boot", _boot(domain))
     yield from _kernel(domain)
 
 
@@ -57,62 +69,63 @@ def _acpi_is_a_property(caps: Capabilities) -> bool:
     return caps.version >= (8, 0, 0)
 
 
-def _machine(domain: Domain, caps: Capabilities, ctx: CompileContext) -> Iterator[Part]:
-    name = domain.os.type.machine or ""
-    ram = caps.machines[name].default_ram_id
-    props = {"usb": "off", "dump-guest-core": "off"}
-    if ram:
-        props["memory-backend"] = ram
+def _properties(domain: Domain, caps: Capabilities) -> dict[str, str]:
+    """Of the machine. A property is a bus of its own for what no device makes."""
+    features, backing = domain.features, domain.memory_backing
+    given: dict[str, Any] = {"usb": False}
+    if features:
+        given["vmport"] = features.vmport.state if features.vmport else None
+        given["smm"] = features.smm.state if features.smm else None
+        given["kernel_irqchip"] = IRQCHIP[features.ioapic.driver] if features.ioapic else None
+    given["dump-guest-core"] = bool(domain.dump_core)
+    given["mem-merge"] = False if backing and backing.no_share_pages else None
+    given |= firmware.flashes(domain)
+    if _hmat(domain):
+        given["hmat"] = True
+    if not domain.cells:
+        given["memory-backend"] = caps.machines[domain.os.type.machine or ""].default_ram_id
     if not _acpi(domain) and _acpi_is_a_property(caps):
-        props["acpi"] = "off"
-    yield MachineOptions(name, props)
-    yield Option("accel", "kvm" if domain.type == "kvm" else "tcg")
-    if domain.cpu:
-        yield Option("cpu", _cpu(domain))
-    mib = -(-domain.memory // 1024)
-    yield Option("m", str(mib))
-    if ram:
-        yield _memory(domain, ram, mib * _MIB, ctx)
-    yield Option("overcommit", "mem-lock=off")
+        given["acpi"] = False
+    hpet = domain.clock.timer("hpet")
+    if hpet and hpet.present is False and clock.hpet_is_a_property(caps):
+        given["hpet"] = False
+    words = {True: "on", False: "off"}
+    return {
+        name: words[value] if isinstance(value, bool) else value
+        for name, value in given.items()
+        if value is not None
+    }
 
 
-def _cpu(domain: Domain) -> str:
-    cpu = domain.cpu
-    if cpu is None or cpu.model is not None:
-        return cpu.model.name if cpu and cpu.model else ""
-    if cpu.mode == "maximum":
-        return "max"
-    return "host" if cpu.migratable is None else options("host", {"migratable": cpu.migratable})
+def _hmat(domain: Domain) -> bool:
+    numa = domain.cpu.numa if domain.cpu else None
+    return numa is not None and (numa.interconnects is not None or any(cell.caches for cell in numa.cells))
 
 
-def _memory(domain: Domain, id_: str, size: int, ctx: CompileContext) -> Object:
-    backing = domain.memory_backing
-    share = {"share": backing.access.mode == "shared"} if backing and backing.access else {}
-    stable = {"x-use-canonical-path-for-ramblock-id": False}
-    if domain.memory_in_file:
-        file = {"mem-path": str(Path(ctx.ram_path) / id_)}
-        return Object("memory-backend-file", id_, {**file, **share, **stable, "size": size})
-    if backing and backing.source and backing.source.type == "memfd":
-        return Object("memory-backend-memfd", id_, {**share, **stable, "size": size})
-    return Object("memory-backend-ram", id_, {"size": size})
+def _accel(domain: Domain) -> str:
+    features = domain.features
+    if domain.type == "kvm":
+        ring = features.kvm.dirty_ring if features and features.kvm else None
+        return options("kvm", {"dirty-ring-size": ring.size} if ring and ring.state else {})
+    cache = features.tcg.tb_cache if features and features.tcg else None
+    return options("tcg", {} if cache is None else {"tb-size": cache // 1024})
 
 
-def _smp(domain: Domain) -> str:
-    most, now = domain.vcpu.count, domain.vcpus
-    topology = domain.cpu.topology if domain.cpu else None
-    dies = {"dies": topology.dies} if topology and topology.dies else {}
-    return options(
-        str(now),
-        {
-            **({"maxcpus": most} if now != most else {}),
-            "sockets": topology.sockets if topology else most,
-            **dies,
-            "cores": topology.cores if topology else 1,
-            "threads": topology.threads if topology else 1,
-        },
-    )
+def _boot(domain: Domain) -> str:
+    menu, bios = domain.os.bootmenu, domain.os.bios
+    given: dict[str, Any] = {}
+    if menu and menu.enable is not None:
+        given["menu"] = menu.enable
+        if menu.enable and menu.timeout is not None:
+            given["splash-time"] = menu.timeout
+    if bios and bios.reboot_timeout is not None:
+        given["reboot-timeout"] = bios.reboot_timeout
+    return options("strict=on", given)
 
 
 def _kernel(domain: Domain) -> Iterator[Part]:
-    given = {"kernel": domain.os.kernel, "initrd": domain.os.initrd, "append": domain.os.cmdline}
+    os = domain.os
+    given = {"kernel": os.kernel, "initrd": os.initrd, "append": os.cmdline, "dtb": os.dtb}
     yield from (Option(name, value) for name, value in given.items() if value)
+    if os.acpi and os.acpi.table:
+        yield Option("acpitable", options("sig=SLIC", {"file": os.acpi.table.path}))

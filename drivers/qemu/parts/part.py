@@ -19,6 +19,13 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word of the command line that the user wrote, as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class MachineOptions:
     """``-machine``: the machine type and its properties."""
 
@@ -78,7 +85,14 @@ class Audiodev:
     props: Props = field(default_factory=dict)
 
 
-Pluggable = Object | Blockdev | Chardev | Netdev | Device
+@dataclass(frozen=True)
+class WatchdogAction:
+    """What QEMU does when a watchdog fires: one for all of them, QEMU's own is ``reset``."""
+
+    action: str
+
+
+Pluggable = Object | Blockdev | Chardev | Netdev | Device | WatchdogAction
 """Parts that a running QEMU takes as well."""
 
 Part = Option | MachineOptions | Audiodev | Pluggable

@@ -21,13 +21,19 @@ from embervirt.drivers.qemu.parts.part import (
     Option,
     Part,
     Pluggable,
+    WatchdogAction,
+    Word,
 )
 
 Command = tuple[str, dict[str, Any]]
 """A QMP command and its arguments."""
 
-_FILE_KEYS = {"out": "path"}
-"""Where the command line has another name than QMP for a property of ``-chardev file``."""
+_PATHS = {"out": "path", "device": "path"}
+"""Where the command line has another name than QMP for a property of ``-chardev``."""
+
+_ACTION = "watchdog-set-action"
+_CLIENT = ("server", False)
+"""QMP must be told of a socket that it connects, the command line must not."""
 
 
 def argv(parts: Iterable[Part]) -> list[str]:
@@ -40,11 +46,12 @@ def arguments(part: Part) -> list[str]:
     match part:
         case Option(name, value):
             return [f"-{name}"] if value is None else [f"-{name}", value]
+        case Word(text):
+            return [text]
         case MachineOptions(kind, props):
             return ["-machine", options(kind, props)]
         case Chardev(id_, backend, props):
-            renamed = {_FILE_KEYS.get(key, key): value for key, value in props.items()}
-            return ["-chardev", options(backend, {"id": id_, **renamed})]
+            return ["-chardev", options(backend, {"id": id_, **_flat(backend, props)})]
         case Object():
             return ["-object", _json(_properties(part))]
         case Audiodev(driver, id_, props):
@@ -55,6 +62,24 @@ def arguments(part: Part) -> list[str]:
             return ["-netdev", _json(_properties(part))]
         case Device():
             return ["-device", _json(_properties(part))]
+        case WatchdogAction(action):
+            return ["-watchdog-action", action]
+
+
+def _flat(backend: str, props: Mapping[str, Any]) -> dict[str, Any]:
+    """A chardev's properties on the command line, which has no structures."""
+    match backend:
+        case "socket":
+            rest = {key: value for key, value in props.items() if key != "addr" and (key, value) != _CLIENT}
+            return {**props["addr"]["data"], **rest}
+        case "udp":
+            near, far = props["local"]["data"], props["remote"]["data"]
+            rest = {key: value for key, value in props.items() if key not in ("local", "remote")}
+            return {**far, "localaddr": near["host"], "localport": near["port"], **rest}
+        case "qemu-vdagent":
+            return {"name": "vdagent", **props}
+        case _:
+            return {_PATHS.get(key, key): value for key, value in props.items()}
 
 
 def plug(part: Pluggable) -> Command:
@@ -68,6 +93,8 @@ def plug(part: Pluggable) -> Command:
             return "netdev_add", _properties(part)
         case Chardev(id_, backend, props):
             return "chardev-add", {"id": id_, "backend": {"type": backend, "data": dict(props)}}
+        case WatchdogAction(action):
+            return _ACTION, {"action": action}
         case _:
             return "device_add", _properties(part)
 
@@ -83,6 +110,8 @@ def unplug(part: Pluggable) -> Command:
             return "netdev_del", {"id": id_}
         case Chardev(id=id_):
             return "chardev-remove", {"id": id_}
+        case WatchdogAction():
+            return _ACTION, {"action": "reset"}
         case _:
             if part.id is None:
                 raise ValueError(f"a {part.driver} without an id cannot be unplugged")

@@ -64,7 +64,8 @@ def speaker(build: Build) -> dict[str, str]:
     found = (
         backend(sound, build)["audiodev"] for sound in build.domain.devices.sounds if sound.model == "pcspk"
     )
-    return {"pcspk-audiodev": name for name in found}
+    name = next(found, None)
+    return {} if name is None else {"pcspk-audiodev": name}
 
 
 def parts(sound: Sound, build: Build) -> Iterable[Part]:

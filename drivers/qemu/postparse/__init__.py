@@ -12,21 +12,31 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.postparse import cpu, devices, os
+from embervirt.drivers.qemu.model.domain import GenId
+from embervirt.drivers.qemu.postparse import clock, cpu, devices, features, os, tuning
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
 
-def postparse(domain: Domain, caps: Capabilities) -> Domain:
-    """The domain with all that libvirt adds; a definition, so without the traces of a run."""
-    memory = domain.memory
+def postparse(domain: Domain, caps: Capabilities, nvram_dir: str = "") -> Domain:
+    """The domain with all that libvirt adds; a definition, so without the traces of a run.
+
+    ``nvram_dir``: where the variables of firmware go. Raises XmlError, ConfigUnsupported for what cannot
+    be completed.
+    """
+    domain = tuning.complete(domain)
     domain = replace(
         domain,
         id=None,
         uuid=domain.uuid or str(uuid4()),
-        current_memory=min(domain.current_memory or memory, memory),
-        os=os.complete(domain.os, caps),
-        cpu=cpu.complete(domain.cpu),
+        genid=GenId(value=domain.genid.value or str(uuid4())) if domain.genid else None,
+        os=os.complete(domain, caps, nvram_dir),
+        features=features.complete(domain.features),
+        cpu=cpu.complete(domain, caps),
+        clock=clock.complete(domain.clock),
+        pm=clock.power(domain.pm),
     )
+    memory = sum(cell.memory for cell in domain.cells) or domain.memory
+    domain = replace(domain, memory=memory, current_memory=min(domain.current_memory or memory, memory))
     return replace(domain, devices=devices.complete(domain, caps))

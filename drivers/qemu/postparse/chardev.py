@@ -1,38 +1,130 @@
-"""Serial ports and consoles: the first of either makes the other, and the console is its mirror."""
+"""Ports of the guest: their numbers, a serial port's model, and the console that mirrors the first one."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 
-from embervirt.drivers.qemu.model.chardev import Console, ConsoleTarget, Serial, SerialTarget, TargetModel
-
-Ports = tuple[tuple[Serial, ...], tuple[Console, ...]]
-
-
-def complete(serials: tuple[Serial, ...], consoles: tuple[Console, ...]) -> Ports:
-    """Every port has a number, and the first serial port is the first console."""
-    if consoles and not serials:
-        first = consoles[0]
-        serials = (Serial(type=first.type, source=first.source, log=first.log),)
-    numbered = _numbered(serials)
-    if not numbered:
-        return (), ()
-    serial = numbered[0]
-    target = ConsoleTarget(type="serial", port=serial.port)
-    mirror = Console(type=serial.type, source=serial.source, log=serial.log, target=target)
-    rest = tuple(replace(console, tty=None) for console in consoles[1:])
-    return numbered, (mirror, *rest)
+from embervirt.drivers.qemu.model import Devices
+from embervirt.drivers.qemu.model.address import VirtioSerialAddress
+from embervirt.drivers.qemu.model.chardev import (
+    SERIALS,
+    Channel,
+    Console,
+    ConsoleTarget,
+    Parallel,
+    ParallelTarget,
+    Serial,
+    SerialTarget,
+    TargetModel,
+)
+from embervirt.drivers.qemu.model.chardev_source import CharSource
+from embervirt.drivers.qemu.postparse.chardev_source import complete as complete_source
 
 
-def _numbered(serials: tuple[Serial, ...]) -> tuple[Serial, ...]:
-    """Ports that have no number get the ones after the highest given."""
-    highest = max((serial.port for serial in serials if serial.port is not None), default=-1)
+def complete(devices: Devices) -> Devices:
+    """With its serial and parallel ports, consoles and channels as libvirt has them."""
+    serials, consoles = devices.serials, tuple(replace(each, tty=None) for each in devices.consoles)
+    first = consoles[0] if consoles else None
+    if first and not first.virtio and not serials:
+        serials = (_moved(first),)
+    serials = _serials(map(complete_source, serials))
+    return replace(
+        devices,
+        serials=serials,
+        parallels=_parallels(map(complete_source, devices.parallels)),
+        consoles=_consoles(serials, tuple(map(complete_source, consoles))),
+        channels=tuple(map(_channel, devices.channels)),
+    )
+
+
+def _moved(console: Console) -> Serial:
+    """The serial port that a lone console stands for."""
+    return Serial(
+        type=console.type,
+        sources=console.sources,
+        protocol=console.protocol,
+        log=console.log,
+        alias=console.alias,
+        address=console.address,
+    )
+
+
+def _serials(ports: Iterable[Serial]) -> tuple[Serial, ...]:
+    given = list(ports)
     done = []
-    for serial in serials:
-        port = serial.port
-        if port is None:
-            port = highest = highest + 1
-        target = SerialTarget(type="isa-serial", port=port, model=TargetModel(name="isa-serial"))
-        source = None if serial.type in ("pty", "null") else serial.source
-        done.append(replace(serial, source=source, target=target))
+    for serial, number in zip(given, _numbers([serial.port for serial in given], overall=True), strict=True):
+        target = serial.target or SerialTarget()
+        type_ = target.type or "isa-serial"
+        model = target.model or TargetModel(name=SERIALS[type_])
+        done.append(replace(serial, target=SerialTarget(type=type_, port=number, model=model)))
     return tuple(done)
+
+
+def _parallels(ports: Iterable[Parallel]) -> tuple[Parallel, ...]:
+    given = list(ports)
+    numbers = _numbers([port.target.port if port.target else None for port in given], overall=False)
+    return tuple(
+        replace(port, target=ParallelTarget(port=number)) for port, number in zip(given, numbers, strict=True)
+    )
+
+
+def _numbers(given: list[int | None], *, overall: bool) -> list[int]:
+    """Ports that have no number get the one after the highest before them, or of all."""
+    highest = max((number for number in given if number is not None), default=-1) if overall else -1
+    done: list[int] = []
+    for number in given:
+        after = max([*done, highest, -1]) + 1
+        done.append(after if number is None or number < 0 else number)
+    return done
+
+
+def _consoles(serials: tuple[Serial, ...], consoles: tuple[Console, ...]) -> tuple[Console, ...]:
+    """The first serial port is the first console too: if there is one for it, or the port is of a PC."""
+    if serials and consoles and not consoles[0].virtio:
+        consoles = (mirror(serials[0]), *consoles[1:])
+    elif serials and serials[0].target and serials[0].target.type == "isa-serial":
+        consoles = (mirror(serials[0]), *consoles)
+    return tuple(_numbered(console, number) for number, console in enumerate(consoles))
+
+
+def mirror(serial: Serial) -> Console:
+    """The console that a serial port is."""
+    return Console(
+        type=serial.type,
+        sources=serial.sources,
+        protocol=serial.protocol,
+        log=serial.log,
+        target=ConsoleTarget(type="serial", port=serial.port),
+        alias=serial.alias,
+        address=serial.address,
+    )
+
+
+def _numbered(console: Console, number: int) -> Console:
+    """A virtio console's port is its place among all."""
+    return replace(console, target=ConsoleTarget(type="virtio", port=number)) if console.virtio else console
+
+
+def _channel(channel: Channel) -> Channel:
+    """Without what belongs to a run: whether it is open, and the path of a socket that was made for one."""
+    done = complete_source(channel)
+    if done.target is None or not done.virtio:
+        return done
+    target = replace(done.target, state=None, address=None, port=None)
+    place = done.address if isinstance(done.address, VirtioSerialAddress) else None
+    return replace(done, target=target, address=place, sources=_lasting(done))
+
+
+def _lasting(channel: Channel) -> tuple[CharSource, ...]:
+    """libvirt knows a socket of a run by the end of its path: ``/domain-ID-NAME/CHANNEL``."""
+    if channel.own_socket:
+        return ()
+    path = channel.source.path if channel.type == "unix" and channel.source else None
+    made = path is not None and re.search(f"domain-[^/]+/{re.escape(_name(channel))}$", path)
+    return () if made else channel.sources
+
+
+def _name(channel: Channel) -> str:
+    return (channel.target.name if channel.target else None) or ""

@@ -5,8 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from embervirt.drivers.qemu.model import Device, Devices, Domain, Memballoon
-from embervirt.drivers.qemu.postparse import chardev, disk, graphics, input, interface, rng, sound, video
+from embervirt.drivers.qemu.model import Device, Devices, Domain
+from embervirt.drivers.qemu.nodes import unnumbered
+from embervirt.drivers.qemu.postparse import (
+    chardev,
+    controller,
+    disk,
+    graphics,
+    input,
+    interface,
+    memballoon,
+    panic,
+    rng,
+    sound,
+    tpm,
+    video,
+    vsock,
+    watchdog,
+)
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
@@ -15,22 +31,32 @@ if TYPE_CHECKING:
 def complete(domain: Domain, caps: Capabilities) -> Devices:
     """The devices with their defaults and without the aliases of a run."""
     devices = _unaliased(domain.devices)
+    disks = tuple(map(unnumbered, devices.disks))
+    return filled(replace(domain, devices=replace(devices, disks=disks)), caps)
+
+
+def filled(domain: Domain, caps: Capabilities) -> Devices:
+    """The devices with their defaults; aliases stay."""
+    devices = domain.devices
     screens = tuple(map(graphics.complete, devices.graphics))
-    serials, consoles = chardev.complete(devices.serials, devices.consoles)
+    devices = chardev.complete(devices)
     return replace(
         devices,
         emulator=devices.emulator or caps.binary,
+        controllers=controller.complete(devices.controllers),
         disks=disk.in_order(map(disk.complete, devices.disks)),
         interfaces=tuple(map(interface.complete, devices.interfaces)),
-        serials=serials,
-        consoles=consoles,
         inputs=input.complete(devices.inputs),
         graphics=screens,
         sounds=tuple(map(sound.complete, devices.sounds)),
         audios=sound.backends(devices.audios),
         videos=video.complete(devices.videos, screens),
-        memballoons=devices.memballoons or (Memballoon(model="virtio"),),
+        tpms=tuple(map(tpm.complete, devices.tpms)),
+        watchdogs=tuple(map(watchdog.complete, devices.watchdogs)),
+        memballoons=memballoon.complete(devices.memballoons),
         rngs=tuple(map(rng.complete, devices.rngs)),
+        panics=tuple(map(panic.complete, devices.panics)),
+        vsocks=tuple(map(vsock.complete, devices.vsocks)),
     )
 
 

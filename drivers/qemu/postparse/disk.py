@@ -1,16 +1,19 @@
-"""A disk's driver and bus, and the order in which disks stand."""
+"""A disk's driver and bus, its source without what says nothing, and the order in which disks stand."""
 
 from __future__ import annotations
 
 import re
 import string
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from embervirt.drivers.qemu.model.disk import Disk, DiskDriver
+from embervirt.drivers.qemu.model.disk import BackingStore, BlockIo, Disk, DiskTarget, Geometry
+from embervirt.drivers.qemu.model.disk_driver import DiskDriver, IoTune, MaxSize, MetadataCache
+from embervirt.drivers.qemu.model.disk_source import PORTS, DiskSource, Host, Slices
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide", "fd": "fdc", "xvd": "xen", "ubd": "uml"}
 _TARGET = re.compile("(vd|sd|hd|fd|xvd|ubd)([a-z]{1,6})")
+_HTTP = ("http", "https", "ftp", "ftps")
 
 
 def disk_index(dev: str) -> int | None:
@@ -25,14 +28,22 @@ def disk_index(dev: str) -> int | None:
 
 
 def complete(disk: Disk) -> Disk:
-    """With the bus that its name stands for; a CD-ROM cannot be written."""
-    disk = replace(disk, driver=disk.driver or DiskDriver())
-    if disk.device == "cdrom":
-        disk = replace(disk, readonly=True)
-    match = _TARGET.fullmatch(disk.dev)
-    if disk.target and match:
-        disk = replace(disk, target=replace(disk.target, bus=disk.target.bus or _BUSES[match[1]]))
-    return disk
+    """With the bus that its name stands for; a CD-ROM cannot be written, an empty drive is one for files."""
+    readonly = disk.readonly or disk.device == "cdrom"
+    type_ = "file" if disk.removable and disk.is_empty else disk.type
+    return replace(
+        disk,
+        type=type_,
+        readonly=readonly,
+        snapshot=None if readonly and disk.snapshot == "no" else disk.snapshot,
+        driver=_driver(disk.driver or DiskDriver()),
+        source=_source(disk.source, type_),
+        backing=tuple(_backing(disk.backing)),
+        target=_target(disk),
+        iotune=_iotune(disk.iotune),
+        blockio=_blockio(disk.blockio),
+        geometry=_geometry(disk.geometry),
+    )
 
 
 def in_order(disks: Iterable[Disk]) -> tuple[Disk, ...]:
@@ -40,3 +51,108 @@ def in_order(disks: Iterable[Disk]) -> tuple[Disk, ...]:
     listed = list(disks)
     buses = list(dict.fromkeys(disk.bus for disk in listed))
     return tuple(sorted(listed, key=lambda disk: (buses.index(disk.bus), disk_index(disk.dev) or 0)))
+
+
+def _driver(driver: DiskDriver) -> DiskDriver:
+    return replace(
+        driver,
+        name=driver.name or "qemu",
+        queues=driver.queues or None,
+        queue_size=driver.queue_size or None,
+        metadata_cache=_in_bytes(driver.metadata_cache),
+    )
+
+
+def _in_bytes(cache: MetadataCache | None) -> MetadataCache | None:
+    size = cache.max_size.bytes if cache and cache.max_size else 0
+    return MetadataCache(max_size=MaxSize(unit=1, count=size)) if size else None
+
+
+def _target(disk: Disk) -> DiskTarget | None:
+    target, match = disk.target, _TARGET.match(disk.dev)
+    if target is None:
+        return None
+    bus = "fdc" if disk.device == "floppy" else _BUSES[match[1]] if match else None
+    return replace(target, bus=target.bus or bus, rotation_rate=target.rotation_rate or None)
+
+
+def _source(source: DiskSource | None, type_: str) -> DiskSource | None:
+    """Only what belongs to the type; nothing for what names no medium and says nothing of one."""
+    if source is None or (source.is_empty(type_) and not source.startup_policy):
+        return None
+    common = replace(
+        source,
+        file=source.file if type_ == "file" else None,
+        dev=source.dev if type_ == "block" else None,
+        slices=_slices(source.slices),
+        seclabels=tuple(label for label in source.seclabels if not label.labelskip),
+    )
+    if type_ == "network":
+        return _network(common)
+    return replace(
+        common, protocol=None, name=None, query=None, tls=None, tls_hostname=None, hosts=(), snapshot=None,
+        config=None, initiator=None, ssl=None, readahead=None, timeout=None, identity=None,
+    )  # fmt: skip
+
+
+def _network(source: DiskSource) -> DiskSource:
+    web = source.protocol in _HTTP
+    return replace(
+        source,
+        name=_name(source),
+        hosts=tuple(_host(host, source.protocol) for host in source.hosts),
+        query=source.query if source.protocol in ("http", "https") else None,
+        ssl=source.ssl if web else None,
+        readahead=source.readahead if web and source.readahead and source.readahead.size else None,
+        timeout=source.timeout if web and source.timeout and source.timeout.seconds else None,
+        initiator=source.initiator if source.initiator and source.initiator.iqn else None,
+    )
+
+
+def _name(source: DiskSource) -> str | None:
+    """An iSCSI target without a unit is its first."""
+    if source.protocol == "iscsi" and source.name and "/" not in source.name:
+        return f"{source.name}/0"
+    return source.name or None
+
+
+def _host(host: Host, protocol: str | None) -> Host:
+    if host.unix:
+        return Host(transport="unix", socket=host.socket)
+    return Host(name=host.name, port=host.port or PORTS.get(protocol or ""), socket=host.socket)
+
+
+def _slices(slices: Slices | None) -> Slices | None:
+    return slices if slices and slices.slices else None
+
+
+def _backing(layers: tuple[BackingStore, ...]) -> Iterable[BackingStore]:
+    """Up to the first without a type, which ends the chain and says nothing else."""
+    for layer in layers:
+        if layer.type is None:
+            yield BackingStore()
+            return
+        kind = layer.format
+        if kind:
+            kind = replace(kind, metadata_cache=_in_bytes(kind.metadata_cache))
+        source = _source(layer.source, layer.type) or (layer.source and DiskSource())
+        yield replace(layer, format=kind, source=source)
+
+
+def _iotune(tune: IoTune | None) -> IoTune | None:
+    """Without limits of 0, which are none."""
+    if tune is None:
+        return None
+    names = [item.name for item in fields(tune)]
+    kept = IoTune(**{name: getattr(tune, name) or None for name in names})
+    return None if kept == IoTune() else kept
+
+
+def _blockio(sizes: BlockIo | None) -> BlockIo | None:
+    kept = BlockIo(logical=sizes.logical or None, physical=sizes.physical or None) if sizes else None
+    return None if kept == BlockIo() else kept
+
+
+def _geometry(geometry: Geometry | None) -> Geometry | None:
+    """A geometry without one of the three numbers is none."""
+    return geometry if geometry and geometry.cyls and geometry.heads and geometry.secs else None

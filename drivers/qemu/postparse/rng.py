@@ -1,15 +1,28 @@
-"""A source of entropy that does not say which file."""
+"""A source of entropy that does not say all."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from embervirt.drivers.qemu.model.rng import Rng
+from embervirt.drivers.qemu.model.rng import Rng, RngBackend
+from embervirt.drivers.qemu.postparse import chardev_source
 
 
 def complete(rng: Rng) -> Rng:
+    """A rate of nothing is none."""
+    rate = rng.rate if rng.rate and rng.rate.bytes else None
+    if rate is not None and not rate.period:
+        rate = replace(rate, period=None)
+    return replace(rng, rate=rate, backend=_backend(rng.backend))
+
+
+def _backend(backend: RngBackend) -> RngBackend:
     """``random`` reads /dev/random."""
-    backend = rng.backend
-    if backend.model == "random" and not backend.path:
-        return replace(rng, backend=replace(backend, path="/dev/random"))
-    return rng
+    if backend.model == "random":
+        return RngBackend(model="random", path=backend.path or "/dev/random")
+    if backend.model == "egd" and backend.type is not None:
+        chardev = chardev_source.complete(backend.chardev)
+        return replace(
+            backend, path=None, sources=chardev.sources, protocol=chardev.protocol, log=chardev.log
+        )
+    return RngBackend(model=backend.model)

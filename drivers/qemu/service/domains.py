@@ -11,41 +11,46 @@ from embervirt.drivers.qemu.errors import VIR_FROM_DOM, VIR_FROM_QEMU, DomainExi
 from embervirt.drivers.qemu.messages import Create, Define, DomainRef, Lifecycle, Undefine
 from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.qemu.service import beside
 from embervirt.drivers.qemu.states import Transition
 from embervirt.drivers.qemu.store import Store
 from embervirt.drivers.qemu.tables import Definition, Tables
-from embervirt.drivers.qemu.validate import check_name
-from embervirt.errors import InvalidArgument, OperationInvalid
+from embervirt.drivers.qemu.validate.name import check_name
+from embervirt.drivers.root.files import remove
+from embervirt.errors import InvalidArgument, NotSupported, OperationInvalid
 
-START_PAUSED, START_AUTODESTROY = 1, 2
+START_PAUSED, START_AUTODESTROY, START_FORCE_BOOT, START_RESET_NVRAM = 1, 2, 8, 32
 
 
 class Domains:
     """All definitions of one root, and what may be started."""
 
-    def __init__(
-        self, store: Store, tables: Tables, fence: Fence, publish: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, store: Store, tables: Tables, fence: Fence, publish: Callable[[Event], None]) -> None:
         self._store, self._tables, self._fence, self._publish = store, tables, fence, publish
 
     def load(self) -> None:
-        """Publish what is on disk."""
-        found = [(text, domain) for text, domain in self._store.definitions()]
-        rows = {d.uuid: Definition(d.uuid, d.name, text, d) for text, d in found}
+        """Publish what is on disk; of two with one UUID, which a cut rename leaves, the younger."""
+        rows: dict[str, Definition] = {}
+        autostart = self._store.autostarting()
+        for text, domain in self._store.definitions():
+            row = Definition(domain.uuid, domain.name, text, domain, domain.name in autostart)
+            rows[domain.uuid] = self._store.younger(rows.get(domain.uuid), row)
         self._tables.definitions.replace(self._fence, rows)
 
     def define(self, request: Define) -> DomainRef:
         """New, or in place of the definition with the same name and UUID."""
         domain = _described(request)
-        self._check_unique(request.name, request.uuid)
+        self.check_unique(request.name, request.uuid)
         known = self._tables.definitions.get(request.uuid)
         self._store.define(request.name, request.xml)
-        row = Definition(request.uuid, request.name, request.xml, domain)
+        autostart = known is not None and known.autostart
+        row = Definition(request.uuid, request.name, request.xml, domain, autostart)
         self._tables.definitions.put(self._fence, row.uuid, row)
         added = states.DEFINED_ADDED if known is None else states.DEFINED_UPDATED
-        return self._announce(row.name, row.uuid, added)
+        return self.announce(row.name, row.uuid, added)
 
-    def _check_unique(self, name: str, uuid: str) -> None:
+    def check_unique(self, name: str, uuid: str) -> None:
+        """Raises DomainExists when another domain has that name or UUID."""
         starting = self._tables.starting
         holder = self._tables.uuid_of(name) or next((u for u, n in starting.items() if n == name), None)
         called = self._tables.name_of(uuid) or starting.get(uuid)
@@ -55,16 +60,20 @@ class Domains:
             raise DomainExists(f"domain '{called}' is already defined with uuid {uuid}")
 
     def undefine(self, request: Undefine) -> None:
-        """A running guest goes on as a transient one."""
+        """A running guest goes on as a transient one. What the flags take along goes first."""
+        beside.check(request.flags)
         row = self._tables.definitions.get(request.uuid)
         if row is None:
             self._refuse_undefine(request.uuid)
             return
+        active = self._tables.running.get(row.uuid) is not None
+        for path in beside.taken(self._store.paths, row.name, row.domain, request.flags, active):
+            beside.discard(path, self._fence)
         self._store.undefine(row.name)
         self._tables.definitions.drop(self._fence, row.uuid)
         if self._tables.running.get(row.uuid) is None:
             self._tables.ended.drop(self._fence, row.uuid)
-        self._announce(row.name, row.uuid, states.UNDEFINED_REMOVED)
+        self.announce(row.name, row.uuid, states.UNDEFINED_REMOVED)
 
     def _refuse_undefine(self, uuid: str) -> None:
         if self._tables.running.get(uuid) is not None:
@@ -75,13 +84,25 @@ class Domains:
         """What to start. Raises when it runs, is being started, or clashes with another."""
         given = _described(request) if request.xml else None
         if given is not None:
-            self._check_unique(request.name, request.uuid)
+            self.check_unique(request.name, request.uuid)
         if request.uuid in self._tables.running.rows or request.uuid in self._tables.starting:
             self._refuse_start(request)
         domain, xml = (given, request.xml) if given is not None else self._defined(request.uuid)
+        self._check_saved(domain.name, bool(request.flags & START_FORCE_BOOT))
         self._tables.starting[domain.uuid] = domain.name
         paused, autodestroy = bool(request.flags & START_PAUSED), bool(request.flags & START_AUTODESTROY)
-        return Plan(next(self._tables.ids), domain, xml, paused, autodestroy)
+        reset = bool(request.flags & START_RESET_NVRAM)
+        return Plan(next(self._tables.ids), domain, xml, paused, autodestroy, reset_nvram=reset)
+
+    def _check_saved(self, name: str, force: bool) -> None:
+        """libvirt would go on with the memory that it saved; here that is not lost silently."""
+        saved = self._store.paths.managed_save(name)
+        if not saved.exists():
+            return
+        if not force:
+            text = f"domain '{name}' has a managed save image of libvirt's, which cannot be restored here"
+            raise NotSupported(f"{text}: flag FORCE_BOOT ({START_FORCE_BOOT}) removes '{saved}'")
+        remove(saved, durable=True, fence=self._fence)
 
     def _refuse_start(self, request: Create) -> None:
         name = self._tables.name_of(request.uuid) or request.name
@@ -94,7 +115,8 @@ class Domains:
             raise NoDomain(f"no domain with matching uuid '{uuid}'")
         return row.domain, row.xml
 
-    def _announce(self, name: str, uuid: str, transition: Transition) -> DomainRef:
+    def announce(self, name: str, uuid: str, transition: Transition) -> DomainRef:
+        """A lifecycle event of a domain as it is now."""
         running = self._tables.running.get(uuid)
         id_ = -1 if running is None else running.id
         self._publish(Lifecycle(name, uuid, id_, *transition))

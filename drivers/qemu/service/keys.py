@@ -12,12 +12,12 @@ from embervirt.actors.bus import Bus
 from embervirt.actors.messages import Request
 from embervirt.drivers.qemu.model import EncryptionSecret
 from embervirt.drivers.qemu.parts import KEY_BYTES, MASTER_KEY_FILE, EncryptedSecret, encrypt
-from embervirt.drivers.root.files import write
+from embervirt.drivers.root.files import read, write
 from embervirt.drivers.secret.messages import FindValue, GetValue
 
 Call = Callable[[str, Request[Any]], Any]
-VOLUME = 1
-"""VIR_SECRET_USAGE_TYPE_VOLUME: what a disk's ``<secret usage=>`` means."""
+USAGES = {"passphrase": 1, "ceph": 2, "iscsi": 3}
+"""VIR_SECRET_USAGE_TYPE_* by the type of a disk's ``<secret usage=>``: an image's, an account's."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,15 @@ class MasterKey:
         write(directory / MASTER_KEY_FILE, key, durable=False)
         return cls(key)
 
+    @classmethod
+    def read(cls, directory: Path) -> MasterKey:
+        """That of a run that was started before. Raises SystemError_."""
+        return cls(read(directory / MASTER_KEY_FILE))
+
     def fetch(self, reference: EncryptionSecret, call: Call, bus: Bus) -> EncryptedSecret:
         """A disk's secret from the secret driver. Raises NoSecret when there is none, or it has no value."""
         if reference.uuid is not None:
             token = call("secret", GetValue(reference.uuid, internal=True))
         else:
-            token = call("secret", FindValue(VOLUME, reference.usage or ""))
+            token = call("secret", FindValue(USAGES[reference.type], reference.usage or ""))
         return encrypt(bus.handover.take(token).reveal(), self.key)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from embervirt import disk
+from embervirt.drivers.qemu.backend import swtpm
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.qemu.ports import channel_dir
+from embervirt.drivers.qemu.service import tpm
 from embervirt.drivers.qemu.service.start import EXIT_STATUS, nonce
 from embervirt.drivers.qemu.store import Record, Store
 from embervirt.drivers.qemu.tables import Tables
@@ -19,12 +22,12 @@ from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import OperationInvalid, libvirtError
 from embervirt.log import get_logger
 from embervirt.supervisor import search
+from embervirt.supervisor.identity import command_line
 from embervirt.supervisor.processes import Watched
 
 KILLED = 10.0
 """Seconds for the processes of a start that is undone."""
 
-DIRECTORY = re.compile(r"domain-([0-9]{1,9})-")
 GUEST = re.compile(rb"\0-name\0guest=((?:[^,\0]|,,)*)")
 UUID = re.compile(rb"\0-uuid\0([0-9a-f-]{36})\0")
 XML = "<domain type='qemu'><name>{}</name><uuid>{}</uuid><memory>1</memory><os><type>hvm</type></os></domain>"
@@ -33,8 +36,10 @@ XML = "<domain type='qemu'><name>{}</name><uuid>{}</uuid><memory>1</memory><os><
 def undo(start: Operation, paths: RootPaths, store: Store) -> bool:
     """End what a start without a record has made, process and directories; False when it does not end."""
     id_, name = start.plan["id"], start.plan["name"]
-    if not search.kill_all(nonce(paths.domain_dir(id_, name)), KILLED):
+    directory = paths.domain_dir(id_, name)
+    if not all(search.kill_all(each, KILLED) for each in (nonce(directory), swtpm.nonce(directory))):
         return False
+    disk.unlink(tpm.socket(paths, id_, name), missing_ok=True)
     store.clear(id_, name, Path(start.plan["ram_dir"]))
     return True
 
@@ -75,7 +80,7 @@ class Left:
             if run not in recorded and not operation.id.startswith(f"{self.session}-"):
                 self._undo(operation)
         known = {record.id for record in records}
-        found = [self._orphan(path) for path, id_ in self._directories() if id_ not in known]
+        found = [self._orphan(path, id_) for path, id_ in self.store.runs() if id_ not in known]
         return [plan for plan in found if plan is not None]
 
     def _undo(self, operation: Operation) -> None:
@@ -90,35 +95,29 @@ class Left:
         runs = "recorded" in start.steps and search.program(nonce(directory)) is not None
         return not runs and undo(start, self.paths, self.store)
 
-    def _directories(self) -> Iterator[tuple[Path, int]]:
-        for path in sorted(self.paths.qemu_lib.iterdir()):
-            match = DIRECTORY.match(path.name)
-            if match:
-                yield path, int(match[1])
-
-    def _orphan(self, directory: Path) -> Plan | None:
+    def _orphan(self, directory: Path, id_: int) -> Plan | None:
         """Of a directory of a run: the process that carries it, if it lives; a directory of none goes."""
         found = search.program(nonce(directory))
-        match = DIRECTORY.match(directory.name)
-        if found is None or match is None:
+        if found is None:
             if not search.carrying(nonce(directory)):
                 self.store.discard(directory)
+                self.store.discard(channel_dir(directory))
             return None
         identity, spawned = found
         try:
-            domain, xml = self._description(search.command_line(identity.pid))
+            domain, xml = self._description(command_line(identity.pid))
         except libvirtError as error:
             log = get_logger(driver="qemu")
             log.error("a process of this root is no guest that is known", pid=identity.pid, error=str(error))
             return None
         watched = Watched(identity, spawned, str(directory / EXIT_STATUS))
-        ram = self.paths.ram_path(int(match[1]), domain.name, self.memory_backing_dir)
-        record = Record(int(match[1]), domain.uuid, domain.name, xml, watched, str(ram))
+        ram = self.paths.ram_path(id_, domain.name, self.memory_backing_dir)
+        record = Record(id_, domain.uuid, domain.name, xml, watched, str(ram))
         return Plan(record.id, domain, xml, recorded=True, orphan=record)
 
-    def _description(self, command_line: bytes) -> tuple[Domain, str]:
+    def _description(self, arguments: bytes) -> tuple[Domain, str]:
         """The definition, which need not be what it was started from; else hardly more than its name."""
-        name, uuid = GUEST.search(command_line), UUID.search(command_line)
+        name, uuid = GUEST.search(arguments), UUID.search(arguments)
         called = name[1].decode(errors="replace").replace(",,", ",") if name else ""
         row = self.tables.definitions.get(uuid[1].decode() if uuid else "")
         if row is not None and row.name == called:

@@ -16,14 +16,29 @@ from embervirt.drivers.qemu import parts, states
 from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Session
 from embervirt.drivers.qemu.errors import LaunchFailed, MonitorLost, MonitorTimeout
 from embervirt.drivers.qemu.face import Face
-from embervirt.drivers.qemu.parts import CompileContext
+from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.parts import memballoon, throttle
 from embervirt.drivers.qemu.plan import Plan
-from embervirt.drivers.qemu.service import describe, files, stop
+from embervirt.drivers.qemu.ports import channel_dir, has_sockets, with_sockets
+from embervirt.drivers.qemu.service import (
+    chains,
+    describe,
+    files,
+    nvram,
+    pinning,
+    prepare,
+    running,
+    screens,
+    stop,
+    tpm,
+    vsock,
+)
 from embervirt.drivers.qemu.service.keys import Call, MasterKey
 from embervirt.drivers.qemu.store import Record, Store
 from embervirt.drivers.root.descriptors import spare_standard
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.journal import Operating
+from embervirt.drivers.xml import render
 from embervirt.errors import InternalError
 from embervirt.supervisor.identity import Process
 from embervirt.supervisor.processes import Watched
@@ -42,6 +57,7 @@ class Run:
     record: Record
     process: Process
     monitor: Session
+    live: Domain
 
 
 def monitor_path(record: Record) -> Path:
@@ -58,12 +74,18 @@ def start(
     what the secret driver said.
     """
     deadline = world.monotonic() + face.settings.qemu.start_timeout
+    plan = prepare.prepared(plan, face)
+    prepare.check_limits(plan.domain)
+    plan = replace(plan, domain=chains.opened(plan.domain))
     ram_dir = plan.ram_dir(face.paths, face.settings.qemu.memory_backing_dir)
     files.check(plan.domain)
     spare_standard()
-    with ExitStack() as undo:
+    with vsock.opened(plan.domain) as (domain, vsock_fd), ExitStack() as undo:
+        plan = replace(plan, domain=domain)
         undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
-        command = _command(plan, face, call, ram_dir)
+        directory = plan.directory(face.paths)
+        command = _command(plan, face, call, ram_dir, vsock_fd)
+        emulator = tpm.start(plan, face, call, undo)
         launched = face.backend.launch(
             command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
         )
@@ -73,23 +95,43 @@ def start(
         process = Process.attach(launched.identity)
         if process is None:
             raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
-        run = Run(_record(plan, watched, ram_dir), process, launched.monitor)
+        record = msgspec.structs.replace(_record(plan, watched, ram_dir), tpm=emulator())
+        run = Run(record, process, launched.monitor, plan.domain)
         undo.callback(revoke, run, store)  # before anything else can fail, for nobody else would end it
         operation.mark("spawned")
         chardevs = _ask(run, "query-chardev", face)
-        run = replace(run, record=msgspec.structs.replace(run.record, ptys=describe.ptys(chardevs)))
+        if plan.domain.on_reboot == "destroy":
+            _ask(run, "set-action", face, {"reboot": "shutdown"})
+        live = describe.live(with_sockets(domain, directory), plan.id, describe.ptys(chardevs))
+        live = _screens(live, run, face, directory)
+        for name, limits in throttle.all_commands(live):
+            _ask(run, name, face, limits)
+        for period in memballoon.polling(live):
+            _ask(run, "qom-set", face, period)
+        run = replace(run, live=live, record=msgspec.structs.replace(run.record, live=render(live)))
         store.keep(run.record)
         operation.mark("recorded")
+        if pinning.wanted(plan.domain):
+            pinning.apply(plan.domain, process.identity.pid, lambda command: _ask(run, command, face))
         if not plan.paused:
             _ask(run, "cont", face)
         undo.pop_all()
     return run
 
 
-def _ask(run: Run, command: str, face: Face) -> Any:
+def _screens(live: Domain, run: Run, face: Face, directory: Path) -> Domain:
+    """Passwords are set before anybody runs, and the ports found out."""
+    for screen in live.devices.graphics:
+        for command, arguments in screens.password(screen):
+            _ask(run, command, face, arguments)
+    servers = _ask(run, "query-vnc-servers", face) if live.devices.graphics else []
+    return screens.found(live, servers, directory)
+
+
+def _ask(run: Run, command: str, face: Face, arguments: dict[str, Any] | None = None) -> Any:
     """Without an answer the start has failed, for it is undone: that is known, whatever QEMU did."""
     try:
-        return run.monitor.execute(command, timeout=face.settings.qemu.qmp_timeout)
+        return run.monitor.execute(command, arguments, timeout=face.settings.qemu.qmp_timeout)
     except (MonitorLost, MonitorTimeout) as lost:
         raise LaunchFailed(f"the start of '{run.record.name}' ended at {command}: {lost.detail}") from lost
 
@@ -98,40 +140,36 @@ def revoke(run: Run, store: Store) -> None:
     """Undo a start. The recorder is waited for: it writes into the directory that goes."""
     stop.kill(run.process)
     run.record.process.status()
+    tpm.end(run.record, store.paths)
     run.monitor.close()
     store.forget(run.record)
 
 
 def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
     domain, state = plan.domain, states.PAUSED_BY_USER if plan.paused else states.BOOTED
-    return Record(
-        plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), plan.autodestroy, state
-    )
+    return Record(plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), plan.autodestroy, state)
 
 
-def _command(plan: Plan, face: Face, call: Call, ram_dir: Path) -> Command:
+def _command(plan: Plan, face: Face, call: Call, ram_dir: Path, vsock_fd: int) -> Command:
     directory = plan.directory(face.paths)
     make_directories([directory, ram_dir] if plan.domain.memory_in_file else [directory])
-    key = MasterKey.create(directory)
+    if has_sockets(plan.domain):
+        make_directories([channel_dir(directory)])
+    MasterKey.create(directory)
+    nvram.provide(plan.domain, plan.reset_nvram)
     log = face.paths.qemu_log / f"{plan.domain.name}.log"
-    console = face.paths.qemu_log / f"{plan.domain.name}.console"
     capabilities = face.capabilities(plan.domain.devices.emulator)
 
     def argv(monitor_fd: int) -> list[str]:
-        context = CompileContext(
-            domain_id=plan.id,
-            domain_dir=str(directory),
-            ram_path=str(ram_dir),
-            monitor_fd=monitor_fd,
-            console_log=str(console) if face.settings.qemu.console_log else None,
-            secret=lambda reference: key.fetch(reference, call, face.bus),
-        )
+        context = running.context(plan, face, call, monitor_fd, vsock_fd=vsock_fd)
         compiled = parts.compile(plan.domain, capabilities, context)
         if not face.settings.qemu.sandbox:
             compiled = [part for part in compiled if not _is_sandbox(part)]
         return [capabilities.binary, *parts.argv(compiled)]
 
-    return Command(directory, log, directory / EXIT_STATUS, nonce(directory), argv)
+    passed = () if vsock_fd < 0 else (vsock_fd,)
+    variables = parts.passthrough.environment(plan.domain)
+    return Command(directory, log, directory / EXIT_STATUS, nonce(directory), argv, passed, variables)
 
 
 def nonce(directory: Path) -> str:

@@ -12,16 +12,27 @@ from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.validate import (
     alias,
     chardev,
+    clock,
     controller,
+    cpu,
     disk,
+    features,
     graphics,
     input,
     interface,
     machine,
     memballoon,
+    memory,
     name,
+    os,
+    panic,
+    rng,
     sound,
+    tpm,
+    tuning,
     video,
+    vsock,
+    watchdog,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +43,13 @@ def validate(domain: Domain, caps: Capabilities) -> None:
     """Raise what is wrong with the domain: XmlError and its leaves, ConfigUnsupported, NameTooLong."""
     name.check(domain)
     machine.check(domain, caps)
-    disk.check(domain.devices.disks)
+    os.check(domain)
+    memory.check(domain)
+    cpu.check(domain, caps)
+    features.check(domain)
+    clock.check(domain)
+    tuning.check(domain)
+    disk.check(domain)
     controller.check(domain)
     interface.check(domain, caps)
     chardev.check(domain)
@@ -40,5 +57,10 @@ def validate(domain: Domain, caps: Capabilities) -> None:
     video.check(domain)
     input.check(domain)
     sound.check(domain)
+    tpm.check(domain)
+    watchdog.check(domain)
     memballoon.check(domain)
+    rng.check(domain)
+    panic.check(domain)
+    vsock.check(domain)
     alias.check(domain)

@@ -1,21 +1,134 @@
-"""Controllers."""
+"""Controllers: what each model takes, and where it can be."""
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.model.controller import MODELS
-from embervirt.drivers.qemu.validate.repeated import repeated
-from embervirt.errors import ConfigUnsupported, XmlError
+from embervirt.drivers.qemu.addresses.chipset import BUILT_IN, at
+from embervirt.drivers.qemu.addresses.slots import shown
+from embervirt.drivers.qemu.model import Controller, Domain
+from embervirt.drivers.qemu.model.address import PciAddress
+from embervirt.drivers.qemu.model.controller import PCI_NAMES
+from embervirt.errors import ConfigUnsupported, InternalError, XmlError
+
+XHCI = ("nec-xhci", "qemu-xhci")
+XHCI_PORTS = 15
+PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
+HOTPLUG = (*PORTS, "pci-root")
+EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
+
+OPTIONS: dict[str, tuple[str, tuple[str, ...], tuple[int, int]]] = {
+    "chassis_nr": ("chassisNr", ("pci-bridge",), (1, 255)),
+    "chassis": ("chassis", PORTS, (0, 255)),
+    "port": ("port", PORTS, (0, 255)),
+    "bus_nr": ("busNr", EXPANDERS, (1, 254)),
+    "hotplug": ("hotplug", HOTPLUG, (0, 1)),
+    "node": ("numaNode", EXPANDERS, (0, 2**31 - 1)),
+}
+"""Of ``<target>``: the name in messages, the models that have it, the range."""
+
+BUILT_IN_NAMES = {
+    "ide": "Primary IDE controller",
+    "usb": "PIIX3 USB controller at index 0",
+    "sata": "Primary SATA controller",
+}
+"""Of what ``chipset.BUILT_IN`` has, in messages."""
 
 
 def check(domain: Domain) -> None:
-    """Models that are served, numbers that differ."""
+    """Raise ConfigUnsupported or XmlError for what a controller cannot have, with libvirt 9.0's codes."""
     for controller in domain.devices.controllers:
-        models = MODELS[controller.type]
-        if (controller.model or None) not in (models or (None,)):
-            accepted = ", ".join(models) or "none"
-            what = f"controller '{controller.type}': model '{controller.model}' is not served"
-            raise ConfigUnsupported(f"{what}; expected: {accepted}")
-    twice = repeated([(controller.type, controller.index) for controller in domain.devices.controllers])
-    if twice:
-        raise XmlError(f"Multiple '{twice[0]}' controllers with index '{twice[1]}'")
+        match controller.type:
+            case "pci":
+                _pci(controller, domain)
+            case "usb":
+                _usb(controller)
+            case "ide":
+                _ide(controller, domain)
+        _driver(controller)
+        _place(controller, domain)
+
+
+def _pci(controller: Controller, domain: Domain) -> None:
+    model, target, index = controller.model or "", controller.target, controller.index or 0
+    named = controller.model_name.name if controller.model_name else None
+    if named not in (PCI_NAMES.get(model), "ioh3420" if model == "pcie-root-port" else PCI_NAMES.get(model)):
+        raise ConfigUnsupported(_wrong("modelName", "has invalid value", controller))
+    if controller.pcihole64 is not None and PCI_NAMES.get(model):
+        raise ConfigUnsupported(_wrong("pcihole64", "is not valid", controller))
+    for field, (name, models, (low, high)) in OPTIONS.items():
+        value = getattr(target, field) if target else None
+        if value is not None and model not in models:
+            raise ConfigUnsupported(_wrong(name, "is not valid", controller))
+        if value is not None and not low <= value <= high:
+            raise ConfigUnsupported(f"PCI controller {name} '{value}' out of range - must be {low}-{high}")
+    bus = controller.address.bus if isinstance(controller.address, PciAddress) else 0
+    if index and bus >= index and model != "pcie-switch-upstream-port":
+        raise ConfigUnsupported(
+            f"PCI controller at index {index} (0x{index:02x}) has bus='0x{bus:02x}',"
+            " but index must be larger than bus"
+        )
+    _node(controller, domain)
+
+
+def _wrong(option: str, what: str, controller: Controller) -> str:
+    named = controller.model_name.name if controller.model_name else "none"
+    return (
+        f"Option '{option}' {what} for PCI controller with index '{controller.index}',"
+        f" model '{controller.model}' and modelName '{named}'"
+    )
+
+
+def _node(controller: Controller, domain: Domain) -> None:
+    node = controller.target.node if controller.target else None
+    numa = getattr(domain.cpu, "numa", None)
+    cells = len(numa.cells) if numa else 0
+    if node is not None and node >= cells:
+        raise XmlError(
+            f"{controller.model} with index {controller.index} is configured for a NUMA node ({node})"
+            f" not present in the domain's <cpu><numa> array ({cells})"
+        )
+
+
+def _usb(controller: Controller) -> None:
+    if controller.model in XHCI and (controller.ports or 0) > XHCI_PORTS:
+        raise ConfigUnsupported(
+            f"'{controller.model}' controller only supports up to '{XHCI_PORTS}' ports"
+        )
+
+
+def _driver(controller: Controller) -> None:
+    driver, model = controller.driver, controller.model or ""
+    if driver is None or (controller.type == "scsi" and model.startswith("virtio")):
+        return
+    given = {
+        "queues": driver.queues,
+        "cmd_per_lun": driver.cmd_per_lun,
+        "max_sectors": driver.max_sectors,
+        "ioeventfd": driver.ioeventfd,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigUnsupported(f"'{name}' is only supported by virtio-scsi controller")
+    if driver.iothread is not None:
+        raise XmlError("'iothread' attribute only supported for virtio scsi controllers")
+
+
+def _ide(controller: Controller, domain: Domain) -> None:
+    if domain.q35:
+        raise ConfigUnsupported("IDE controllers are unsupported for this QEMU binary or machine type")
+    if controller.index:
+        raise ConfigUnsupported("Only a single IDE controller is supported for this machine type")
+
+
+def _place(controller: Controller, domain: Domain) -> None:
+    """What the machine has built in is where the machine has it."""
+    place = BUILT_IN.get((domain.q35, controller.type))
+    address = controller.address
+    if place is None or controller.index or not isinstance(address, PciAddress):
+        return
+    if controller.type == "usb" and controller.model != "piix3-uhci":
+        return
+    own = at(place)
+    if (address.bus, address.slot, address.function) != (own.bus, own.slot, own.function):
+        name = BUILT_IN_NAMES[controller.type]
+        expected = f"0:0:{own.slot:x}.{own.function}"
+        raise InternalError(f"{name} must have PCI address {expected}, not {shown(address)}")

@@ -1,87 +1,148 @@
-"""Disks: target, source, driver."""
+"""Disks: target, bus, what the device can have; the source and the driver have files of their own."""
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model.address import DriveAddress, PciAddress
-from embervirt.drivers.qemu.model.disk import Disk, EncryptionSecret
-from embervirt.drivers.qemu.model.errors import MissingSource, MissingTarget
+from collections.abc import Iterator
+
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
+from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.model.address import DriveAddress, PciAddress, UsbAddress
+from embervirt.drivers.qemu.model.disk import Disk
+from embervirt.drivers.qemu.model.errors import MissingTarget
 from embervirt.drivers.qemu.postparse.disk import disk_index
-from embervirt.drivers.qemu.validate.repeated import repeated
-from embervirt.errors import ConfigUnsupported, XmlError
+from embervirt.drivers.qemu.validate import disk_driver, disk_source
+from embervirt.errors import ConfigUnsupported, InternalError, XmlError, libvirtError
 
-SERVED_BUSES = ("virtio", "ide", "sata")
+BUSES = ("virtio", "ide", "sata", "scsi", "usb", "fdc")
+DRIVE_LIMITS = {
+    "ide": (("controller", 0, InternalError), ("target", 0, ConfigUnsupported)),
+    "sata": (("bus", 0, ConfigUnsupported), ("target", 0, ConfigUnsupported)),
+    "scsi": (("bus", 0, InternalError),),
+    "fdc": (
+        ("controller", 0, InternalError),
+        ("bus", 0, InternalError),
+        ("target", 0, ConfigUnsupported),
+        ("unit", 1, InternalError),
+    ),
+}
+"""Of each bus the highest numbers in a drive's address; the others are the controller's own matter."""
+
+VENDOR, PRODUCT = 8, 16
+"""Characters."""
 
 
-def check(disks: tuple[Disk, ...]) -> None:
-    """Each disk, and all of them beside each other."""
+def check(domain: Domain) -> None:
+    """Each disk, and all of them beside each other.
+
+    Raises MissingTarget, MissingSource, XmlError, ConfigUnsupported, InternalError, ArgumentUnsupported.
+    """
+    disks = domain.devices.disks
     for disk in disks:
-        _disk_target(disk)
-        _disk_source(disk)
-        _disk_driver(disk)
+        _target(disk)
+        for rules in (_bus, _device, _sizes, _address):
+            _first(rules(disk))
+        disk_source.check(disk)
+        disk_driver.check(disk, domain)
     _unique_targets(disks)
-    places = [
-        (disk.bus, a.controller, a.bus, a.target, a.unit)
-        for disk in disks
-        if isinstance(a := disk.address, DriveAddress)
-    ]
-    twice = repeated(places)
-    if twice:
-        bus, controller, channel, target, unit = twice
-        where = f"controller {controller}, bus {channel}, target {target}, unit {unit}"
-        raise XmlError(f"Found duplicate drive address for two disks on bus '{bus}': {where}")
+    _unique_places(disks)
 
 
-def _disk_target(disk: Disk) -> None:
-    if disk.target is None:
+def _first(errors: Iterator[libvirtError]) -> None:
+    for error in errors:
+        raise error
+
+
+def _target(disk: Disk) -> None:
+    dev = disk.target.dev if disk.target else None
+    if dev is None:
         raise MissingTarget(disk.file or "without a source")
-    dev = disk.dev
     if disk_index(dev.rstrip("0123456789")) is None:
-        raise XmlError(f"Unknown disk name '{dev[:40]}'; expected vda, sda, hda and so on")
+        raise XmlError(
+            f"Unknown disk name '{dev[:40]}' and no address specified; expected vda, sda and so on"
+        )
     if disk_index(dev) is None:
         raise ConfigUnsupported(f"invalid disk target '{dev}', partitions can't appear in disk targets")
-    if disk.bus not in SERVED_BUSES:
-        served = ", ".join(SERVED_BUSES)
+    if disk.bus not in BUSES:
+        served = ", ".join(BUSES)
         raise ConfigUnsupported(f"disk '{dev}': bus '{disk.bus}' is not served; expected one of: {served}")
-    if disk.device == "cdrom" and disk.bus == "virtio":
-        raise ConfigUnsupported(
-            f"disk type of '{dev}' does not support ejectable media; expected bus ide or sata"
-        )
-    expected = PciAddress if disk.bus == "virtio" else DriveAddress
-    if disk.address and not isinstance(disk.address, expected):
-        word = expected().type
-        raise ConfigUnsupported(
-            f"disk '{dev}': a {disk.bus} disk has an address of type '{word}', not '{disk.address.type}'"
-        )
 
 
-def _disk_source(disk: Disk) -> None:
-    if not disk.file and disk.device == "disk":
-        raise MissingSource(disk.dev)
-    if disk.encrypted:
-        _one_secret(disk.dev, disk.encrypted.secrets)
+def _bus(disk: Disk) -> Iterator[libvirtError]:
+    """Which devices are on which bus."""
+    dev, bus, device = disk.dev, disk.bus, disk.device
+    if device == "floppy" and bus != "fdc":
+        yield InternalError(f"Invalid bus type '{bus}' for floppy disk '{dev}'; expected fdc")
+    if device != "floppy" and bus == "fdc":
+        yield InternalError(f"Invalid bus type 'fdc' for disk '{dev}', which is a {device}")
+    if dev.startswith("fd") and device != "floppy":
+        yield InternalError(f"Invalid harddisk device name: {dev}")
+    if device == "cdrom" and bus == "virtio":
+        text = f"disk type of '{dev}' does not support ejectable media"
+        yield ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
+    if device == "lun" and bus not in ("virtio", "scsi"):
+        yield ConfigUnsupported(f"disk device='lun' is not supported for bus='{bus}'")
+    if disk.model and bus != "virtio":
+        yield ConfigUnsupported(f"disk model '{disk.model}' not supported for bus '{bus}'")
+    if disk.readonly and device == "disk" and bus in ("ide", "sata"):
+        yield ConfigUnsupported(f"readonly {bus} disks are not supported: '{dev}'")
 
 
-def _one_secret(dev: str, secrets: tuple[EncryptionSecret, ...]) -> None:
-    if len(secrets) != 1:
-        raise XmlError(f"disk '{dev}': encryption 'luks' needs one <secret>, {len(secrets)} are there")
-    if not secrets[0].uuid and not secrets[0].usage:
-        raise XmlError(f"disk '{dev}': missing secret uuid or usage attribute")
-    if secrets[0].uuid and secrets[0].usage:
-        raise XmlError(f"disk '{dev}': either secret uuid or usage expected, not both")
+def _device(disk: Disk) -> Iterator[libvirtError]:
+    """What only some devices have."""
+    lun, target, dev = disk.device == "lun", disk.target, disk.dev
+    if (disk.rawio is not None or disk.sgio) and not lun:
+        yield ConfigUnsupported(f"{'sgio' if disk.sgio else 'rawio'} can be used only with device='lun'")
+    if target and target.removable is not None and disk.bus != "usb":
+        yield XmlError(f"removable is only valid for usb disks, '{dev}' is on {disk.bus}")
+    if target and target.tray and not disk.removable:
+        yield ConfigUnsupported(f"tray is only valid for cdrom and floppy, '{dev}' is a {disk.device}")
+    if target and target.rotation_rate:
+        if disk.bus not in ("scsi", "ide", "sata"):
+            yield InternalError("rotation rate is only valid for SCSI/IDE/SATA bus")
+        if disk.device != "disk":
+            yield InternalError("rotation rate is only valid for disk device")
+    if disk.wwn:
+        if disk.bus not in ("ide", "scsi"):
+            yield ConfigUnsupported("Only ide and scsi disk support wwn")
+        if lun:
+            yield ConfigUnsupported("Setting wwn is not supported for lun device")
+    if disk.vendor or disk.product:
+        if disk.bus != "scsi":
+            yield ConfigUnsupported("Only scsi disk supports vendor and product")
+        if lun:
+            yield ConfigUnsupported("Setting vendor or product is not supported for lun device")
+    if lun and disk.bus == "scsi" and disk.serial:
+        yield ConfigUnsupported("scsi-block 'lun' devices do not support the serial property")
 
 
-def _disk_driver(disk: Disk) -> None:
-    driver = disk.driver
-    if driver is None:
+def _sizes(disk: Disk) -> Iterator[libvirtError]:
+    for name, given, most in (("vendor", disk.vendor, VENDOR), ("product", disk.product, PRODUCT)):
+        if given and len(given) > most:
+            yield ConfigUnsupported(f"disk {name} is more than {most} characters: '{given[:40]}'")
+    if disk.geometry:
+        if disk.bus in ("usb", "sata", "fdc"):
+            yield ConfigUnsupported(f"CHS geometry can not be set for '{disk.bus}' bus")
+        if disk.geometry.trans and disk.bus != "ide":
+            yield ConfigUnsupported(f"CHS translation mode can only be set for 'ide' bus not '{disk.bus}'")
+
+
+def _address(disk: Disk) -> Iterator[libvirtError]:
+    """The kind of address that the bus has, and numbers that are there."""
+    address, bus = disk.address, disk.bus or ""
+    if address is None:
         return
-    if driver.io == "native" and driver.cache not in ("none", "directsync"):
-        raise ConfigUnsupported(
-            f"disk '{disk.dev}': io='native' needs either no disk cache or directsync cache mode"
-        )
-    if disk.shareable and driver.type != "raw":
-        raise ConfigUnsupported(
-            f"shared access for disk '{disk.dev}' requires use of supported storage format: raw"
-        )
+    expected = {"virtio": PciAddress, "usb": UsbAddress}.get(bus, DriveAddress)
+    if not isinstance(address, expected):
+        if bus == "usb":
+            yield InternalError(f"unexpected address type for usb disk '{disk.dev}': '{address.type}'")
+        if bus == "virtio":
+            yield ConfigUnsupported(f"virtio disk cannot have an address of type '{address.type}'")
+        what = f"Invalid address type '{address.type}' for the disk '{disk.dev}'"
+        yield ConfigUnsupported(f"{what} with the bus type '{bus}'")
+    for name, most, error in DRIVE_LIMITS.get(bus, ()):
+        if getattr(address, name) > most:
+            given = getattr(address, name)
+            yield error(f"disk '{disk.dev}': {name} of a drive on {bus} must be 0 to {most}, not {given}")
 
 
 def _unique_targets(disks: tuple[Disk, ...]) -> None:
@@ -92,3 +153,15 @@ def _unique_targets(disks: tuple[Disk, ...]) -> None:
             raise XmlError(
                 f"target '{disk.dev}' duplicated for disk sources '{other.file}' and '{disk.file}'"
             )
+
+
+def _unique_places(disks: tuple[Disk, ...]) -> None:
+    seen: dict[tuple[str | None, DriveAddress], Disk] = {}
+    for disk in disks:
+        at = disk.address
+        if isinstance(at, DriveAddress):
+            other = seen.setdefault((disk.bus, at), disk)
+            if other is not disk:
+                where = f"controller='{at.controller}' bus='{at.bus}' target='{at.target}' unit='{at.unit}'"
+                text = f"Found duplicate drive address for disk with target name '{other.dev}' {where}"
+                raise ConfigUnsupported(text)

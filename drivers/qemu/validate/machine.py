@@ -1,36 +1,37 @@
-"""The machine itself: memory, type, vCPUs, CPU, what happens at a guest's end."""
+"""The machine itself: type, architecture, accelerator, what happens at a guest's end, and passed-through words."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.model import Domain
-from embervirt.errors import ConfigUnsupported, XmlError
+from embervirt.drivers.qemu.model.passthrough import CommandLine, Deprecation, Override
+from embervirt.errors import ConfigUnsupported
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
+RUNS = {"x86_64": ("x86_64", "i686"), "i686": ("i686",)}
+"""Architectures of guests by that of the emulator."""
+
 
 def check(domain: Domain, caps: Capabilities) -> None:
-    """Memory, machine, vCPUs and the actions at a guest's end."""
-    _memory(domain)
+    """Machine and the actions at a guest's end."""
     _machine(domain, caps)
-    _vcpus(domain, caps)
-    _cpu(domain)
     _lifecycle(domain)
-
-
-def _memory(domain: Domain) -> None:
-    if domain.memory <= 0:
-        raise XmlError("Memory size must be specified via <memory>: more than 0")
+    domain.find(CommandLine)
+    domain.find(Deprecation)
+    override = domain.find(Override)
+    for device in override.devices if override else ():
+        device.changes  # noqa: B018 - raises for a value that is none
 
 
 def _machine(domain: Domain, caps: Capabilities) -> None:
     kind = domain.os.type
-    if kind.arch != caps.arch:
-        raise ConfigUnsupported(f"arch '{kind.arch}': emulator '{caps.binary}' is for '{caps.arch}'")
-    if kind.machine not in caps.machines:
-        known = ", ".join(sorted({*caps.aliases, *caps.machines}))
+    if kind.arch not in RUNS.get(caps.arch, (caps.arch,)):
+        raise ConfigUnsupported(f"Emulator '{caps.binary}' does not support arch '{kind.arch}'")
+    if kind.machine not in caps.machines or kind.machine == "none":
+        known = ", ".join(sorted({*caps.aliases, *caps.machines} - {"none"}))
         raise ConfigUnsupported(
             f"Emulator '{caps.binary}' does not support machine type '{kind.machine}'; it has: {known}"
         )
@@ -41,29 +42,6 @@ def _machine(domain: Domain, caps: Capabilities) -> None:
     if domain.type == "kvm" and not caps.kvm:
         raise ConfigUnsupported(
             f"Emulator '{caps.binary}' does not support virt type 'kvm' on this host; expected type='qemu'"
-        )
-
-
-def _vcpus(domain: Domain, caps: Capabilities) -> None:
-    vcpu = domain.vcpu
-    most = caps.machines[domain.os.type.machine or ""].max_cpus
-    if vcpu.count > most:
-        raise ConfigUnsupported(f"Maximum CPUs greater than specified machine type limit {most}")
-    if vcpu.current is not None and vcpu.current > vcpu.count:
-        raise ConfigUnsupported("maximum vCPU count must not be less than current vCPU count")
-    topology = domain.cpu.topology if domain.cpu else None
-    if topology:
-        product = topology.sockets * (topology.dies or 1) * topology.cores * topology.threads
-        if product != vcpu.count:
-            raise ConfigUnsupported(
-                f"CPU topology has {product} CPUs, <vcpu> has {vcpu.count}; expected the same number"
-            )
-
-
-def _cpu(domain: Domain) -> None:
-    if domain.cpu and domain.cpu.mode == "host-passthrough" and domain.type == "qemu":
-        raise ConfigUnsupported(
-            "CPU mode 'host-passthrough' needs <domain type='kvm'>; use 'maximum' or 'custom'"
         )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu.model import Domain
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import InternalError
 
 
 def check(domain: Domain) -> None:
     """At most one."""
     if len(domain.devices.memballoons) > 1:
-        raise ConfigUnsupported("only a single memory balloon device is supported")
+        raise InternalError("only a single memory balloon device is supported")

@@ -427,10 +427,10 @@ except libvirt.libvirtError as error:
 
 
 def test_j13_a_record_of_an_older_format_is_migrated(root: Path) -> None:
-    """It had neither state nor ptys: both are asked for, and written in today's format."""
+    """It had neither state nor live description: both are asked for, and written in today's format."""
     killed(root, "a", more="conn.lookupByName('a').suspend()")
     old = json.loads(left(root).read_text())
-    for key in ("state", "ptys", "format"):
+    for key in ("state", "live", "format"):
         del old[key]
     left(root).write_text(json.dumps(old))
     with libvirt.open(uri(root)) as conn:

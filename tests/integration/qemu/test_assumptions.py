@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from guest.domain import wait_until
-from guest.qmp import Client, Emulator
+from guest.qmp import Client, Emulator, emulators
 
 QEMU = Path("/usr/bin/qemu-system-x86_64")
 SHORT = 0.3
@@ -25,17 +26,8 @@ Make = Callable[..., Emulator]
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """QEMUs without a guest, each in a directory of its own; gone at the end."""
-    made: list[Emulator] = []
-
-    def start(*options: str) -> Emulator:
-        directory = tmp_path / str(len(made))
-        directory.mkdir()
-        made.append(Emulator(QEMU, directory, *options))
-        return made[-1]
-
-    yield start
-    for each in made:
-        each.end()
+    with emulators(tmp_path) as start:
+        yield partial(start, QEMU)
 
 
 def silent(client: Client, seconds: float = SHORT) -> bool:
@@ -98,9 +90,7 @@ def test_p14_a_stopped_qemu_hears_nothing_but_sigkill(make: Make) -> None:
         (signal.SIGKILL, [], -signal.SIGKILL),
     ],
 )
-def test_p15_an_end_is_told_by_what_comes_before_it(
-    make: Make, how: Any, told: list[str], code: int
-) -> None:
+def test_p15_an_end_is_told_by_what_comes_before_it(make: Make, how: Any, told: list[str], code: int) -> None:
     """A ``quit`` has a reply and an event, SIGTERM an event, and SIGKILL, like a crash, nothing."""
     qemu = make()
     client = qemu.client().negotiate()

@@ -274,8 +274,11 @@ def test_a_power_off_does_what_the_domain_says(
     with watching(fake.root) as events:
         fake_qemu.now(powers_off())
         if what == "restart":
-            events.wait(lambda event: isinstance(event, Lifecycle) and event.event == 4)
+            events.wait(lambda event: isinstance(event, Rebooted))
+            wait_until(lambda: [each for each in fake.root.journal.values() if each.what == "restart"] != [])
+            wait_until(lambda: fake_qemu.commands("a")[-1] == "cont")
             assert domain.state() == [RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED]
+            assert events.fitting(lambda event: isinstance(event, Lifecycle)) == []
             assert steps(fake, "restart") == ["reset"]
             domain.destroy()
         events.wait(lambda event: isinstance(event, Lifecycle) and event.event == 5)

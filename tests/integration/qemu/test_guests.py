@@ -128,9 +128,7 @@ def test_roots_share_a_directory_for_memory_without_a_clash(tmp_path: Path) -> N
     connections = [libvirt.open(uri(root), settings=settings) for root in roots]
     domains = [conn.createXML(small("same", more=BACKED)) for conn in connections]
     assert [domain.ID() for domain in domains] == [1, 1]
-    folders = [
-        shared / f"libvirt/qemu/qemu-embed-{conn.root.paths.hash8}-1-same" for conn in connections
-    ]
+    folders = [shared / f"libvirt/qemu/qemu-embed-{conn.root.paths.hash8}-1-same" for conn in connections]
     for root, folder in zip(roots, folders, strict=True):
         assert backing(pid_of(root, "same")) == [str(folder / "pc.ram")]
     domains[0].destroy()

@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 import traceback
+import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -145,6 +146,17 @@ def test_a_refusal_has_qemus_class_and_words(loop: MonitorLoop, qemu: Qemu) -> N
         message,
     )
     assert monitor.execute("query-status", timeout=LONG)["running"] is False
+
+
+def test_a_session_takes_small_answers_into_small_buffers(loop: MonitorLoop, qemu: Qemu) -> None:
+    """From its greeting on: what malloc keeps of a large one would be kept for each thread of monitors."""
+    tracemalloc.start()
+    try:
+        monitor = Ends().session(loop, qemu.path)
+        assert monitor.execute("query-status", timeout=LONG)["running"] is False
+        assert tracemalloc.get_traced_memory()[1] < 1 << 18
+    finally:
+        tracemalloc.stop()
 
 
 def test_arguments_that_are_no_json_are_refused(loop: MonitorLoop, qemu: Qemu) -> None:

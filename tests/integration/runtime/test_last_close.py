@@ -25,8 +25,9 @@ def test_e07_guests_outlive_the_last_close_and_are_found_as_they_are(root: Path)
         pids = {domain.name(): pid_of(root, domain.name()) for domain in conn.listAllDomains()}
         ids = {domain.name(): domain.ID() for domain in conn.listAllDomains()}
     kill(pids["killed"])
-    psutil.Process(pids["ended"]).terminate()
-    psutil.wait_procs([psutil.Process(pids["ended"])], SECONDS)
+    ended = psutil.Process(pids["ended"])
+    ended.terminate()
+    ended.wait(SECONDS)
     with libvirt.open(uri(root)) as conn, watching(conn.root):
         found = {domain.name(): domain.state() for domain in conn.listAllDomains()}
         assert found == {
@@ -46,6 +47,17 @@ def test_e07_guests_outlive_the_last_close_and_are_found_as_they_are(root: Path)
         for domain in conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
             domain.destroy()
     assert qemus(root) == []
+
+
+def test_an_id_is_never_given_twice(root: Path) -> None:
+    """Also not by who opens the root when the guests that had one are gone, with their files."""
+    found = []
+    for _ in range(3):
+        with libvirt.open(uri(root)) as conn:
+            domain = conn.createXML(small("a"))
+            found.append(domain.ID())
+            domain.destroy()
+    assert found == [1, 2, 3]
 
 
 def test_a_guest_with_autodestroy_ends_with_its_connection(root: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from embervirt.actors.subscription import Subscription
 from unit.actors.event_log import Log
 from unit.actors.harness import Stage, staged
+from unit.actors.outside import Outside, Peer, gatekept
 
 
 @pytest.fixture
@@ -30,3 +31,16 @@ def heard(stage: Stage, log: Log) -> Iterator[Subscription]:
     """A subscriber from the first event on."""
     with Subscription(stage.bus) as subscription:
         yield subscription
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Outside]:
+    """A gateway with a server behind it."""
+    with gatekept(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def peer(outside: Outside) -> Peer:
+    """One that is connected."""
+    return outside.peer()

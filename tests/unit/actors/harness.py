@@ -192,6 +192,9 @@ class Reports:
     def progress(self) -> None:
         """The actor's start takes long."""
 
+    def keep(self) -> None:
+        """The actor's start must not be the last."""
+
     def exited(self, reason: Exit) -> None:
         """The actor ended."""
         self.exits.put(reason)

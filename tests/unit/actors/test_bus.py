@@ -323,6 +323,21 @@ def test_the_end_settles_every_call(stage: Stage) -> None:
         stage.bus.call("server", Echo("x"))
 
 
+def test_what_was_in_hand_at_the_end_may_have_happened() -> None:
+    """Also when the end is faster than its notice, in a program that stood still say; the rest has not."""
+    with staged() as stage:
+        stage.start()
+        asked = [Asking(stage.bus, "server", Hold())]
+        stage.world.held.get()
+        asked.append(Asking(stage.bus, "server", Count()))
+        stage.in_flight("server", 2)
+        stage.bus.routes.notify = lambda pending, failure: None
+        stage.bus.close()
+        kinds = [type(each.outcome()).__name__ for each in asked]
+        assert kinds == ["OutcomeUnknown", "InvalidConnection"]
+        stage.world.gate.set()
+
+
 def test_l12_the_end_takes_less_than_a_second_whoever_holds_a_socket() -> None:
     """L12: an actor that is stuck, a subscriber that never closes, traffic on the way."""
     with staged() as stage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from embervirt.actors.bus import EVENTS_ACTOR
 from embervirt.actors.event_log import Mark, Since
 from embervirt.actors.subscription import Subscription
 from unit.actors.event_log import Log, payloads
-from unit.actors.harness import Stage
+from unit.actors.harness import Happened, Stage
 
 FULL = faults.error(errno.ENOSPC)
 
@@ -134,3 +135,40 @@ def test_events_that_cannot_wait_any_longer_are_a_gap(
         log.restart()
     assert payloads(heard, 11) == [(1, 40), *range(40, 50)]
     assert log.written() == list(range(41, 51))
+
+
+def test_m08_what_waits_at_the_end_of_a_root_is_written_down(stage: Stage, log: Log) -> None:
+    """Its log is down just then: each gets its number, behind the last whole line, and is told later."""
+    log.publish(1)
+    stage.bus.call(EVENTS_ACTOR, Since(1))
+    log.kill()
+    log.path.write_bytes(log.path.read_bytes() + b'{"seq":')
+    log.publish(2, 3)
+    event_log.settle(log.path, stage.bus)
+    assert log.written() == [1, 2, 3]
+    stage.bus.outbox.clear()
+    log.start()
+    with Subscription(stage.bus, since=0) as heard:
+        assert payloads(heard, 3) == [1, 2, 3]
+
+
+def test_m08_the_first_events_of_a_root_have_no_journal_to_be_behind(stage: Stage, tmp_path: Path) -> None:
+    """Its log never came up: the journal is made; nothing is, where nothing waits."""
+    path = tmp_path / "new.jsonl"
+    event_log.settle(path, stage.bus)
+    assert not path.exists()
+    stage.bus.publish(Happened(1))
+    event_log.settle(path, stage.bus)
+    assert [json.loads(line)["seq"] for line in path.read_bytes().splitlines()] == [1]
+
+
+def test_what_cannot_be_written_at_the_end_of_a_root_is_said_to_be_lost(
+    said: list[MutableMapping[str, Any]], stage: Stage, log: Log
+) -> None:
+    """The end goes on; the log says how many events that were."""
+    log.kill()
+    log.publish(1, 2)
+    with faults.inject("file.written", FULL, where={"path": "*events.jsonl"}):
+        event_log.settle(log.path, stage.bus)
+    lost = [line for line in said if line["event"] == "events are lost"]
+    assert [(line["events"], line["journal"]) for line in lost] == [(2, str(log.path))]

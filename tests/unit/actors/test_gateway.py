@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -33,19 +32,6 @@ class Hidden(Request[None], frozen=True):
     """A token deep inside."""
 
     inner: tuple[Inner, ...]
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Outside]:
-    """A gateway with a server behind it."""
-    with gatekept(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def peer(outside: Outside) -> Peer:
-    """One that is connected."""
-    return outside.peer()
 
 
 def test_a_reply_comes_back_under_its_id(peer: Peer) -> None:

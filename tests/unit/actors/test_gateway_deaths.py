@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +14,6 @@ from embervirt.actors.gateway.calls import Calls
 from embervirt.errors import ActorUnavailable, InvalidConnection
 from unit.actors.harness import PATIENCE, RAISES, block
 from unit.actors.outside import Outside, Peer, gatekept
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Outside]:
-    """A gateway with a server behind it."""
-    with gatekept(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def peer(outside: Outside) -> Peer:
-    """One that is connected."""
-    return outside.peer()
 
 
 def test_a_death_behind_the_gateway_settles_at_once(outside: Outside, peer: Peer) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,19 +20,6 @@ class Large(Event, frozen=True):
     """More than a few of them fill a socket's buffers."""
 
     text: str
-
-
-@pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Outside]:
-    """A gateway with a server behind it."""
-    with gatekept(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def peer(outside: Outside) -> Peer:
-    """One that is connected."""
-    return outside.peer()
 
 
 def settle(outside: Outside, peer: Peer) -> None:

@@ -44,6 +44,8 @@ def call(
         ("Quarantined ActorUnavailable", Fault("crash", "guests/3-d", 9, 9), False),
         ("InternalError", Fault("crash", "guests/3-d", 9, 9), False),
         ("LaunchFailed InternalError", Fault("kill", "d", 10, 10, 3), True),
+        ("LaunchFailed InternalError", Fault("stop", "d", 9, 12, 3), True),
+        ("LaunchFailed InternalError", Fault("freeze", "", 9, 10), False),
     ],
 )
 def test_an_error_needs_a_fault_that_leads_to_it(error: str, fault: Fault | None, fits: bool) -> None:
@@ -145,7 +147,7 @@ def test_the_death_of_the_program_may_swallow_an_event_but_no_number() -> None:
     """What was changed and not yet told; the guest's next event is believed, and the next number is due."""
     story = Story()
     assert list(story.hear(told((1, 7, 2)))) == []
-    story.program_killed()
+    story.program_killed(1)
     assert list(story.hear(told((2, 7, 4), (3, 7, 5)))) == []
     assert len(list(story.hear(told((5, 8, 2))))) == 1
 
@@ -154,10 +156,21 @@ def test_what_a_killed_program_told_may_be_found_again_and_is_called_so() -> Non
     """It died between the event and its note of it: the next program finds what it does not know of."""
     story = Story()
     assert list(story.hear(told((1, 7, 2), (2, 7, 3)))) == []
-    story.program_killed()
+    story.program_killed(2)
     resumed, found = told((3, 7, 4), (4, 7, 4))
     assert list(story.hear([resumed, replace(found, why="reconciled: it was found so")])) == []
     assert len(list(story.hear(told((5, 7, 4))))) == 1
+
+
+def test_what_a_killed_program_wrote_is_checked_and_then_doubted() -> None:
+    """The next program tells it: in order, and of what was to follow nobody knows; of its own it does."""
+    story = Story()
+    assert list(story.hear(told((1, 7, 2)))) == []
+    story.program_killed(3)
+    assert list(story.hear(told((2, 7, 3), (3, 7, 4), (4, 8, 2)))) == []
+    assert story.runs == {7: None, 8: 2}
+    story.program_killed(6)
+    assert len(list(story.hear(told((5, 9, 2), (6, 9, 2))))) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from soak.explain import Process
-from soak.history import Begun, Ended, Fault, Line, Reader, Writer, Wrong
+from soak.history import Begun, Ended, Fault, Line, Reader, Told, Writer, Wrong
 from soak.judge import Judge
 
 DEFINED: list[Line] = [Begun(1, 1, "define", "d", 1.0), Ended(1, 2.0)]
@@ -82,6 +82,23 @@ def test_calls_of_a_killed_program_may_have_happened() -> None:
         judge.program_ended(31.0, killed=False)
         judge.finish({})
         assert judge.problems == []
+
+
+def lifecycle(seq: int, run: int, event: int) -> Told:
+    """An event of a guest."""
+    return Told(seq, float(seq), "Lifecycle", "d", run, event, 0)
+
+
+@pytest.mark.parametrize(("left", "untold"), [(2, False), (1, True)])
+def test_the_end_of_a_guest_may_die_with_its_program_and_only_with_it(left: int, untold: bool) -> None:
+    """Its pause, heard from the next program, is the killed one's last word, or that program's own."""
+    judge = Judge(["d"])
+    judge.hear([lifecycle(1, 7, 2)])
+    judge.program_ended(10.0, killed=True, left=left)
+    judge.hear([lifecycle(2, 7, 3)])
+    judge.program_ended(20.0, killed=False)
+    judge.finish({})
+    assert judge.problems == (["no event tells of the end of the guests {7: 3}"] if untold else [])
 
 
 def test_a_history_is_read_as_it_is_written(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_nobody_carries_a_nonce_that_nobody_has(place: Place) -> None:
     assert search.carrying(place.nonce) == []
     assert search.program(place.nonce) is None
     assert search.kill_all(place.nonce, 0)
-    assert search.command_line(2**22 + 1) == b""
+    assert identity.command_line(2**22 + 1) == b""
 
 
 def test_all_that_carry_it_are_killed_and_nobody_else(place: Place) -> None:

@@ -75,6 +75,39 @@ def test_the_first_start_of_an_added_child_is_on_trial() -> None:
     assert (world.reports, world.tree.root.log, world.phases("a", "b", "c")) == ([], (), ["up"] * 3)
 
 
+def test_a_first_start_that_made_what_must_be_looked_after_is_tried_again() -> None:
+    """Who asked for it waits for the generation that comes up; a word of another generation is not heard."""
+    world = three()
+    world.slow = {"d"}
+    child = world.add("root", leaf("d"))
+    world.tree.keep(child, 1)
+    world.slow.clear()
+    world.said()
+    world.kill("d")
+    assert (world.said(), world.phases("d")) == (["start d2"], ["up"])
+    assert [failed(each).reason for each in world.reports] == ["error(RuntimeError: boom)"]
+    world.slow = {"e"}
+    other = world.add("root", leaf("e"))
+    world.tree.keep(other, 2)
+    world.kill("e")
+    assert not world.has("e")
+
+
+def test_a_first_start_that_is_kept_while_it_is_stopped_with_others_is_no_trial_any_more() -> None:
+    """The generation after the restart of all may fail: it is tried again, too."""
+    world = World(supervisor("root", [leaf("a")], "one_for_all"))
+    world.slow = world.deaf = {"d"}
+    child = world.add("root", leaf("d"))
+    world.kill("a")
+    assert world.phases("d") == ["stopping"]
+    world.tree.keep(child, 1)
+    world.kill("d", reason=SHUTDOWN)
+    assert (world.generations("d"), world.phases("d")) == ([2], ["starting"])
+    world.slow = set()
+    world.kill("d")
+    assert (world.generations("d"), world.phases("a", "d")) == ([3], ["up", "up"])
+
+
 def test_a08_l04_a_start_that_takes_too_long_is_abandoned() -> None:
     """A08: fenced, counted as a failed start, tried again; the sibling does not wait for it."""
     world = three(start_timeout=2)

@@ -34,7 +34,9 @@ def test_what_is_known_keeps_its_reason_while_the_state_is_the_same(run_state: s
         ("prelaunch", states.BOOTED, states.PAUSED_STARTING),
         ("shutdown", states.BOOTED, states.GUEST_SHUTDOWN),
         ("guest-panicked", states.BOOTED, states.GUEST_CRASHED),
-        ("suspended", states.BOOTED, states.PAUSED_UNKNOWN),
+        ("suspended", states.BOOTED, states.GUEST_SUSPENDED),
+        ("watchdog", states.BOOTED, states.PAUSED_WATCHDOG),
+        ("internal-error", states.BOOTED, states.PAUSED_UNKNOWN),
         ("running", states.NO_STATE, states.ADOPTED),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -256,6 +257,18 @@ def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path) -> None:
             files.read(tmp_path / name, limit=10)
     (tmp_path / "huge").write_bytes(b"x" * 10)
     assert len(files.read(tmp_path / "huge", limit=10)) == 10
+
+
+def test_a_small_file_is_read_into_a_small_buffer(tmp_path: Path) -> None:
+    """Each actor's thread reads: what malloc keeps of large buffers there would be many times that."""
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    files.read(tmp_path / "file")
+    tracemalloc.start()
+    try:
+        assert files.read(tmp_path / "file") == b"x" * 1000
+        assert tracemalloc.get_traced_memory()[1] < 1 << 16
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_an_unknown_operation_is_an_error_that_says_how_many_are_known(journal: 
     """It may be one of long ago."""
     with pytest.raises(InvalidArgument, match=r"'s-9' is not one of the last 1000"):
         journal.get("s-9")
-    assert not journal.knows("s-9")
+    assert journal.find("s-9") is None
 
 
 LINES = st.lists(
@@ -196,7 +197,7 @@ def test_a_write_that_was_torn_does_not_spoil_the_next(journal: Journal, path: P
     with faults.inject("file.written", faults.torn(5), times=1), pytest.raises(SystemError_):
         begin(journal, "s-1")
     begin(journal, "s-2")
-    assert not journal.knows("s-1")
+    assert journal.find("s-1") is None
     assert [each.id for each in again(path)] == ["s-2"]
 
 
@@ -256,6 +257,32 @@ def test_the_file_is_shortened_to_what_is_remembered(
     assert [each.id for each in again(path)] == ["s-old", *(f"s-{number}" for number in range(190, 200))]
 
 
+def test_no_more_is_remembered_than_is_said(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while the file has yet to be shortened, which is much longer; what is open is never forgotten."""
+    monkeypatch.setattr(module, "KEPT", 10)
+    begin(journal, "s-old")
+    for number in range(30):
+        begin(journal, f"s-{number}").end("done")
+        assert len(journal.values()) <= 11
+    assert [each.id for each in journal.values()] == ["s-old", *(f"s-{number}" for number in range(20, 30))]
+
+
+def test_to_shorten_it_takes_no_copy_of_it(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It happens on any thread, and malloc would keep the room there."""
+    for number in range(1000):
+        begin(journal, f"s-{number}").end("failed", "x" * 1000)
+    monkeypatch.setattr(module, "LINES", 1)
+    tracemalloc.start()
+    try:
+        begin(journal, "s-last")
+        assert path.stat().st_size > 1_000_000
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_journal_that_cannot_be_shortened_goes_on(
     journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,4 +312,4 @@ def test_a_generation_that_was_given_up_writes_nothing(journal: Journal, path: P
         operation.end("done")
     with pytest.raises(Fenced):
         journal.begin("s-2", "start", "u", {}, fence)
-    assert (path.stat().st_size, journal.get("s-1").state, journal.knows("s-2")) == (size, "open", False)
+    assert (path.stat().st_size, journal.get("s-1").state, journal.find("s-2")) == (size, "open", None)

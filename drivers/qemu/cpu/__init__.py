@@ -1,0 +1,1 @@
+"""CPU models: libvirt's names and sets of features, and what a guest of this host gets of them."""

@@ -1,0 +1,141 @@
+"""What a server holds: QEMU's block drivers of the network, and the credentials they need.
+
+Source of the properties: QEMU's ``BlockdevOptions``, and what an installed libvirt 9 makes of each protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from embervirt.drivers.qemu.model.disk_source import Auth, DiskSource, Host
+from embervirt.drivers.qemu.parts.context import CompileContext
+from embervirt.drivers.qemu.parts.part import Object, Part
+
+SAFE = "/!$&'()*+,;:@~"
+"""Characters that stand for themselves in the path of a URL."""
+
+LUN = "0"
+"""The unit of an iSCSI target that the name does not give."""
+
+GLUSTER_DEBUG = 4
+"""libvirt's default ``gluster_debug_level``."""
+
+
+def storage(source: DiskSource, node: str, auth: Auth | None) -> dict[str, Any]:
+    """Driver and properties of the node ``node``."""
+    made = _PROTOCOLS[source.protocol or ""](source)
+    return {"driver": source.protocol, **made, **_account(source, node, auth)}
+
+
+def auth_secret(node: str) -> str:
+    """Id of the object with the password for a node."""
+    return f"{node}-auth-secret0"
+
+
+def objects(source: DiskSource, node: str, context: CompileContext) -> Iterator[Part]:
+    """Certificates of this host, for a server that is asked with TLS."""
+    if source.tls:
+        props = {"dir": context.tls_dir, "endpoint": "client", "verify-peer": True}
+        yield Object("tls-creds-x509", _tls(node), props)
+
+
+def _tls(node: str) -> str:
+    return f"obj{node}_tls0"
+
+
+def _account(source: DiskSource, node: str, auth: Auth | None) -> dict[str, Any]:
+    tls = {"tls-creds": _tls(node)} if source.tls else {}
+    if source.tls and source.tls_hostname:
+        tls["tls-hostname"] = source.tls_hostname
+    if auth is None:
+        return tls
+    secret = auth_secret(node)
+    if source.protocol == "rbd":
+        return {"user": auth.username, "auth-client-required": ["cephx", "none"], "key-secret": secret}
+    name = "user" if source.protocol == "iscsi" else "username"
+    return {**tls, name: auth.username, "password-secret": secret}
+
+
+def _typed(host: Host) -> dict[str, Any]:
+    if host.unix:
+        return {"type": "unix", "path": host.socket}
+    return {"type": "inet", **_inet(host)}
+
+
+def _inet(host: Host) -> dict[str, Any]:
+    return {"host": host.name, "port": str(host.port or 0)}
+
+
+def _nbd(source: DiskSource) -> dict[str, Any]:
+    export = {"export": source.name} if source.name else {}
+    return {"server": _typed(source.hosts[0]), **export}
+
+
+def _url(source: DiskSource) -> dict[str, Any]:
+    host = source.hosts[0]
+    name = f"[{host.name}]" if ":" in (host.name or "") else host.name
+    path = quote("/" + (source.name or "").removeprefix("/"), safe=SAFE)
+    query = f"?{source.query}" if source.query else ""
+    made: dict[str, Any] = {"url": f"{source.protocol}://{name}:{host.port}{path}{query}"}
+    if source.ssl and source.ssl.verify is not None:
+        made["sslverify"] = source.ssl.verify
+    if source.timeout:
+        made["timeout"] = source.timeout.seconds
+    if source.readahead:
+        made["readahead"] = source.readahead.size
+    return made
+
+
+def _ssh(source: DiskSource) -> dict[str, Any]:
+    return {"path": source.name, "server": _inet(source.hosts[0])}
+
+
+def _iscsi(source: DiskSource) -> dict[str, Any]:
+    host = source.hosts[0]
+    target, _, unit = (source.name or "").partition("/")
+    made: dict[str, Any] = {"portal": f"{host.name}:{host.port}", "target": target}
+    made |= {"lun": int(unit or LUN), "transport": "tcp"}
+    if source.initiator and source.initiator.iqn:
+        made["initiator-name"] = source.initiator.iqn.name
+    return made
+
+
+def _gluster(source: DiskSource) -> dict[str, Any]:
+    volume, _, path = (source.name or "").partition("/")
+    servers = [_typed(host) for host in source.hosts]
+    return {"volume": volume, "path": path, "server": servers, "debug": GLUSTER_DEBUG}
+
+
+def _rbd(source: DiskSource) -> dict[str, Any]:
+    pool, _, image = (source.name or "").partition("/")
+    made: dict[str, Any] = {"pool": pool, "image": image}
+    if source.snapshot:
+        made["snapshot"] = source.snapshot.name
+    if source.config:
+        made["conf"] = source.config.file
+    if source.hosts:
+        made["server"] = [_inet(host) for host in source.hosts]
+    return made
+
+
+def _nfs(source: DiskSource) -> dict[str, Any]:
+    identity = source.identity
+    given = {"user": identity.user, "group": identity.group} if identity else {}
+    account = {name: int(number) for name, number in given.items() if number}
+    return {"server": {"host": source.hosts[0].name, "type": "inet"}, "path": source.name, **account}
+
+
+_PROTOCOLS: dict[str, Callable[[DiskSource], dict[str, Any]]] = {
+    "nbd": _nbd,
+    "http": _url,
+    "https": _url,
+    "ftp": _url,
+    "ftps": _url,
+    "ssh": _ssh,
+    "iscsi": _iscsi,
+    "gluster": _gluster,
+    "rbd": _rbd,
+    "nfs": _nfs,
+}

@@ -1,0 +1,40 @@
+"""A guest's file for the variables of its firmware: made from a template before its first start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from embervirt.drivers.qemu import firmware
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
+from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.root import files
+from embervirt.errors import OperationFailed, SystemError_
+
+
+def file_of(domain: Domain) -> Path | None:
+    """Where the domain's variables are; None for a block device and for none."""
+    nvram = domain.os.nvram
+    if nvram is None or not nvram.path or nvram.type == "block":
+        return None
+    return Path(nvram.path)
+
+
+def provide(domain: Domain, reset: bool = False) -> None:
+    """Make the file if it is not there, or anew with ``reset``; at once or not at all.
+
+    Raises OperationFailed when no template is known, SystemError_ for a template that cannot be read.
+    """
+    loader, nvram, path = domain.os.loader, domain.os.nvram, file_of(domain)
+    if loader is None or nvram is None or path is None or (path.exists() and not reset):
+        return
+    template = nvram.template or firmware.template_of(loader.path)
+    if template is None:
+        text = f"unable to find any master var store for loader: {loader.path}"
+        raise OperationFailed(text, virdomain=VIR_FROM_QEMU)
+    try:
+        content = Path(template).read_bytes()
+    except OSError as error:
+        text = f"Failed to open file '{template}': {error.strerror}"
+        raise SystemError_(text, int1=error.errno or -1, virdomain=VIR_FROM_QEMU) from error
+    files.make_directories([path.parent])
+    files.write(path, content, durable=True)

@@ -1,0 +1,152 @@
+"""The source of a disk and the images below it: what is named, how it is reached, how it is encrypted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from embervirt.drivers.qemu.model.disk import Disk
+from embervirt.drivers.qemu.model.disk_source import Auth, DiskSource, Encryption, EncryptionSecret
+from embervirt.drivers.qemu.model.errors import MissingSource
+from embervirt.errors import ConfigUnsupported, InternalError, XmlError, libvirtError
+
+WITH_PATH = ("rbd", "gluster")
+"""Protocols whose name is that of a pool and of an image in it."""
+
+ONE_HOST = ("nbd", "http", "https", "ftp", "ftps", "ssh", "iscsi", "nfs")
+ENCRYPTED = ("raw", "qcow2")
+_UNIT = re.compile(r"[^/]+(/[0-9]{1,9})?")
+
+
+def check(disk: Disk) -> None:
+    """Raises MissingSource, XmlError, ConfigUnsupported, InternalError."""
+    for error in _errors(disk):
+        raise error
+
+
+def _errors(disk: Disk) -> Iterator[libvirtError]:
+    if disk.is_empty and not disk.removable:
+        yield MissingSource(disk.dev)
+    source = disk.source
+    if source:
+        yield from _twice(disk, source)
+        yield from _startup(disk, source)
+        yield from _source(disk.type, source, disk.dev)
+    yield from _lun(disk)
+    format_ = disk.driver.type if disk.driver else "raw"
+    if disk.encrypted:
+        yield from _encryption(disk.dev, disk.encrypted, format_)
+    if disk.access:
+        yield from _auth(disk.dev, disk.type, disk.access)
+    yield from _backing(disk)
+
+
+def _twice(disk: Disk, source: DiskSource) -> Iterator[libvirtError]:
+    for name, both in (
+        ("auth", disk.auth and source.auth),
+        ("encryption", disk.encryption and source.encryption),
+    ):
+        if both:
+            yield ConfigUnsupported(f"an <{name}> definition already found for disk source of '{disk.dev}'")
+
+
+def _startup(disk: Disk, source: DiskSource) -> Iterator[libvirtError]:
+    policy = source.startup_policy
+    if policy and disk.type == "network":
+        yield XmlError(f"disk startupPolicy '{policy}' is not allowed for disk of 'network' type")
+    if policy == "requisite" and not disk.removable:
+        yield XmlError(f"disk startupPolicy '{policy}' is allowed only for cdrom or floppy")
+
+
+def _lun(disk: Disk) -> Iterator[libvirtError]:
+    if disk.device != "lun":
+        return
+    if disk.type == "network" and disk.source and disk.source.protocol != "iscsi":
+        yield ConfigUnsupported(f"disk device='lun' is not supported for protocol='{disk.source.protocol}'")
+    if disk.type == "file":
+        yield ConfigUnsupported("disk device='lun' is only valid for block type disk source")
+    if disk.driver and disk.driver.type != "raw":
+        yield ConfigUnsupported("disk device 'lun' must use 'raw' format")
+
+
+def _source(type_: str, source: DiskSource, dev: str) -> Iterator[libvirtError]:
+    path = source.path(type_)
+    if path and "\0" in path:
+        yield XmlError(f"disk '{dev}': the path of its source has a character that no path has")
+    if type_ == "network" and source.protocol:
+        yield from _hosts(source)
+        yield from _name(source)
+
+
+def _hosts(source: DiskSource) -> Iterator[libvirtError]:
+    for host in source.hosts:
+        if host.unix and not host.socket:
+            yield XmlError("missing socket for unix transport")
+        if host.socket and not host.unix:
+            yield XmlError(f"transport='tcp' does not support socket attribute: '{host.socket}'")
+        if not host.unix and not host.name:
+            yield XmlError("missing name for host")
+        if host.unix and source.protocol not in ("nbd", "gluster"):
+            yield ConfigUnsupported(f"a unix socket is not supported for protocol '{source.protocol}'")
+        if source.protocol == "nfs" and host.port:
+            yield ConfigUnsupported("port cannot be specified in 'nfs' protocol host")
+    if source.protocol in ONE_HOST and len(source.hosts) != 1:
+        yield InternalError(
+            f"{source.protocol} protocol accepts only one host, {len(source.hosts)} are there"
+        )
+    if source.protocol == "gluster" and not source.hosts:
+        yield InternalError("gluster protocol needs a host")
+    if source.tls and source.protocol != "nbd":
+        yield ConfigUnsupported(f"TLS is not supported for protocol '{source.protocol}'; expected nbd")
+
+
+def _name(source: DiskSource) -> Iterator[libvirtError]:
+    protocol, name = source.protocol, source.name or ""
+    if protocol != "nbd" and not name:
+        yield XmlError("missing name for disk source")
+    if protocol in WITH_PATH and not all(name.partition("/")):
+        yield XmlError(f"can't split path '{name}' into pool name and image name")
+    if protocol == "iscsi" and not _UNIT.fullmatch(name):
+        yield InternalError(f"cannot parse target for lunStr '{name}'; expected IQN or IQN/NUMBER")
+
+
+def _encryption(dev: str, encryption: Encryption, format_: str) -> Iterator[libvirtError]:
+    if encryption.ciphers or encryption.ivgens:
+        word = "cipher" if encryption.ciphers else "ivgen"
+        yield ConfigUnsupported(f"supplying <{word}> for domain disk definition is unnecessary")
+    if format_ not in ENCRYPTED:
+        yield ConfigUnsupported("encryption is supported only with 'raw' and 'qcow2' image format")
+    if len(encryption.secrets) != 1:
+        count = len(encryption.secrets)
+        yield XmlError(f"disk '{dev}': encryption 'luks' needs one <secret>, {count} are there")
+    yield from _secret(dev, encryption.secrets[0])
+
+
+def _secret(dev: str, secret: EncryptionSecret) -> Iterator[libvirtError]:
+    if not secret.uuid and not secret.usage:
+        yield XmlError(f"disk '{dev}': missing secret uuid or usage attribute")
+    if secret.uuid and secret.usage:
+        yield XmlError(f"disk '{dev}': either secret uuid or usage expected, not both")
+
+
+def _auth(dev: str, type_: str, auth: Auth) -> Iterator[libvirtError]:
+    if type_ != "network":
+        yield ConfigUnsupported(f"disk '{dev}': <auth> is for servers; a source of type '{type_}' has none")
+    yield from _secret(dev, auth.secret)
+
+
+def _backing(disk: Disk) -> Iterator[libvirtError]:
+    for layer in disk.backing:
+        if layer.type is None:
+            return
+        if layer.format is None:
+            yield XmlError(f"disk '{disk.dev}': missing disk backing store format")
+            return
+        if layer.source is None or layer.source.is_empty(layer.type):
+            yield XmlError(f"disk '{disk.dev}': missing disk backing store source")
+            return
+        yield from _source(layer.type, layer.source, disk.dev)
+        if layer.source.encryption:
+            yield from _encryption(disk.dev, layer.source.encryption, layer.format.type)
+        if layer.source.auth:
+            yield from _auth(disk.dev, layer.type, layer.source.auth)

@@ -1,0 +1,34 @@
+"""The tables that readers look up: by UUID and by name."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embervirt.actors.fence import Fence
+from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.tables import Definition, Named
+from embervirt.drivers.xml import parse
+
+DOMAIN = parse(Domain, "<domain type='qemu'><name>x</name><os><type>hvm</type></os></domain>")
+KEYS = st.sampled_from("123")
+NAMES = st.sampled_from("abc")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["put", "drop", "replace"]), KEYS, NAMES)))
+def test_a_name_leads_to_the_row_that_has_it(steps: list[tuple[str, str, str]]) -> None:
+    """After any puts, renames and drops, each name finds a row of that name if there is one."""
+    table: Named[Definition] = Named()
+    fence = Fence("qemu", 1)
+    for what, key, name in steps:
+        row = Definition(key, name, "", DOMAIN)
+        taken = [uuid for uuid, other in table.rows.items() if other.name == name and uuid != key]
+        if what == "put" and not taken:  # no two domains have one name
+            table.put(fence, key, row)
+        elif what == "drop":
+            table.drop(fence, key)
+        elif what == "replace":
+            table.replace(fence, {key: row})
+    for name in "abc":
+        expected = next((row for row in table.rows.values() if row.name == name), None)
+        assert table.named(name) is expected
