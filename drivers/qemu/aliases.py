@@ -54,8 +54,15 @@ def _named(devices: Iterable[Any], name: Callable[[Any], str]) -> tuple[Any, ...
 
 
 def _counted(devices: tuple[Device, ...], prefix: str) -> tuple[Device, ...]:
-    numbers = {id(device): number for number, device in enumerate(devices)}
-    return _named(devices, lambda device: f"{prefix}{numbers[id(device)]}")
+    """By their places; one that came later, and whose place has a name, gets the first free name."""
+    named: list[Device] = list(devices)
+    for number, device in enumerate(devices):
+        if device.alias is None:
+            usual = f"{prefix}{number}"
+            taken = any(each.id == usual for each in named)
+            name = free(named, prefix) if taken else usual
+            named[number] = replace(device, alias=Alias(name=name))
+    return tuple(named)
 
 
 def _numbered(devices: Iterable[Any], prefix: str) -> tuple[Any, ...]:

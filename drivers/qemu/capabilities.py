@@ -38,7 +38,8 @@ class CpuDefinition(msgspec.Struct, frozen=True):
 class HostCpu(msgspec.Struct, frozen=True):
     """The most that a guest's CPU can have under one accelerator: QEMU's ``host`` or ``max``.
 
-    ``features``: those that are on, in QEMU's names.
+    ``features``: those that are on, in QEMU's names; ``unmigratable``: those that are off for the sake
+    of migration.
     """
 
     vendor: str
@@ -46,6 +47,7 @@ class HostCpu(msgspec.Struct, frozen=True):
     model: int
     stepping: int
     features: frozenset[str]
+    unmigratable: frozenset[str] = frozenset()
 
 
 class Accelerator(msgspec.Struct, frozen=True):

@@ -15,11 +15,6 @@ def channel_dir(domain_dir: Path) -> Path:
     return domain_dir.parent / "channel/target" / domain_dir.name
 
 
-def has_sockets(domain: Domain) -> bool:
-    """Whether ``channel_dir`` is needed."""
-    return any(channel.own_socket for channel in domain.devices.channels)
-
-
 def with_sockets(domain: Domain, domain_dir: Path) -> Domain:
     """The domain with the paths of this run. ``domain`` has its addresses."""
     directory = channel_dir(domain_dir)
@@ -30,6 +25,13 @@ def with_sockets(domain: Domain, domain_dir: Path) -> Domain:
         for each in domain.devices.channels
     )
     return replace(domain, devices=replace(domain.devices, channels=channels))
+
+
+def run_sockets(domain: Domain, domain_dir: Path) -> list[str]:
+    """Their paths; channels that share a name share a socket's name, of which there is one."""
+    directory = channel_dir(domain_dir)
+    own = [str(directory / _file(each)) for each in domain.devices.channels if each.own_socket]
+    return list(dict.fromkeys(own))
 
 
 def _file(channel: Channel) -> str:

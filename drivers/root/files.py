@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -82,12 +82,25 @@ def read(path: Path, *, limit: int = LARGEST) -> bytes:
     Raises SystemError_ (``int1`` ENOENT when there is none), FileRefused for anything that is not a
     plain file of at most ``limit`` bytes which belongs to us, to root, or to the directory's owner.
     """
+    with _opened(path, limit) as (descriptor, size):
+        return _read_all(descriptor, path, limit, size)
+
+
+def lines(path: Path, *, limit: int = LARGEST) -> Iterator[bytes]:
+    """The same a line at a time, for a file of many. Raises as ``read``, with the first."""
+    with _opened(path, limit) as (descriptor, _), os.fdopen(descriptor, "rb", closefd=False) as file:
+        yield from file
+
+
+@contextmanager
+def _opened(path: Path, limit: int) -> Iterator[tuple[int, int]]:
+    """A descriptor to read from, and the file's size."""
     with explained("read", path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             found = os.fstat(descriptor)
             _check(path, found, limit)
-            return _read_all(descriptor, path, limit, found.st_size)
+            yield descriptor, found.st_size
         finally:
             os.close(descriptor)
 

@@ -21,7 +21,7 @@ import msgspec
 
 from embervirt import disk, faults, world
 from embervirt.drivers.root.errors import FileRefused
-from embervirt.drivers.root.files import Fence, explained, read, write
+from embervirt.drivers.root.files import Fence, explained, lines, write
 from embervirt.errors import (
     InvalidArgument,
     OperationAborted,
@@ -289,22 +289,21 @@ def _guard(fence: Fence | None) -> AbstractContextManager[None]:
 
 def _lines(path: Path) -> Iterator[Line]:
     """What can be read of the file; a torn line was never acted upon."""
-    for text in _content(path).splitlines():
+    for text in _content(path):
         with contextlib.suppress(msgspec.MsgspecError):
             yield msgspec.json.decode(text, type=Line)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> Iterator[bytes]:
     """What is no journal is set aside for whoever looks into it: no operation is known then."""
     if not os.path.lexists(path):
-        return b""
+        return
     try:
-        return read(path)
+        yield from lines(path)
     except FileRefused as error:
         with explained("rename", path):
             aside = disk.set_aside(path)
         get_logger().error("the journal of operations is not usable", error=str(error), now=str(aside))
-        return b""
 
 
 def _portions(operations: list[Operation]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from embervirt.libvirt.domains import DomainCalls
+from embervirt.libvirt.host import HostCalls
 from embervirt.libvirt.registering import EventCalls
 from embervirt.libvirt.secrets import SecretCalls
 from embervirt.libvirt.statistics import StatisticsCalls
@@ -16,7 +17,7 @@ API_VERSION = 9_000_000
 """The libvirt whose API this is: major * 1,000,000 + minor * 1,000 + release."""
 
 
-class virConnect(DomainCalls, EventCalls, StatisticsCalls, StreamCalls, SecretCalls):
+class virConnect(DomainCalls, EventCalls, StatisticsCalls, StreamCalls, SecretCalls, HostCalls):
     """Made by ``open``. ``close`` it, or use it in a ``with``; any thread may use it."""
 
     def getURI(self) -> str:

@@ -11,10 +11,8 @@ CONNECT = frozenset(
     """
     allocPages baselineCPU baselineHypervisorCPU c_pointer changeBegin changeCommit changeRollback
     compareCPU compareHypervisorCPU createXMLWithFiles
-    domainXMLFromNative findStoragePoolSources getCPUMap
-    getCPUModelNames getCPUStats getCapabilities getCellsFreeMemory getDomainCapabilities getFreeMemory
-    getFreePages getInfo getMaxVcpus getMemoryParameters getMemoryStats getSEVInfo getSecurityModel
-    getStoragePoolCapabilities getSysinfo interfaceDefineXML interfaceLookupByMACString
+    domainXMLFromNative findStoragePoolSources getMemoryParameters getSEVInfo
+    getStoragePoolCapabilities interfaceDefineXML interfaceLookupByMACString
     interfaceLookupByName listAllDevices listAllInterfaces listAllNWFilterBindings listAllNWFilters
     listAllNetworks listAllStoragePools listDefinedInterfaces listDefinedNetworks
     listDefinedStoragePools listDevices listInterfaces listNWFilters listNetworks listStoragePools
@@ -36,11 +34,11 @@ CONNECT = frozenset(
 
 DOMAIN = frozenset(
     """
-    FDAssociate abortJobFlags addIOThread attachDevice attachDeviceFlags
+    FDAssociate abortJobFlags addIOThread
     authorizedSSHKeysGet authorizedSSHKeysSet backupBegin blkioParameters blockCommit blockCopy
     blockIoTune blockJobAbort blockJobInfo blockJobSetSpeed blockPeek blockPull blockRebase
     c_pointer checkpointCreateXML coreDump coreDumpWithFormat createWithFiles
-    delIOThread detachDevice detachDeviceAlias detachDeviceFlags diskErrors
+    delIOThread diskErrors
     fsInfo getCPUStats guestInfo guestVcpus
     interfaceParameters ioThreadInfo launchSecurityInfo managedSave managedSaveDefineXML memoryPeek
     migrate migrate2 migrate3 migrateGetCompressionCache migrateGetMaxDowntime migrateGetMaxSpeed
@@ -53,7 +51,6 @@ DOMAIN = frozenset(
     setIOThreadParams setInterfaceParameters setLaunchSecurityState setLifecycleAction
     setMemoryParameters setNumaParameters setPerfEvents setSchedulerParameters
     setSchedulerParametersFlags setVcpu snapshotCreateXML startDirtyRateCalc
-    updateDeviceFlags
     """.split()
 )
 

@@ -98,6 +98,12 @@ def domain_reject(xml: str) -> list[str]:
 generic_reject = domain_reject
 
 
+def domaincaps(question: Mapping[str, Any]) -> str:
+    """What domains of an emulator, architecture, machine and type can have."""
+    words = (question["emulator"], question["arch"], question["machine"], question["virttype"])
+    return _hidden(_conn().getDomainCapabilities(*words))
+
+
 def secret_xml(xml: str) -> str:
     """The XML of a secret that was defined so."""
     secret = _conn().secretDefineXML(xml)

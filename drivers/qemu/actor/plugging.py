@@ -14,10 +14,12 @@ from embervirt.drivers.qemu.actor.seen import Seen
 from embervirt.drivers.qemu.errors import MonitorError
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import DeviceAdded, DeviceRemoved
-from embervirt.drivers.qemu.model import Device, Domain
-from embervirt.drivers.qemu.parts import Pluggable, of_device
-from embervirt.drivers.qemu.plugging import Verb
-from embervirt.drivers.qemu.service import describe, running, screens
+from embervirt.drivers.qemu.model import Channel, Device, Disk, Domain
+from embervirt.drivers.qemu.parts import Pluggable, disk, of_device, throttle
+from embervirt.drivers.qemu.plugging import Verb, by_alias
+from embervirt.drivers.qemu.ports import channel_dir, with_sockets
+from embervirt.drivers.qemu.service import chains, describe, running, screens
+from embervirt.drivers.root.files import make_directories
 from embervirt.errors import OperationFailed
 
 PATIENCE = 5.0
@@ -39,22 +41,32 @@ class Plugging:
             case Verb.DETACH:
                 yield from self._detach(plugging.unplugged(self._seen.live, plugging.read(text)))
             case Verb.DETACH_ALIAS:
-                found = plugging.by_alias(self._seen.live, text)
+                found = by_alias(self._seen.live, text)
                 yield from self._detach(plugging.unplugged(self._seen.live, found))
             case Verb.UPDATE:
-                yield from self._update(plugging.read(text))
+                yield from self._update(_opened(plugging.read(text)))
 
     # Attach.
 
     def _attach(self, device: Device) -> Work[None]:
-        live, new = plugging.plugged(self._seen.live, device, self._capabilities)
+        live, new = plugging.plugged(self._seen.live, _opened(device), self._capabilities)
+        directory = self._seen.plan.directory(self._face.paths)
+        if any(isinstance(each, Channel) for each in new):
+            make_directories([channel_dir(directory)])
+        live = with_sockets(live, directory)
         build = self._build(live)
-        wanted = [part for each in new for part in of_device(each, build)]
+        wanted = [part for each in new for part in of_device(by_alias(live, each.id), build)]
         yield from self._add(wanted)
+        for each in new:
+            yield from self._limit(each)
         chardevs = yield from self._link.ask("query-chardev")
         self._seen.describe(describe.live(live, live.id or 0, describe.ptys(chardevs)))
         for each in new:
             self._actor.publish(DeviceAdded(*self._who, each.id))
+
+    def _limit(self, device: Device) -> Work[None]:
+        for name, limits in throttle.commands(device) if isinstance(device, Disk) else ():
+            yield from self._link.ask(name, limits)
 
     def _add(self, wanted: list[Pluggable]) -> Work[None]:
         """All or nothing: what QEMU took is taken back when it refuses one."""
@@ -128,12 +140,11 @@ class Plugging:
         """The drive is opened, emptied, filled and closed; a lock of the guest's is a refusal."""
         before, after = self._build(self._seen.live), self._build(live)
         yield from self._eject(media.old.id)
-        yield from self._take_back(parts.medium(media.old, before))
-        fresh = parts.medium(media.new, after)
-        yield from self._add(fresh)
-        if fresh:
-            insert = {"id": media.new.id, "node-name": parts.top(media.new, after)}
-            yield from self._link.ask("blockdev-insert-medium", insert)
+        yield from self._take_back(disk.medium(media.old, before))
+        yield from self._add(disk.medium(media.new, after))
+        node = disk.top(media.new, after)
+        if node is not None:
+            yield from self._link.ask("blockdev-insert-medium", {"id": media.new.id, "node-name": node})
         yield from self._link.ask("blockdev-close-tray", {"id": media.new.id})
 
     def _eject(self, alias: str) -> Work[None]:
@@ -158,3 +169,8 @@ class Plugging:
 
 def _guest_side(part: Pluggable) -> bool:
     return isinstance(part, parts.Device)
+
+
+def _opened(device: Device) -> Device:
+    """A disk with the images below its own. Raises SystemError_ for one that is not there."""
+    return chains.followed(device) if isinstance(device, Disk) else device

@@ -21,7 +21,7 @@ DEVICES = frozenset({"pci", "pcie", "integrated"})
 
 @dataclass(frozen=True)
 class Bus:
-    """``takes``: what is put there unasked; ``given``: whether any device is left there if the XML says so."""
+    """``takes``: what is put there unasked; ``given``: whether a device stays there if the XML says so."""
 
     first: int
     last: int

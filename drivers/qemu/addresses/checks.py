@@ -1,4 +1,4 @@
-"""What must hold of controllers before anything is placed: known models, numbers that differ, the right root."""
+"""What must hold of controllers before anything is placed: models, numbers that differ, the right root."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class _Run:
         self._built_in()
 
     def spare(self, own_ports: bool) -> None:
-        """Place all, and leave room: on a pc for a bridge, on a q35 whose ports are all ours for one device."""
+        """Place all, and leave room: on a pc for a bridge, on a q35 without ports of its own for a device."""
         if not self.slots.pcie and not self.slots.full:
             self.slots.next("pci")
         self.place()
@@ -118,9 +118,9 @@ class _Run:
     def _built_in(self) -> None:
         """What the machine has takes its place, whether the XML names it or not."""
         for wish in self.wishes:
-            if isinstance(wish.device, Controller) and (own := chipset.built_in(wish.device, self.domain)):
-                if wish.item not in self.places:
-                    self.places[wish.item] = self.slots.take(own)
+            own = isinstance(wish.device, Controller) and chipset.built_in(wish.device, self.domain)
+            if own and wish.item not in self.places:
+                self.places[wish.item] = self.slots.take(own)
         for place in chipset.RESERVED[self.domain.q35]:
             self.slots.take(chipset.at(place))
         self._first_screen()
@@ -146,11 +146,11 @@ class _Run:
                     self.places[wish.item] = self.slots.take(PciAddress(slot=free[0]))
 
     def _prefer(self, name: str, slot: int) -> None:
-        """The first ich9 sound card, the first DMI bridge: the slot that hardware has for it, if it is free."""
+        """The first ich9 sound card, the first DMI bridge: where hardware has them, if that is free."""
         for wish in self._homeless():
-            if wish.item[0] == name and wish.device.model in ("ich9", "dmi-to-pci-bridge"):
-                if self.slots.free(0, slot):
-                    self.places[wish.item] = self.slots.take(PciAddress(slot=slot))
+            meant = wish.item[0] == name and wish.device.model in ("ich9", "dmi-to-pci-bridge")
+            if meant and self.slots.free(0, slot):
+                self.places[wish.item] = self.slots.take(PciAddress(slot=slot))
 
 
 def _in_ich9_set(device: Any) -> bool:

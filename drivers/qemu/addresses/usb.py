@@ -67,15 +67,9 @@ def assign(domain: Domain) -> Domain:
     if not buses:
         raise ConfigUnsupported(DISABLED.get(devices[0][0][0], PRESENT))
     places: Places = {item: _keep(buses, item, device.address) for item, device in devices if _given(device)}
-    hubs = _hubs_missing(buses, devices)
-    first = len(domain.devices.hubs)
-    domain = replace(
-        domain,
-        devices=replace(domain.devices, hubs=(*domain.devices.hubs, *[Hub(type="usb") for _ in range(hubs)])),
-    )
-    for number in range(first, first + hubs):
-        places[("hubs", number)] = _free(buses, ("hubs", number), None)
-    for item, device in devices:
+    more = [Hub(type="usb")] * _hubs_missing(buses, devices)
+    domain = replace(domain, devices=replace(domain.devices, hubs=(*domain.devices.hubs, *more)))
+    for item, device in _devices(domain):
         if item not in places:
             places[item] = _free(buses, item, device.address)
     return put(domain, places)
@@ -142,10 +136,11 @@ def _keep(buses: dict[int, _Hub], item: Item, address: UsbAddress) -> UsbAddress
 
 
 def _hubs_missing(buses: dict[int, _Hub], devices: list[tuple[Item, Any]]) -> int:
-    """A hub takes a port and gives eight."""
+    """A hub takes a port and gives eight. When one is missing, libvirt makes room for one device more."""
     hubs = sum(item[0] == "hubs" for item, _ in devices)
     ports = sum(hub.ports for hub in buses.values()) + HUB_PORTS * hubs
-    return max(0, -(-(len(devices) - ports) // (HUB_PORTS - 1)))
+    missing = len(devices) - ports
+    return -(-(missing + 1) // (HUB_PORTS - 1)) if missing > 0 else 0
 
 
 def _free(buses: dict[int, _Hub], item: Item, address: UsbAddress | None) -> UsbAddress:

@@ -76,6 +76,12 @@ def _input(device: Any) -> Want | None:
     return INPUT_BUSES.get(device.bus or "")
 
 
+def _video(video: Any) -> Want | None:
+    if video.model.type in NO_PLACE:
+        return None
+    return Want.PCIE if video.model.type == "virtio" else Want.PCI
+
+
 WANTS: dict[str, Callable[[Any], Want | None]] = {
     "filesystems": lambda item: virtio(item.model),
     "interfaces": _interface,
@@ -85,7 +91,7 @@ WANTS: dict[str, Callable[[Any], Want | None]] = {
     "memballoons": lambda item: None if item.model in NO_PLACE else virtio(item.model),
     "rngs": lambda item: virtio(item.model),
     "watchdogs": lambda item: Want.PCI if item.model == "i6300esb" else None,
-    "videos": lambda item: _video(item),
+    "videos": _video,
     "shmems": lambda item: Want.PCI,
     "inputs": _input,
     "serials": lambda item: SERIALS.get((item.target.type if item.target else None) or ""),
@@ -99,12 +105,6 @@ does not have are passed over."""
 
 USB_ORDER = ("hubs", "disks", "controllers", "inputs", "serials", "sounds", "redirdevs")
 """In what order ports are given out."""
-
-
-def _video(video: Any) -> Want | None:
-    if video.model.type in NO_PLACE:
-        return None
-    return Want.PCIE if video.model.type == "virtio" else Want.PCI
 
 
 def want(name: str, device: Any) -> Want | None:

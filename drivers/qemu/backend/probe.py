@@ -28,7 +28,7 @@ from embervirt.drivers.root.errors import FileRefused
 from embervirt.errors import SystemError_, libvirtError
 from embervirt.log import get_logger
 
-FORMAT = 3
+FORMAT = 4
 """Raise it with every change of ``Capabilities``: files of other formats are not found."""
 
 SECONDS = 20.0
@@ -195,15 +195,26 @@ def _definition(entry: dict[str, Any]) -> CpuDefinition:
 
 
 def _host_cpu(ask: Ask, best: str) -> HostCpu | None:
-    """``static`` names what a model is made of, ``full`` all properties of that; None where nobody says."""
-    model = {"name": best, **({"props": {"migratable": True}} if best == "host" else {})}
+    """What ``best`` is made of; None where QEMU does not say."""
+    switch = {"props": {"migratable": True}} if best == "host" else {}
     try:
-        static = ask("query-cpu-model-expansion", type="static", model=model)["model"]
-        props = ask("query-cpu-model-expansion", type="full", model=static)["model"]["props"]
+        props = _expanded(ask, {"name": best, **switch})
+        every = _expanded(ask, {"name": best, "props": {"migratable": False}}) if switch else props
     except MonitorError:
         return None
-    on = frozenset(name for name, value in props.items() if value is True)
-    return HostCpu(props["vendor"], props["family"], props["model"], props["stepping"], on)
+    on, also = _on(props), _on(every)
+    return HostCpu(props["vendor"], props["family"], props["model"], props["stepping"], on, also - on)
+
+
+def _expanded(ask: Ask, model: dict[str, Any]) -> dict[str, Any]:
+    """``static`` names what a model is made of, ``full`` all properties of that."""
+    static = ask("query-cpu-model-expansion", type="static", model=model)["model"]
+    found: dict[str, Any] = ask("query-cpu-model-expansion", type="full", model=static)["model"]["props"]
+    return found
+
+
+def _on(props: dict[str, Any]) -> frozenset[str]:
+    return frozenset(name for name, value in props.items() if value is True)
 
 
 def _machine(entry: dict[str, Any]) -> Machine:

@@ -38,14 +38,17 @@ class Described:
 Signature = tuple[int, int, int]
 
 
-def host_model(accelerator: Accelerator) -> Described | None:
-    """The most that a guest can have under an accelerator; None when QEMU does not say."""
+def host_model(accelerator: Accelerator, *, migratable: bool = True) -> Described | None:
+    """The most that a guest can have under an accelerator; None when QEMU does not say.
+
+    Not ``migratable``: also what would keep it from being migrated.
+    """
     host = accelerator.host
     if host is None:
         return None
     missing = {cpu.name: frozenset(map(from_qemu, cpu.missing)) for cpu in accelerator.cpus}
     return describe(
-        features_of(host),
+        features_of(host) | (frozenset() if migratable else host_bound(host)),
         cpu_map().vendor(host.vendor),
         (host.family, host.model, host.stepping),
         missing,
@@ -55,6 +58,11 @@ def host_model(accelerator: Accelerator) -> Described | None:
 def features_of(host: HostCpu) -> frozenset[str]:
     """Its features in libvirt's names."""
     return frozenset(map(from_qemu, host.features)) & cpu_map().order.keys()
+
+
+def host_bound(host: HostCpu) -> frozenset[str]:
+    """What it has besides, and what no other host may have."""
+    return frozenset(map(from_qemu, host.unmigratable)) & cpu_map().order.keys()
 
 
 def describe(

@@ -8,6 +8,13 @@ _QEMU = {
     "pclmuldq": "pclmulqdq",
     "vmx-invvpid-single-context-noglobals": "vmx-invept-single-context-noglobals",
 }
+_LINUX = {
+    "tsc_deadline_timer": "tsc-deadline",
+    "avx512_vbmi2": "avx512vbmi2",
+    "avx512_vnni": "avx512vnni",
+    "avx512_bitalg": "avx512bitalg",
+    "cr8_legacy": "cr8legacy",
+}
 _QEMU_BACK = {theirs: ours for ours, theirs in _QEMU.items()}
 
 
@@ -25,7 +32,7 @@ def from_qemu(name: str) -> str:
 
 def from_linux(flag: str) -> str | None:
     """libvirt's name of a flag in /proc/cpuinfo; None for one that it does not know."""
-    known = cpu_map()
+    known, flag = cpu_map(), _LINUX.get(flag, flag)
     for word in (flag, known.from_linux.get(flag, ""), known.from_qemu.get(flag, "")):
         if word in known.order:
             return word

@@ -36,10 +36,11 @@ def resolved(domain: Domain, caps: Capabilities) -> Domain:
         raise ConfigUnsupported(f"unknown CPU feature: {unknown}", virdomain=VIR_FROM_CPU)
     if cpu.mode == "host-passthrough" and domain.type != "kvm":
         arch = domain.os.type.arch
-        text = f"CPU mode 'host-passthrough' for {arch} qemu domain on {arch} host is not supported by hypervisor"
-        raise ConfigUnsupported(f"{text}; use 'maximum' or 'custom'", virdomain=VIR_FROM_QEMU)
+        what = f"CPU mode 'host-passthrough' for {arch} qemu domain on {arch} host"
+        text = f"{what} is not supported by hypervisor; use 'maximum' or 'custom'"
+        raise ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
     accelerator = settable(caps, domain.type)
-    if cpu.check == "partial" and cpu.model and cpu.model.name or cpu.mode == "host-model":
+    if cpu.mode == "host-model" or (cpu.check == "partial" and cpu.model and cpu.model.name):
         _check(cpu, accelerator, domain.type == "kvm")
     settled = _settled(cpu, accelerator)
     return replace(domain, cpu=settled if caps.arch == "x86_64" else replace(settled, migratable=None))
@@ -106,7 +107,8 @@ def _supported(cpu: Cpu, accelerator: Accelerator) -> Cpu:
     if model.name in names:
         return replace(cpu, model=replace(model, fallback="forbid"))
     if model.fallback == "forbid":
-        raise ConfigUnsupported(f"CPU model {model.name} is not supported by hypervisor", virdomain=VIR_FROM_CPU)
+        text = f"CPU model {model.name} is not supported by hypervisor"
+        raise ConfigUnsupported(text, virdomain=VIR_FROM_CPU)
     wanted = cpu_map().models[model.name]
     found = describe(wanted.features.difference(wanted.removed), wanted.vendor, None, names)
     if found is None:

@@ -14,7 +14,8 @@ from embervirt.drivers.qemu.cpu.host import CPUINFO, PhysicalCpu, physical
 from embervirt.drivers.qemu.cpu.map import cpu_map
 from embervirt.drivers.qemu.host import node as host
 from embervirt.drivers.qemu.host.tree import Node, leaf, node, text_of, yes
-from embervirt.drivers.qemu.model.cpuset import members, text_of as span
+from embervirt.drivers.qemu.model.cpuset import members
+from embervirt.drivers.qemu.model.cpuset import text_of as span
 
 PRODUCT_UUID, MACHINE_ID = Path("/sys/class/dmi/id/product_uuid"), Path("/etc/machine-id")
 IOMMU, POWER = Path("/sys/kernel/iommu_groups"), Path("/sys/power")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from embervirt.drivers.qemu import firmware
@@ -14,7 +14,7 @@ from embervirt.drivers.qemu.cpu.resolve import settable
 from embervirt.drivers.qemu.host.tree import Node, enum, leaf, node, text_of, yes
 
 VIRTIO = ("virtio", "virtio-transitional", "virtio-non-transitional")
-BUSES = {"scsi": "scsi-hd", "virtio": "virtio-blk-pci", "usb": "usb-storage", "sata": "ahci"}
+BUSES = {"scsi": "scsi-hd", "virtio": "virtio-blk-pci", "usb": "usb-storage", "sata": "ich9-ahci"}
 VIDEOS = {
     "vga": "VGA",
     "cirrus": "cirrus-vga",
@@ -28,6 +28,10 @@ VIDEOS = {
 """Words of libvirt's XML, by the device of QEMU that there must be (none when empty)."""
 
 TPMS = {"tpm-tis": "tpm-tis", "tpm-crb": "tpm-crb"}
+
+
+Enums = Mapping[str, Sequence[str]]
+"""Accepted words by the name of their list."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,15 @@ def _cpu(accelerator: Accelerator, kvm: bool) -> Node:
 
 
 def _host_model(accelerator: Accelerator) -> Node:
-    found = host_model(accelerator)
+    found = host_model(accelerator, migratable=False)
     name = {"name": "host-model"}
     if found is None:
         return node("mode", {**name, "supported": "no"})
     policies: Mapping[str, tuple[str, ...]] = {"require": found.require, "disable": found.disable}
     features = (
-        node("feature", {"policy": policy, "name": each}) for policy, names in policies.items() for each in names
+        node("feature", {"policy": policy, "name": each})
+        for policy, names in policies.items()
+        for each in names
     )
     vendor = leaf("vendor", found.vendor) if found.vendor else None
     model = leaf("model", found.model, {"fallback": "forbid"})
@@ -120,7 +126,7 @@ def _devices(wanted: Wanted) -> Node:
     buses = [bus for bus, driver in BUSES.items() if driver in devices]
     videos = [word for word, driver in VIDEOS.items() if not driver or driver in devices]
     disks = ("disk", "cdrom", "floppy", "lun")
-    known = {
+    known: dict[str, Enums] = {
         "disk": {"diskDevice": disks, "bus": [*(["ide"] if pc else []), "fdc", *buses], "model": VIRTIO},
         "graphics": {"type": ("sdl", "vnc", "spice", "egl-headless", "dbus")},
         "video": {"modelType": videos},
@@ -140,11 +146,11 @@ def _devices(wanted: Wanted) -> Node:
     return node("devices", {}, *(_device(name, enums) for name, enums in known.items()))
 
 
-def _device(name: str, enums: Mapping[str, tuple[str, ...] | list[str]]) -> Node:
+def _device(name: str, enums: Enums) -> Node:
     return node(name, {"supported": "yes"}, *(enum(word, values) for word, values in enums.items()))
 
 
-def _tpm(caps: Capabilities) -> Mapping[str, tuple[str, ...] | list[str]]:
+def _tpm(caps: Capabilities) -> Enums:
     models = [word for word, driver in TPMS.items() if driver in caps.devices]
     if shutil.which("swtpm") is None or shutil.which("swtpm_setup") is None:
         return {"model": models, "backendModel": ("passthrough",)}

@@ -86,7 +86,8 @@ def _cell(number: int) -> Cell:
     base = os.sysconf("SC_PAGE_SIZE") // 1024
     reserved = sum(size * count for size, count in huge.items())
     pages = {base: (memory - reserved) // base, **huge}
-    return Cell(number, memory, members(cpus) if cpus else (), pages, dict(zip(nodes(), distances, strict=False)))
+    far = dict(zip(nodes(), distances, strict=False))
+    return Cell(number, memory, members(cpus) if cpus else (), pages, far)
 
 
 def huge_pages(number: int) -> dict[int, tuple[int, int]]:

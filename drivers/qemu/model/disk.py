@@ -1,4 +1,4 @@
-"""``<disk>``: an image, how it is read (``disk_driver``), where it is (``disk_source``), what the guest sees."""
+"""``<disk>``: an image, how it is read (``disk_driver``), where it is (``disk_source``), its device."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -220,7 +221,7 @@ class Domain(
         shared = (backing is not None and backing.access) or any(cell.access for cell in self.cells)
         return source == "file" or (source != "memfd" and bool(shared))
 
-    def find(self, cls: type[E]) -> E | None:
+    def find(self, cls: builtins.type[E]) -> E | None:
         """What libvirt's QEMU namespace says: one of the classes of ``passthrough``. Raises XmlError."""
         return passthrough.find(cls, self.foreign)
 

@@ -97,7 +97,9 @@ class Nvram(Element, tag="nvram"):
     """
 
     template: str | None = attr("template", default=None)
-    type: str | None = attr("type", choice("file", "block", later=("network", "dir", "volume", "nvme", "vhostuser")), default=None)
+    type: str | None = attr(
+        "type", choice("file", "block", later=("network", "dir", "volume", "nvme", "vhostuser")), default=None
+    )
     format: str | None = attr("format", _RAW, default=None)
     source: NvramSource | None = child(NvramSource, default=None)
     text: str = content(default="")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from embervirt.drivers.xml import Element, attr, children, choice, parse
@@ -93,13 +92,8 @@ class Deprecation(Element, tag=f"{QEMU}deprecation"):
     behavior: str = attr("behavior", choice("none", "omit", "reject", "crash"))
 
 
-@lru_cache(maxsize=256)
-def _parsed(cls: type[E], xml: str) -> E:
-    return parse(cls, xml)
-
-
 def find(cls: type[E], foreign: tuple[str, ...]) -> E | None:
     """The first element of the class among the foreign children of a domain. Raises XmlError."""
     start = re.compile(rf"<(?:[^\s:<>]+:)?{cls.__schema__.tag.removeprefix(QEMU)}[\s/>]")
     found = (xml for xml in foreign if start.match(xml) and QEMU.strip("{}") in xml)
-    return next((_parsed(cls, xml) for xml in found), None)
+    return next((parse(cls, xml) for xml in found), None)

@@ -90,9 +90,7 @@ class NumaMemory(Element, tag="memory"):
 
     mode: str | None = attr("mode", _MODES, default=None)
     nodeset: str | None = attr("nodeset", cpuset, default=None)
-    placement: str | None = attr(
-        "placement", choice("static", "auto", error=ConfigUnsupported), default=None
-    )
+    placement: str | None = attr("placement", choice("static", "auto", error=ConfigUnsupported), default=None)
 
 
 class MemNode(Element, tag="memnode"):

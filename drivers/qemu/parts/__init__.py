@@ -3,6 +3,7 @@
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.compiling import compile, of_device
 from embervirt.drivers.qemu.parts.context import KEY_BYTES, CompileContext, EncryptedSecret, encrypt
+from embervirt.drivers.qemu.parts.disk import medium, top
 from embervirt.drivers.qemu.parts.part import (
     Audiodev,
     Blockdev,
@@ -39,7 +40,9 @@ __all__ = [
     "argv",
     "compile",
     "encrypt",
+    "medium",
     "of_device",
     "plug",
+    "top",
     "unplug",
 ]

@@ -50,7 +50,7 @@ def channel(port: Channel, build: Build) -> Iterable[Part]:
     if target is None:
         return
     chardev = f"char{port.id}"
-    yield backend(port, chardev)
+    yield backend(port, chardev, fds=build.run.socket_fds)
     if target.type == "guestfwd":
         forward = f"tcp:{target.address}:{target.port}-chardev:{chardev}"
         yield Netdev("user", port.id, {"guestfwd": [{"str": forward}]})

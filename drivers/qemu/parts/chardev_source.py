@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from embervirt.drivers.qemu.model.chardev_source import Chardev as Source
 from embervirt.drivers.qemu.model.chardev_source import CharSource, Log
 from embervirt.drivers.qemu.parts.part import Chardev
 
+NONE: Mapping[str, int] = {}
 _BACKENDS = {"unix": "socket", "tcp": "socket"}
 """QEMU's name of a type where it is not libvirt's."""
 
 
-def backend(port: Source, id_: str, *, device: str = "serial", log: Log | None = None) -> Chardev:
-    """The chardev with this id. ``device``: what a ``dev`` of the host is; ``log``: one it has by itself."""
+def backend(
+    port: Source,
+    id_: str,
+    *,
+    device: str = "serial",
+    log: Log | None = None,
+    fds: Mapping[str, int] = NONE,
+) -> Chardev:
+    """The chardev with this id.
+
+    ``device``: what a ``dev`` of the host is; ``log``: one it has by itself; ``fds``: sockets by their paths
+    that listen already.
+    """
     name = device if port.type == "dev" else _BACKENDS.get(port.type, port.type)
-    return Chardev(id_, name, {**_data(port), **_log(port.log or log)})
+    return Chardev(id_, name, {**_data(port, fds), **_log(port.log or log)})
 
 
-def _data(port: Source) -> dict[str, Any]:
+def _data(port: Source, fds: Mapping[str, int]) -> dict[str, Any]:
     source = port.source or CharSource()
     match port.type:
         case "file":
@@ -26,7 +39,7 @@ def _data(port: Source) -> dict[str, Any]:
         case "dev" | "pipe":
             return {"device": source.path}
         case "unix":
-            return {"addr": {"type": "unix", "data": {"path": source.path}}, **_socket(source)}
+            return {"addr": _unix(source.path or "", fds), **_socket(source)}
         case "tcp":
             telnet = {"telnet": True} if port.protocol and port.protocol.type == "telnet" else {}
             return {"addr": _inet(source), **telnet, **_socket(source)}
@@ -35,6 +48,12 @@ def _data(port: Source) -> dict[str, Any]:
         case "qemu-vdagent":
             return _agent(source)
     return {}
+
+
+def _unix(path: str, fds: Mapping[str, int]) -> dict[str, Any]:
+    if path in fds:
+        return {"type": "fd", "data": {"str": str(fds[path])}}
+    return {"type": "unix", "data": {"path": path}}
 
 
 def _socket(source: CharSource) -> dict[str, Any]:

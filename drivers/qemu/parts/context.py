@@ -43,7 +43,8 @@ class CompileContext:
     secret, encrypted (and may raise). ``huge_page_dirs``: a directory for the guest in the host's hugetlbfs,
     by KiB of a page, and under 0 the one of the default size; ``now``: the host's time, seconds of the epoch;
     ``tls_dir``: certificates for servers that are asked with TLS;
-    ``vsock_fd``: of the host's end of the vsock; ``tpm_socket``: of the swtpm that was started for the run.
+    ``vsock_fd``: of the host's end of the vsock; ``socket_fds``: listening sockets by path;
+    ``tpm_socket``: of the swtpm that was started for the run.
     """
 
     domain_id: int
@@ -56,6 +57,7 @@ class CompileContext:
     now: float = 0.0
     tls_dir: str = "/etc/pki/qemu"
     vsock_fd: int = -1
+    socket_fds: Mapping[str, int] = field(default_factory=dict)
     tpm_socket: str | None = None
 
     @property

@@ -11,19 +11,19 @@ from embervirt.drivers.qemu.model.address import DriveAddress
 from embervirt.drivers.qemu.parts import disk_source, virtio
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.bus import place
-from embervirt.drivers.qemu.parts.part import Device, Option, Part
+from embervirt.drivers.qemu.parts.part import Device, Option, Part, Pluggable
 
 IDE = {"cdrom": "ide-cd", "disk": "ide-hd"}
 SCSI = {"cdrom": "scsi-cd", "disk": "scsi-hd", "lun": "scsi-block"}
 
 
-def parts(disk: Disk, build: Build) -> Iterable[Part]:
+def parts(disk: Disk, build: Build) -> Iterable[Pluggable]:
     """The nodes, then the device. Raises what ``disk_source.nodes`` raises."""
     yield from disk_source.nodes(disk, build.run)
     yield device(disk, build)
 
 
-def medium(disk: Disk, build: Build) -> list[Part]:
+def medium(disk: Disk, build: Build) -> list[Pluggable]:
     """The nodes of what is in the drive, the one that ``top`` names last; none for an empty drive."""
     return list(disk_source.nodes(disk, build.run))
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from embervirt.drivers.qemu.model.disk_source import Auth, DiskSource, Host
 from embervirt.drivers.qemu.parts.context import CompileContext
-from embervirt.drivers.qemu.parts.part import Object, Part
+from embervirt.drivers.qemu.parts.part import Object, Pluggable
 
 SAFE = "/!$&'()*+,;:@~"
 """Characters that stand for themselves in the path of a URL."""
@@ -34,7 +34,7 @@ def auth_secret(node: str) -> str:
     return f"{node}-auth-secret0"
 
 
-def objects(source: DiskSource, node: str, context: CompileContext) -> Iterator[Part]:
+def objects(source: DiskSource, node: str, context: CompileContext) -> Iterator[Pluggable]:
     """Certificates of this host, for a server that is asked with TLS."""
     if source.tls:
         props = {"dir": context.tls_dir, "endpoint": "client", "verify-peer": True}

@@ -15,7 +15,7 @@ from embervirt.drivers.qemu.model.disk_driver import FORMATS, WITH_BACKING, Meta
 from embervirt.drivers.qemu.model.disk_source import Auth, DiskSource, Encryption, EncryptionSecret
 from embervirt.drivers.qemu.parts import disk_network
 from embervirt.drivers.qemu.parts.context import CompileContext
-from embervirt.drivers.qemu.parts.part import Blockdev, Object, Part
+from embervirt.drivers.qemu.parts.part import Blockdev, Object, Pluggable
 from embervirt.drivers.qemu.parts.secret import MASTER_KEY
 from embervirt.errors import ConfigUnsupported, InvalidArgument
 
@@ -94,7 +94,7 @@ def copy_on_read(disk: Disk) -> str | None:
     return f"libvirt-CoR-{disk.dev}" if disk.driver and disk.driver.copy_on_read else None
 
 
-def nodes(disk: Disk, context: CompileContext) -> Iterator[Part]:
+def nodes(disk: Disk, context: CompileContext) -> Iterator[Pluggable]:
     """All nodes of a disk's chain with their secrets, the deepest image first.
 
     Raises ConfigUnsupported, InvalidArgument, what ``context.secret`` raises.
@@ -113,7 +113,7 @@ def nodes(disk: Disk, context: CompileContext) -> Iterator[Part]:
 
 def image_nodes(
     image: Image, disk: Disk, context: CompileContext, backing: str | None, *, known: bool = True
-) -> Iterator[Part]:
+) -> Iterator[Pluggable]:
     """The nodes of one image of a disk, upon the node ``backing``; ``known``: None is no image below."""
     if backing and image.format not in WITH_BACKING:
         raise ConfigUnsupported(f"storage format '{image.format}' does not support backing store")
@@ -168,7 +168,7 @@ def _storage(image: Image, disk: Disk) -> dict[str, Any]:
     return {"driver": LOCAL[image.type], "filename": source.path(image.type), **aio}
 
 
-def _secrets(image: Image, context: CompileContext) -> Iterator[Part]:
+def _secrets(image: Image, context: CompileContext) -> Iterator[Pluggable]:
     if image.auth and image.type == "network":
         yield _secret(disk_network.auth_secret(image.storage), image.auth.secret, context)
     if image.encryption:

@@ -20,6 +20,9 @@ POLICIES = {"strict": "bind", "preferred": "preferred", "interleave": "interleav
 """QEMU's NUMA policies; ``restrictive`` has none, the host's cgroups do it."""
 
 ASSOCIATIVITY = {"none": "none", "direct": "direct", "full": "complex"}
+LEVELS = ("memory", "first-level", "second-level", "third-level")
+"""QEMU's words for the caches in front of memory, by their number."""
+
 POLICY = {"none": "none", "writeback": "write-back", "writethrough": "write-through"}
 
 
@@ -114,8 +117,7 @@ def _hmat(domain: Domain) -> Iterator[Part]:
 
 
 def _link(cache: int | None, kind: str, what: str) -> str:
-    level = f"hierarchy={'memory' if not cache else ('first-level', 'second-level', 'third-level')[cache - 1]}"
-    return f"{level},data-type={kind}-{what}"
+    return f"hierarchy={LEVELS[cache or 0]},data-type={kind}-{what}"
 
 
 def _cache(cache: MemoryCache) -> str:
@@ -141,10 +143,12 @@ def _backend(build: Build, id_: str, size: int, cell: Cell | None) -> Object:
             props |= {"hugetlb": True, "hugetlbsize": page * _KIB} if page else {"hugetlb": True}
     elif page is not None or source == "file" or access:
         kind = "memory-backend-file"
-        props["mem-path"] = _huge_path(build, page) if page is not None else str(Path(build.run.ram_path) / id_)
-        discard = cell.discard if cell and cell.discard is not None else (True if backing and backing.discard else None)
-        if discard is not None:
-            props["discard-data"] = discard
+        plain = str(Path(build.run.ram_path) / id_)
+        props["mem-path"] = plain if page is None else _huge_path(build, page)
+        if cell and cell.discard is not None:
+            props["discard-data"] = cell.discard
+        elif backing and backing.discard:
+            props["discard-data"] = True
     else:
         kind = "memory-backend-ram"
     if access:

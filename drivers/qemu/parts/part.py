@@ -95,4 +95,4 @@ class WatchdogAction:
 Pluggable = Object | Blockdev | Chardev | Netdev | Device | WatchdogAction
 """Parts that a running QEMU takes as well."""
 
-Part = Option | MachineOptions | Audiodev | Pluggable
+Part = Option | Word | MachineOptions | Audiodev | Pluggable

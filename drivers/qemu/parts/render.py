@@ -46,8 +46,8 @@ def arguments(part: Part) -> list[str]:
     match part:
         case Option(name, value):
             return [f"-{name}"] if value is None else [f"-{name}", value]
-        case Word(text):
-            return [text]
+        case Word():
+            return [part.text]
         case MachineOptions(kind, props):
             return ["-machine", options(kind, props)]
         case Chardev(id_, backend, props):
@@ -71,7 +71,8 @@ def _flat(backend: str, props: Mapping[str, Any]) -> dict[str, Any]:
     match backend:
         case "socket":
             rest = {key: value for key, value in props.items() if key != "addr" and (key, value) != _CLIENT}
-            return {**props["addr"]["data"], **rest}
+            where = props["addr"]["data"]
+            return {**({"fd": where["str"]} if "str" in where else where), **rest}
         case "udp":
             near, far = props["local"]["data"], props["remote"]["data"]
             rest = {key: value for key, value in props.items() if key not in ("local", "remote")}

@@ -25,7 +25,7 @@ CLASSES: dict[str, type[Device]] = {tag: cls for cls, (_, tag) in _LISTS.items()
 FIXED = ("memballoons", "graphics", "hubs", "tpms", "panics")
 """Kinds that are there from the beginning to the end, also in a definition."""
 
-COLD = ("sounds", "videos", *FIXED)
+COLD = ("sounds", "videos", "vsocks", "parallels", *FIXED)
 """Kinds that a running guest cannot get or lose."""
 
 

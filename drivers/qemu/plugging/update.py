@@ -9,6 +9,7 @@ from embervirt.drivers.qemu.errors import OperationUnsupported
 from embervirt.drivers.qemu.model import Device, Disk, Domain
 from embervirt.drivers.qemu.model.graphics import Graphics
 from embervirt.drivers.qemu.model.interface import Interface
+from embervirt.drivers.qemu.nodes import highest, numbered, unnumbered
 from embervirt.drivers.qemu.plugging.detach import match
 from embervirt.drivers.qemu.plugging.kinds import field_of, tag_of, with_list
 from embervirt.drivers.qemu.postparse import disk, graphics, interface
@@ -67,6 +68,8 @@ def updated(domain: Domain, device: Device, caps: Capabilities, *, live: bool) -
         raise error(f"{when} update of device '{tag_of(device)}' is not supported")
     old = match(domain, device)
     new = _completed(device, old)
+    if live and isinstance(new, Disk):
+        (new,) = numbered((unnumbered(new),), highest(domain.devices.disks))
     told = _told(old, new) if live else Nothing()
     field = field_of(device)
     listed = tuple(new if each is old else each for each in domain.devices.lists[field])
@@ -99,8 +102,9 @@ def _told(old: Device, new: Device) -> Update:
 
 
 def _media(old: Disk, new: Disk) -> Update:
-    _same(replace(old, source=None, driver=None), replace(new, source=None, driver=None), "disk", old.dev)
-    if old.source == new.source:
+    drive = {"type": "file", "source": None, "driver": None, "backing": (), "encryption": None}
+    _same(replace(old, **drive), replace(new, **drive), "disk", old.dev)  # type: ignore[arg-type]
+    if unnumbered(old) == unnumbered(new):
         return Nothing()
     if old.device not in REMOVABLE:
         raise ConfigUnsupported("disk source can be changed only in removable drives")

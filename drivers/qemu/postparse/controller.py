@@ -26,7 +26,7 @@ def _own(controller: Controller) -> Controller:
 
 
 def _place(controller: Controller, done: list[Controller]) -> int:
-    """Before the first of its type with a higher number; else behind the last of its type; else at the end."""
+    """Before the first of its type with a higher number; else after the last of its type; else at the end."""
     alike = [place for place, other in enumerate(done) if other.type == controller.type]
     later = [place for place in alike if controller.index is not None and _later(done[place], controller)]
     return later[0] if later else alike[-1] + 1 if alike else len(done)

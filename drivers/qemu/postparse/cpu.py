@@ -122,6 +122,7 @@ def _usual(here: int, there: int) -> int:
 def _check_distances(given: dict[tuple[int, int], int], count: int) -> None:
     for (here, there), value in given.items():
         if there >= count:
-            raise XmlError(f"'sibling_id {there}' does not refer to a valid cell within NUMA 'cell id {here}'")
+            text = f"'sibling_id {there}' does not refer to a valid cell within NUMA 'cell id {here}'"
+            raise XmlError(text)
         if not LOCAL <= value <= 255 or (value == LOCAL) != (here == there):
             raise XmlError(f"'value {value}' is invalid for 'sibling id {there}' under NUMA 'cell id {here}'")

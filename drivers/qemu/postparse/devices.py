@@ -44,7 +44,7 @@ def filled(domain: Domain, caps: Capabilities) -> Devices:
         devices,
         emulator=devices.emulator or caps.binary,
         controllers=controller.complete(devices.controllers),
-        disks=disk.in_order(map(disk.complete, devices.disks)),
+        disks=tuple(map(disk.complete, disk.in_order(devices.disks))),
         interfaces=tuple(map(interface.complete, devices.interfaces)),
         inputs=input.complete(devices.inputs),
         graphics=screens,

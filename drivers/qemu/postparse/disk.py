@@ -47,7 +47,11 @@ def complete(disk: Disk) -> Disk:
 
 
 def in_order(disks: Iterable[Disk]) -> tuple[Disk, ...]:
-    """Disks of one bus in the order of their names; buses in the order they come."""
+    """Disks of one bus in the order of their names; buses in the order they come.
+
+    When a domain is defined this is done before a bus that nobody named is known, as libvirt does it: such
+    disks are in one order whatever their names begin with.
+    """
     listed = list(disks)
     buses = list(dict.fromkeys(disk.bus for disk in listed))
     return tuple(sorted(listed, key=lambda disk: (buses.index(disk.bus), disk_index(disk.dev) or 0)))
@@ -73,7 +77,8 @@ def _target(disk: Disk) -> DiskTarget | None:
     if target is None:
         return None
     bus = "fdc" if disk.device == "floppy" else _BUSES[match[1]] if match else None
-    return replace(target, bus=target.bus or bus, rotation_rate=target.rotation_rate or None)
+    tray = None if target.tray == "closed" else target.tray
+    return replace(target, bus=target.bus or bus, tray=tray, rotation_rate=target.rotation_rate or None)
 
 
 def _source(source: DiskSource | None, type_: str) -> DiskSource | None:

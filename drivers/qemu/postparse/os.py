@@ -50,7 +50,7 @@ def _loader(os: Os) -> Loader | None:
 
 
 def _nvram(nvram: Nvram | None, loader: Loader | None, usual: str) -> Nvram | None:
-    """A read-only pflash keeps its variables elsewhere: in a file of the driver's own, if nobody says where."""
+    """A read-only pflash keeps its variables elsewhere: if nobody says where, in a file of the driver's."""
     if nvram == Nvram():
         nvram = None
     wanted = loader is not None and loader.type == "pflash" and loader.readonly and not loader.stateless

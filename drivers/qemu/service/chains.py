@@ -1,4 +1,4 @@
-"""Images as a guest starts from them: each disk's chain looked up in its files, drives without a medium emptied.
+"""Images as a guest starts from them: each chain looked up in its files, missing optional media gone.
 
 As libvirt has it: what the XML says of a chain counts; where it stops saying, the header of the last image
 tells which is below. An image below that is neither a file nor an NBD export is left to QEMU.
@@ -7,7 +7,6 @@ tells which is below. An image below that is neither a file nor an NBD export is
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +93,7 @@ def _below(path: str | None, format_: str, seen: list[str]) -> Iterator[BackingS
 def _note(path: str, seen: list[str], above: str | None = None) -> None:
     """Remember an image by what it really is; the same one twice is a chain without an end."""
     try:
-        real = os.stat(path)
+        real = Path(path).stat()
     except OSError as error:
         below = f"Cannot access backing file '{path}' of storage file '{above}': {error.strerror}"
         text = below if above else f"Cannot access storage file '{path}': {error.strerror}"
@@ -132,7 +131,7 @@ def _source(text: str, above: str) -> tuple[str, DiskSource] | None:
     path = text.removeprefix("file:")
     if "://" in text or (":" in text.split("/")[0] and path == text):
         return None
-    return _file(os.path.join(os.path.dirname(above), path))
+    return _file(str(Path(above).parent / path))
 
 
 def _file(path: str) -> tuple[str, DiskSource]:
@@ -142,7 +141,7 @@ def _file(path: str) -> tuple[str, DiskSource]:
 
 
 def _from_json(text: str) -> tuple[str, DiskSource] | None:
-    """``{"driver": "qcow2", "file": {"driver": "file", "filename": ...}}``, or with ``file.`` before the names."""
+    """``{"driver": "qcow2", "file": {"driver": "file", "filename": ...}}``, or ``"file.filename"``."""
     try:
         said: Any = json.loads(text)
     except ValueError:

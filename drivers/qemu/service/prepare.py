@@ -1,4 +1,4 @@
-"""What a definition becomes for one run on this host: firmware chosen, CPU settled, what cannot be refused."""
+"""What a definition becomes for one run on this host: firmware chosen, CPU settled."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def prepared(plan: Plan, face: Face) -> Plan:
 
 
 def check_host(domain: Domain) -> None:
-    """NUMA nodes are there; automatic placement and the host's SMBIOS, which nobody tells us, are refused."""
+    """NUMA nodes are there; automatic placement and the host's SMBIOS are refused, for nobody tells us."""
     memory = domain.numatune.memory if domain.numatune else None
     if domain.vcpu.placement == "auto" or (memory and memory.placement == "auto"):
         text = "Advice from numad is needed in case of automatic numa placement"
@@ -59,7 +59,7 @@ def nodes() -> tuple[int, ...]:
 
 
 def check_limits(domain: Domain) -> None:
-    """What only a cgroup can do, which this driver does not make: refused at the start, as without cgroups."""
+    """What only a cgroup can do, which this driver makes none of: refused, as libvirt without cgroups."""
     tune = domain.cputune or CpuTune()
     if any(getattr(tune, name) for name in CGROUP_LIMITS):
         _refuse("CPU tuning is not available on this host: limits need a cgroup")
@@ -68,7 +68,9 @@ def check_limits(domain: Domain) -> None:
     if domain.blkiotune:
         _refuse("Block I/O tuning is not available on this host")
     tuned = domain.numatune
-    if tuned and any(each.mode == "restrictive" for each in (*tuned.nodes, *filter(None, [tuned.memory]))):
+    modes = [each.mode for each in tuned.nodes] if tuned else []
+    modes += [tuned.memory.mode] if tuned and tuned.memory else []
+    if "restrictive" in modes:
         _refuse("numatune mode 'restrictive' is not available on this host: it needs a cgroup")
 
 

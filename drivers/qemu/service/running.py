@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from embervirt import world
@@ -16,7 +17,13 @@ MONITOR_FD = -1
 
 
 def context(
-    plan: Plan, face: Face, call: Call, monitor_fd: int = MONITOR_FD, *, vsock_fd: int = -1
+    plan: Plan,
+    face: Face,
+    call: Call,
+    monitor_fd: int = MONITOR_FD,
+    *,
+    vsock_fd: int = -1,
+    socket_fds: Mapping[str, int] | None = None,
 ) -> CompileContext:
     """``call``: to the secret driver, for the keys of disks. The run's directory and key must be there."""
     directory = plan.directory(face.paths)
@@ -34,6 +41,7 @@ def context(
         secret=secret,
         tls_dir=str(face.paths.tls),
         vsock_fd=vsock_fd,
+        socket_fds=socket_fds or {},
         huge_page_dirs=prepare.huge_page_dirs(face.paths) if _huge(plan) else {},
         now=world.wall(),
         tpm_socket=str(tpm.socket(face.paths, plan.id, plan.domain.name)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,11 +19,12 @@ from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.parts import memballoon, throttle
 from embervirt.drivers.qemu.plan import Plan
-from embervirt.drivers.qemu.ports import channel_dir, has_sockets, with_sockets
+from embervirt.drivers.qemu.ports import with_sockets
 from embervirt.drivers.qemu.service import (
     chains,
     describe,
     files,
+    listening,
     nvram,
     pinning,
     prepare,
@@ -80,11 +81,12 @@ def start(
     ram_dir = plan.ram_dir(face.paths, face.settings.qemu.memory_backing_dir)
     files.check(plan.domain)
     spare_standard()
-    with vsock.opened(plan.domain) as (domain, vsock_fd), ExitStack() as undo:
+    with vsock.opened(plan.domain) as (domain, vsock_fd), ExitStack() as handed, ExitStack() as undo:
         plan = replace(plan, domain=domain)
         undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
         directory = plan.directory(face.paths)
-        command = _command(plan, face, call, ram_dir, vsock_fd)
+        channels = handed.enter_context(listening.opened(domain, directory))
+        command = _command(plan, face, call, ram_dir, vsock_fd, channels)
         emulator = tpm.start(plan, face, call, undo)
         launched = face.backend.launch(
             command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
@@ -150,24 +152,24 @@ def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
     return Record(plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), plan.autodestroy, state)
 
 
-def _command(plan: Plan, face: Face, call: Call, ram_dir: Path, vsock_fd: int) -> Command:
+def _command(
+    plan: Plan, face: Face, call: Call, ram_dir: Path, vsock_fd: int, channels: Mapping[str, int]
+) -> Command:
     directory = plan.directory(face.paths)
     make_directories([directory, ram_dir] if plan.domain.memory_in_file else [directory])
-    if has_sockets(plan.domain):
-        make_directories([channel_dir(directory)])
     MasterKey.create(directory)
     nvram.provide(plan.domain, plan.reset_nvram)
     log = face.paths.qemu_log / f"{plan.domain.name}.log"
     capabilities = face.capabilities(plan.domain.devices.emulator)
 
     def argv(monitor_fd: int) -> list[str]:
-        context = running.context(plan, face, call, monitor_fd, vsock_fd=vsock_fd)
+        context = running.context(plan, face, call, monitor_fd, vsock_fd=vsock_fd, socket_fds=channels)
         compiled = parts.compile(plan.domain, capabilities, context)
         if not face.settings.qemu.sandbox:
             compiled = [part for part in compiled if not _is_sandbox(part)]
         return [capabilities.binary, *parts.argv(compiled)]
 
-    passed = () if vsock_fd < 0 else (vsock_fd,)
+    passed = (*(() if vsock_fd < 0 else (vsock_fd,)), *channels.values())
     variables = parts.passthrough.environment(plan.domain)
     return Command(directory, log, directory / EXIT_STATUS, nonce(directory), argv, passed, variables)
 

@@ -35,7 +35,11 @@ BUILT_IN_NAMES = {
 
 def check(domain: Domain) -> None:
     """Raise ConfigUnsupported or XmlError for what a controller cannot have, with libvirt 9.0's codes."""
+    threads = {thread.id for thread in domain.iothreads}
     for controller in domain.devices.controllers:
+        thread = controller.driver.iothread if controller.driver else None
+        if thread is not None and thread not in threads:
+            raise ConfigUnsupported(f"controller iothread '{thread}' not defined in iothreadid")
         match controller.type:
             case "pci":
                 _pci(controller, domain)
@@ -61,7 +65,7 @@ def _pci(controller: Controller, domain: Domain) -> None:
         if value is not None and not low <= value <= high:
             raise ConfigUnsupported(f"PCI controller {name} '{value}' out of range - must be {low}-{high}")
     bus = controller.address.bus if isinstance(controller.address, PciAddress) else 0
-    if index and bus >= index and model != "pcie-switch-upstream-port":
+    if model == "pci-bridge" and bus >= index:
         raise ConfigUnsupported(
             f"PCI controller at index {index} (0x{index:02x}) has bus='0x{bus:02x}',"
             " but index must be larger than bus"
@@ -79,8 +83,7 @@ def _wrong(option: str, what: str, controller: Controller) -> str:
 
 def _node(controller: Controller, domain: Domain) -> None:
     node = controller.target.node if controller.target else None
-    numa = getattr(domain.cpu, "numa", None)
-    cells = len(numa.cells) if numa else 0
+    cells = len(domain.cells)
     if node is not None and node >= cells:
         raise XmlError(
             f"{controller.model} with index {controller.index} is configured for a NUMA node ({node})"
@@ -90,9 +93,7 @@ def _node(controller: Controller, domain: Domain) -> None:
 
 def _usb(controller: Controller) -> None:
     if controller.model in XHCI and (controller.ports or 0) > XHCI_PORTS:
-        raise ConfigUnsupported(
-            f"'{controller.model}' controller only supports up to '{XHCI_PORTS}' ports"
-        )
+        raise ConfigUnsupported(f"'{controller.model}' controller only supports up to '{XHCI_PORTS}' ports")
 
 
 def _driver(controller: Controller) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpu import Cpu
 from embervirt.drivers.qemu.model.cpuset import members
+from embervirt.drivers.qemu.model.numa import Bandwidth, Latency
 from embervirt.drivers.qemu.validate.repeated import repeated
 from embervirt.errors import ConfigUnsupported, InternalError, XmlError
 
@@ -69,7 +70,8 @@ def _nodes(domain: Domain) -> None:
         raise InternalError("CPU IDs in <numa> exceed the <vcpu> count")
     numa = domain.cpu.numa if domain.cpu else None
     links = numa.interconnects if numa else None
-    for link in (*links.latencies, *links.bandwidths) if links else ():
+    told: list[Latency | Bandwidth] = [*links.latencies, *links.bandwidths] if links else []
+    for link in told:
         if max(link.initiator, link.target) >= len(domain.cells):
             raise XmlError("'initiator' and 'target' of an interconnect must refer to existing NUMA nodes")
 

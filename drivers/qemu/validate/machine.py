@@ -1,4 +1,4 @@
-"""The machine itself: type, architecture, accelerator, what happens at a guest's end, and passed-through words."""
+"""The machine itself: type, architecture, accelerator, a guest's end, and passed-through words."""
 
 from __future__ import annotations
 

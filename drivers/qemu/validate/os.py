@@ -52,10 +52,12 @@ def _firmware(domain: Domain) -> None:
     if loader:
         _automatic(loader)
     if os.nvram and os.nvram.template:
-        raise XmlDetail("nvram attribute 'template' cannot be specified when firmware autoselection is enabled")
+        text = "nvram attribute 'template' cannot be specified when firmware autoselection is enabled"
+        raise XmlDetail(text)
     if os.firmware and os.firmware.wants("enrolled-keys") and os.firmware.wants("secure-boot") is False:
         raise XmlDetail(
-            "firmware feature 'enrolled-keys' cannot be enabled when firmware feature 'secure-boot' is disabled"
+            "firmware feature 'enrolled-keys' cannot be enabled"
+            " when firmware feature 'secure-boot' is disabled"
         )
 
 

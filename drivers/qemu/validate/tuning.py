@@ -105,7 +105,8 @@ def _numatune(domain: Domain, tune: NumaTune) -> None:
         restrictive = node.mode == "restrictive"
         if memory and (memory.mode == "restrictive") != restrictive:
             raise XmlError(
-                "'restrictive' mode is required in memnode element when mode is 'restrictive' in memory element"
+                "'restrictive' mode is required in memnode element"
+                " when mode is 'restrictive' in memory element, and only then"
             )
     twice = repeated([node.cellid for node in tune.nodes])
     if twice is not None:

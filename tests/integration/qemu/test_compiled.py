@@ -45,7 +45,8 @@ LONG = 30.0
 PASSPHRASE = b"correct horse, battery staple"
 # With a faster hash qemu-img 7.2 sometimes finds its own clock too coarse to measure it, and gives up.
 FAST = "iter-time=10,hash-alg=sha512"
-IMAGES = ("a,b.raw", "a.raw", "b.raw", "a.qcow2", "luks.raw", "luks.qcow2")
+RAWS = tuple(f"{name}.raw" for name in ("base", *"cdefgh"))
+IMAGES = ("a,b.raw", "a.raw", "b.raw", "a.qcow2", "luks.raw", "luks.qcow2", *RAWS)
 
 
 def make_image(path: Path, passphrase: Path) -> None:

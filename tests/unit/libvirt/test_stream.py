@@ -127,7 +127,12 @@ def test_all_of_it_goes_through_handlers(pair: tuple[virStream, socket.socket]) 
     got: list[bytes] = []
     stream.sendAll(lambda _, count, left: left.pop(0) if left else b"", chunks)
     assert far.recv(6, socket.MSG_WAITALL) == b"onetwo"
-    sender = threading.Thread(target=lambda: (far.sendall(whole), far.shutdown(socket.SHUT_WR)))
+
+    def say() -> None:
+        far.sendall(whole)
+        far.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=say)
     sender.start()
     stream.recvAll(lambda _, data, sink: sink.append(data), got)
     sender.join(SECONDS)

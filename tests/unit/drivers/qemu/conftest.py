@@ -31,7 +31,12 @@ def caps() -> Capabilities:
         arch="x86_64",
         machines={machine.name: machine for machine in machines},
         aliases={machine.alias: machine.name for machine in machines if machine.alias},
-        devices=frozenset({"virtio-net-pci", "virtio-net-pci-transitional", "e1000", "rtl8139"}),
+        devices=frozenset(
+            {
+                *("virtio-net-pci", "virtio-net-pci-transitional", "e1000", "rtl8139"),
+                *("piix3-usb-uhci", "qemu-xhci", "usb-hub"),
+            }
+        ),
         objects=frozenset({"secret", "memory-backend-ram", "memory-backend-file", "rng-random"}),
         commands=frozenset({"device_add", "blockdev-add"}),
         kvm=True,

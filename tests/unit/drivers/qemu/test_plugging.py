@@ -61,7 +61,7 @@ def test_a_plugged_device_is_the_only_new_thing(live: Domain, caps: Capabilities
 def test_a_disk_brings_the_controller_that_it_needs(live: Domain, caps: Capabilities) -> None:
     """The controller comes first, for the disk is plugged into it."""
     _, new = plugged(live, read(DISK.format("sda", "scsi")), caps)
-    assert [each.id for each in new] == ["scsi0", "scsi0-0-0-0"]
+    assert [each.id for each in new] == ["scsi0", "scsi0-0-0"]
 
 
 def test_the_alias_of_an_unplugged_device_is_free_again(live: Domain, caps: Capabilities) -> None:

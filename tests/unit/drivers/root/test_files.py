@@ -289,3 +289,35 @@ def test_a_path_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(SystemError_, match=r"create directory '.*file/sub'") as caught:
         files.make_directories([tmp_path / "file/sub"])
     assert caught.value.get_int1() in (errno.ENOTDIR, errno.EEXIST)
+
+
+def test_a_link_is_made_in_the_place_of_another(tmp_path: Path) -> None:
+    """At once, with nothing beside it, also where it led nowhere before."""
+    link = tmp_path / "a.xml"
+    files.point(link, tmp_path / "none", durable=True)
+    files.point(link, tmp_path / "other", durable=True)
+    assert str(link.readlink()) == str(tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.xml"]
+
+
+def test_a_link_that_cannot_be_made_leaves_the_old_one(tmp_path: Path) -> None:
+    """On a full disk say; the error names it."""
+    link = tmp_path / "a.xml"
+    files.point(link, tmp_path / "old", durable=True)
+    with (
+        faults.inject("file.renamed", faults.error(errno.ENOSPC)),
+        pytest.raises(SystemError_, match=r"a\.xml") as full,
+    ):
+        files.point(link, tmp_path / "new", durable=True)
+    assert full.value.get_int1() == errno.ENOSPC
+    assert str(link.readlink()) == str(tmp_path / "old")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.xml"]
+
+
+def test_a_file_or_directory_gets_another_name(tmp_path: Path) -> None:
+    """With all that is in it; what is not there is no error."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/x").touch()
+    files.move(tmp_path / "old", tmp_path / "new")
+    files.move(tmp_path / "old", tmp_path / "newer")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "x"]

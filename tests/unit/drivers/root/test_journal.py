@@ -283,6 +283,23 @@ def test_to_shorten_it_takes_no_copy_of_it(
         tracemalloc.stop()
 
 
+def test_to_read_it_takes_no_copy_of_it(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as long as it gets when a root is opened; what is remembered is much less."""
+    monkeypatch.setattr(module, "KEPT", 10)
+    for number in range(2000):
+        begin(journal, f"s-{number}").end("failed", "x" * 1000)
+    journal.close()
+    assert path.stat().st_size > 2_000_000
+    tracemalloc.start()
+    try:
+        assert len(again(path)) == 10
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_journal_that_cannot_be_shortened_goes_on(
     journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
