@@ -38,9 +38,10 @@ class DomainCalls(Connection):
         """With ``VALIDATE`` (1), elements that nobody knows are an error."""
         only(flags, VALIDATE, "defineXMLFlags")
         self._check_writable("virDomainDefineXML")
-        domain, text = self._qemu.read(xml, strict=bool(flags & VALIDATE))
+        face = self._qemu  # after the call the connection may be closed; it has happened all the same
+        domain, text = face.read(xml, strict=bool(flags & VALIDATE))
         self.root.call("qemu", Define(domain.name, domain.uuid, text))
-        return self._domain(domain.name, domain.uuid)
+        return virDomain(self, face, domain.name, domain.uuid)
 
     def createXML(self, xmlDesc: str, flags: int = 0) -> virDomain:
         """Start a domain that is gone once it ends, or one that is defined with other details.
@@ -50,11 +51,12 @@ class DomainCalls(Connection):
         """
         only(flags, TRANSIENT_STARTS, "createXML")
         self._check_writable("virDomainCreateXML")
-        domain, text = self._qemu.read(xmlDesc, strict=bool(flags & START_VALIDATE))
+        face = self._qemu
+        domain, text = face.read(xmlDesc, strict=bool(flags & START_VALIDATE))
         ref = self.root.call("qemu", Create(domain.uuid, flags, domain.name, text))
         if flags & START_AUTODESTROY:
-            self._before_close.callback(destroyer(self._qemu, ref))
-        return self._domain(ref.name, ref.uuid)
+            self._before_close.callback(destroyer(face, ref))
+        return virDomain(self, face, ref.name, ref.uuid)
 
     def domainXMLToNative(self, nativeFormat: str, domainXml: str, flags: int = 0) -> str:
         """The command line, for a shell, that a domain of this XML would be started with (``qemu-argv``)."""

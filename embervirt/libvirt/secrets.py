@@ -88,6 +88,13 @@ class virSecret:
             return unbuilt(name, SECRET, self)
 
 
+def _row(face: Face, uuid: str) -> SecretRow:
+    row = face.rows.get(uuid)
+    if row is None:
+        raise NoSecret(f"no secret with matching uuid '{uuid}'")
+    return row
+
+
 class SecretCalls(Connection):
     """The part of ``virConnect`` that concerns secrets."""
 
@@ -100,18 +107,16 @@ class SecretCalls(Connection):
         return virSecret(self, row)
 
     def _secret_row(self, uuid: str) -> SecretRow:
-        row = self._secrets.rows.get(uuid)
-        if row is None:
-            raise NoSecret(f"no secret with matching uuid '{uuid}'")
-        return row
+        return _row(self._secrets, uuid)
 
     def secretDefineXML(self, xml: str, flags: int = 0) -> virSecret:
         """Keep a definition; durable when this returns, unless it is ephemeral."""
         only(flags, 1, "secretDefineXML")
         self._check_writable("virSecretDefineXML")
-        uuid, text = self._secrets.read(xml, strict=bool(flags & 1))
+        face = self._secrets  # after the call the connection may be closed; it has happened all the same
+        uuid, text = face.read(xml, strict=bool(flags & 1))
         self.root.call("secret", messages.Define(uuid, text))
-        return self._secret(self._secret_row(uuid))
+        return self._secret(_row(face, uuid))
 
     def secretLookupByUUIDString(self, uuidstr: str) -> virSecret:
         """Raises InvalidArgument, NoSecret."""
@@ -181,5 +186,3 @@ class SecretCalls(Connection):
         """Raises InvalidArgument for an id that is not registered."""
         self._deregister(callbackID)
         return 0
-
-

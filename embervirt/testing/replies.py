@@ -46,7 +46,7 @@ OBJECTS = """
 """A choice of what ``-object`` takes."""
 
 TYPES = {"device": ("device", DEVICES), "user-creatable": ("object", OBJECTS)}
-ARGUMENTS = {"qom-list-types": ("implements", "abstract")}
+ARGUMENTS = {"qom-list-types": ("implements", "abstract"), "query-cpu-model-expansion": ("type", "model")}
 """Arguments of the questions that have some."""
 
 
@@ -91,6 +91,18 @@ def _cpu(thread: int, number: int) -> dict[str, Any]:
     return {"thread-id": thread, "props": props, **place}
 
 
+def _cpu_models(_: Facts, __: str, ___: object) -> list[dict[str, Any]]:
+    plain = {"static": False, "migration-safe": True, "deprecated": False, "unavailable-features": []}
+    return [{"name": name, "typename": f"{name}-x86_64-cpu", **plain} for name in ("max", "qemu64")]
+
+
+def _cpu_expansion(_: Facts, __: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Any model is the same processor."""
+    made = {"vendor": "AuthenticAMD", "family": 15, "model": 107, "stepping": 1, "sse2": True}
+    props = made if arguments["type"] == "full" else {"sse2": True}
+    return {"model": {"name": "base" if arguments["type"] == "static" else "max", "props": props}}
+
+
 def _nothing(_: Facts, __: str, ___: object) -> list[Any]:
     return []
 
@@ -99,6 +111,8 @@ ANSWERS: dict[str, Answer] = {
     "query-block": _nothing,
     "query-block-jobs": _nothing,
     "query-chardev": lambda facts, *_: list(facts.chardevs),
+    "query-cpu-definitions": _cpu_models,
+    "query-cpu-model-expansion": _cpu_expansion,
     "query-cpus-fast": _cpus,
     "query-iothreads": _nothing,
     "query-jobs": _nothing,

@@ -66,6 +66,9 @@ class Crash:
             yield from self._link.ask("cont")
         except libvirtError as error:
             self._seen.degrade(f"watchdog: {error.detail}")
+        else:
+            if self._seen.state == states.PAUSED_WATCHDOG:
+                self._seen.become(states.UNPAUSED, states.RESUMED_UNPAUSED)
 
     def _dump(self, why: str) -> Work[None]:
         """What keeps it from a whole image is shown; the rest of the policy does not depend on it."""

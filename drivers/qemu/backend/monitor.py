@@ -59,6 +59,14 @@ class _Client(QMPClient):
         # QEMU may answer a command of the session before in this one: their ids must differ.
         self._execute_id = int.from_bytes(world.token_bytes(5))
 
+    async def connect(self, *where: Any) -> None:
+        """At its end the client asserts that the session goes on: not that of a QEMU that was killed then."""
+        try:
+            await super().connect(*where)
+        except AssertionError:
+            await asyncio.gather(self.disconnect(), return_exceptions=True)
+            raise ConnectionResetError("it was closed at once") from None
+
     async def _do_connect(self, *where: Any) -> None:
         """The transport takes what comes in buffers of 256 KiB; as with files, smaller ones do."""
         await super()._do_connect(*where)

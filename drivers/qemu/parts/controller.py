@@ -33,10 +33,10 @@ SCSI = {
     "lsisas1068": "mptsas1068",
     "lsisas1078": "megasas",
     "vmpvscsi": "pvscsi",
-    "dc390": "dc-390",
+    "dc390": "dc390",
     "am53c974": "am53c974",
 }
-"""Of SCSI controllers that are no virtio device."""
+"""Of SCSI controllers that are no virtio device. (libvirt 9.0 says ``dc-390``, which no QEMU knows.)"""
 
 HOLE = {False: "i440FX-pcihost.pci-hole64-size", True: "q35-pcihost.pci-hole64-size"}
 """By ``Domain.q35``: the property of the machine's own PCI host."""
@@ -59,7 +59,7 @@ def parts(controller: Controller, build: Build) -> Iterable[Part]:
             yield _virtio_serial(controller, build)
         case "ccid":
             yield Device("usb-ccid", controller.id, place(controller.address, build))
-        case "fdc":
+        case "fdc" if any(disk.bus == "fdc" for disk in build.domain.devices.disks):
             yield from disk.floppy_controller(build)
 
 

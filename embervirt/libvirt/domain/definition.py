@@ -32,19 +32,19 @@ class Definitions(Handle):
         self._face.bus.call("qemu", messages.Undefine(self._uuid, flags))
         return 0
 
-    def rename(self, newName: str, flags: int = 0) -> int:
+    def rename(self, new_name: str, flags: int = 0) -> int:
         """Another name for a domain that is defined and does not run; this handle keeps the old one.
 
         Raises OperationInvalid (it runs, is transient, or the name is taken), XmlError (no file's name).
         """
         only(flags, 0, "rename")
         self._conn._check_writable("virDomainRename")
-        if not newName:
+        if not new_name:
             raise InvalidArgument(
                 "string new_name in virDomainRename must not be empty", virdomain=VIR_FROM_DOM
             )
         self._face.check_open()
-        self._face.bus.call("qemu", messages.Rename(self._uuid, newName))
+        self._face.bus.call("qemu", messages.Rename(self._uuid, new_name))
         return 0
 
     def autostart(self) -> int:

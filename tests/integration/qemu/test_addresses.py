@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from unit.drivers.qemu.addresses.sets import GOLDEN, SEEDS, TABLE, DeviceSet, answer, random_set, refusal
 
 from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.backend import probe
@@ -21,6 +20,7 @@ from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import parse, render
 from embervirt.errors import libvirtError
+from unit.drivers.qemu.addresses.sets import GOLDEN, SEEDS, TABLE, DeviceSet, answer, random_set, refusal
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 NEW = range(100_000, 100_120)

@@ -21,6 +21,8 @@ from typing import Any
 
 import psutil
 import pytest
+from qemu.qmp import QMPClient
+from qemu.qmp.protocol import Runstate
 
 from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, answer
 from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTimeout
@@ -157,6 +159,23 @@ def test_a_session_takes_small_answers_into_small_buffers(loop: MonitorLoop, qem
         assert tracemalloc.get_traced_memory()[1] < 1 << 18
     finally:
         tracemalloc.stop()
+
+
+def test_a_session_that_ends_as_it_begins_is_lost(
+    loop: MonitorLoop, qemu: Qemu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """QEMU was killed after the negotiation: no session, and no assertion of the client's."""
+    establish = QMPClient._establish_session
+
+    async def killed(client: QMPClient) -> None:
+        await establish(client)
+        qemu.child.kill()
+        while client.runstate is Runstate.RUNNING:
+            await client.runstate_changed()
+
+    monkeypatch.setattr(QMPClient, "_establish_session", killed)
+    with pytest.raises(MonitorLost, match="the connection ended during connect"):
+        Ends().session(loop, qemu.path)
 
 
 def test_arguments_that_are_no_json_are_refused(loop: MonitorLoop, qemu: Qemu) -> None:

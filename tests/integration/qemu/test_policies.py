@@ -217,6 +217,22 @@ def test_a_watchdog_pauses_the_guest(fake: libvirt.virConnect, fake_qemu: FakeQe
     domain.destroy()
 
 
+def test_a_watchdog_that_dumps_lets_the_guest_go_on(
+    fake: libvirt.virConnect, fake_qemu: FakeQemu, embervirt_root: Path
+) -> None:
+    """Its action ``dump`` is a pause for QEMU; the image is whole before the guest runs again."""
+    fake_qemu.on("getfd", returns({}))
+    fake_qemu.on("dump-guest-memory", returns({}), emits("DUMP_COMPLETED", DONE))
+    domain = run(fake, devices="<watchdog model='i6300esb' action='dump'/>")
+    with watching(fake.root) as events:
+        fake_qemu.now(emits("WATCHDOG", {"action": "pause"}))
+        assert life(events, 2) == [(3, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG), RESUMED]
+    assert fake_qemu.commands("a")[-3:] == ["getfd", "dump-guest-memory", "cont"]
+    assert len(list((embervirt_root / "lib/qemu/dump").iterdir())) == 1
+    assert domain.state() == [RUNNING, libvirt.VIR_DOMAIN_RUNNING_UNPAUSED]
+    domain.destroy()
+
+
 def test_an_error_of_a_disk_pauses_the_guest(fake: libvirt.virConnect, fake_qemu: FakeQemu) -> None:
     """The same."""
     domain = run(fake)

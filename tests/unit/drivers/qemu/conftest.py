@@ -34,7 +34,8 @@ def caps() -> Capabilities:
         devices=frozenset(
             {
                 *("virtio-net-pci", "virtio-net-pci-transitional", "e1000", "rtl8139"),
-                *("piix3-usb-uhci", "qemu-xhci", "usb-hub"),
+                *("piix3-usb-uhci", "piix4-usb-uhci", "qemu-xhci", "nec-usb-xhci", "usb-ehci", "pci-ohci"),
+                *("ich9-usb-ehci1", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "usb-hub"),
             }
         ),
         objects=frozenset({"secret", "memory-backend-ram", "memory-backend-file", "rng-random"}),

@@ -34,6 +34,11 @@ THRESHOLD = {"node-name": "libvirt-2-storage", "write-threshold": 65536, "amount
 @pytest.mark.parametrize(
     ("event", "data", "id_", "expected"),
     [
+        ("WATCHDOG", {"action": "none"}, 3, [(0,)]),
+        ("WATCHDOG", {"action": "pause"}, 3, [(1,)]),
+        ("WATCHDOG", {"action": "reset"}, 3, [(2,)]),
+        ("WATCHDOG", {"action": "poweroff"}, 3, [(3,)]),
+        ("WATCHDOG", {"action": "shutdown"}, 3, [(4,)]),
         ("WATCHDOG", {"action": "inject-nmi"}, 3, [(6,)]),
         ("BLOCK_IO_ERROR", {**IO_ERROR, "nospace": True}, 4, [("/a.img", "virtio-disk0", 1)]),
         ("BLOCK_IO_ERROR", {**IO_ERROR, "nospace": True}, 6, [("/a.img", "virtio-disk0", 1, "enospc")]),

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embervirt.drivers.qemu.model import Disk, Domain, Interface, Rng, Serial
+from embervirt.drivers.qemu.model.cpuset import CpuSet, text_of
 from embervirt.drivers.xml import Codec, Element, Text, parse, render
 from embervirt.drivers.xml.bindings import (
+    Amount,
     Attribute,
+    Beside,
     Binding,
     Child,
     Children,
@@ -46,6 +49,10 @@ def values(codec: Codec[Any]) -> st.SearchStrategy[Any]:
             return st.uuids().map(str)
         case Mac():
             return st.binary(min_size=6, max_size=6).map(lambda address: address.hex(":"))
+        case CpuSet():
+            return st.sets(st.integers(0, 99), min_size=1, max_size=9).map(
+                lambda found: text_of(tuple(found))
+            )
         case Text(str(pattern)):
             return st.from_regex(pattern, fullmatch=True).filter(bool).filter(lambda text: text.isprintable())
         case _:
@@ -57,7 +64,9 @@ def fields(binding: Binding) -> st.SearchStrategy[Any]:
     match binding:
         case Attribute(_, codec) | ChildText(_, codec) | Content(_, codec):
             return values(codec)
-        case Size():
+        case Beside(codec=codec):
+            return values(codec)
+        case Size() | Amount():
             return st.integers(0, 2**53 - 1)
         case Children(cls=cls):
             return st.lists(objects(cls), max_size=2).map(tuple)

@@ -1,4 +1,4 @@
-"""Sets of devices to place: a table of telling ones, random ones by a seed, and what to compare of an answer."""
+"""Sets of devices to place: a table of telling ones, random ones by a seed, and what an answer comes to."""
 
 from __future__ import annotations
 
@@ -125,16 +125,33 @@ EVERYTHING = (
 )
 
 BOTH = (
-    *("", EVERYTHING, VIDEO, card() * 3, TABLET, TABLET * 3, TABLET * 10, HUB + TABLET * 9, NO_USB, NO_USB + TABLET),
+    *(
+        "",
+        EVERYTHING,
+        VIDEO,
+        card() * 3,
+        TABLET,
+        TABLET * 3,
+        TABLET * 10,
+        HUB + TABLET * 9,
+        NO_USB,
+        NO_USB + TABLET,
+    ),
     *(NO_USB + HUB, disk("sda", "scsi") + disk("sdh", "scsi") + disk("sdp", "scsi"), disk("sdg", "sata")),
     *(disk("fda", "fdc", "floppy"), disk("fdc", "fdc", "floppy"), disk("hdb", "ide"), disk("hde", "ide")),
-    *(disk("sda", "usb") + TABLET + HUB + "<controller type='ccid'/><sound model='usb'/>", "<controller type='ccid'/>"),
+    *(
+        disk("sda", "usb") + TABLET + HUB + "<controller type='ccid'/><sound model='usb'/>",
+        "<controller type='ccid'/>",
+    ),
     *(channel(), channel() * 31, VIRTIO_CONSOLE, VIRTIO_CONSOLE + channel(), "<sound model='ich9'/>" * 2),
     *(EHCI, EHCI + UHCI, UHCI, (EHCI + UHCI) * 3, "<controller type='usb'/>", "<controller type='fdc'/>"),
     *(f"<controller type='usb' index='1' model='{model}'/>" for model in ("piix3-uhci", "nec-xhci", "ehci")),
     "<controller type='scsi' index='3'/><controller type='scsi'/><controller type='scsi' index='0'/>",
     "<controller type='scsi' index='1'/>" * 2,
-    *(f"<controller type='scsi' model='{model}'/>" for model in ("auto", "virtio-transitional", "dc390", "bad")),
+    *(
+        f"<controller type='scsi' model='{model}'/>"
+        for model in ("auto", "virtio-transitional", "dc390", "bad")
+    ),
     "<controller type='virtio-serial' ports='2'/>" + channel() * 3,
     "<controller type='virtio-serial' index='3'/>" + channel(),
     channel("controller='2' bus='0' port='5'") + channel(),
@@ -143,14 +160,17 @@ BOTH = (
     VIRTIO_CONSOLE.replace("</con", "<address type='virtio-serial' controller='0'/></con") + channel() * 2,
     *(tablet("bus='0' port='1'") + TABLET, tablet("bus='0' port='1'") * 2, tablet("bus='3'")),
     *(tablet("bus='0' port='1.1'"), tablet("bus='0' port='9'"), tablet("bus='0' port='0'")),
-    HUB.replace("/>", "><address type='usb' bus='0' port='2'/></hub>") + tablet("bus='0' port='2.3'") + TABLET * 5,
+    HUB.replace("/>", "><address type='usb' bus='0' port='2'/></hub>")
+    + tablet("bus='0' port='2.3'")
+    + TABLET * 5,
     "<input type='tablet' bus='usb'><address type='pci' slot='4'/></input>",
     *(card("rtl8139", f"bus='0' slot='{slot}'") for slot in (0, 1, 2, 5, 31)),
     card("rtl8139", "bus='0' slot='2'") + VIDEO,
     card("rtl8139", "bus='0' slot='1' function='5'"),
     card("rtl8139", "bus='0' slot='5'") * 2,
     card("rtl8139", "bus='0' slot='5'") + card("rtl8139", "bus='0' slot='5' function='1'"),
-    card("rtl8139", "bus='0' slot='5' multifunction='off'") + card("rtl8139", "bus='0' slot='5' function='1'"),
+    card("rtl8139", "bus='0' slot='5' multifunction='off'")
+    + card("rtl8139", "bus='0' slot='5' function='1'"),
     card("rtl8139", "domain='1' bus='0' slot='5'"),
     card("rtl8139", "bus='0' slot='5' function='8'"),
     *(card("rtl8139", f"bus='{bus}' slot='1'") for bus in (1, 2, 4)),
@@ -175,9 +195,17 @@ PC = (
 Q35 = (
     *(card("rtl8139") * 33, pci("pcie-root", 0) + pci("pcie-root-port", 1)),
     pci("pcie-root-port", 1) + pci("pcie-root-port", 2) + card() * 4,
-    *(pci("pcie-root-port", 5) + card(), pci("pcie-root-port", 1) + card("rtl8139"), pci("pcie-to-pci-bridge", 1)),
+    *(
+        pci("pcie-root-port", 5) + card(),
+        pci("pcie-root-port", 1) + card("rtl8139"),
+        pci("pcie-to-pci-bridge", 1),
+    ),
     *(pci("dmi-to-pci-bridge", 1) + card("rtl8139"), pci("pci-bridge", 1) + card("rtl8139")),
-    *(card("virtio", "bus='3' slot='0'"), card("virtio", "bus='40' slot='0'"), card("virtio", "bus='1' slot='1'")),
+    *(
+        card("virtio", "bus='3' slot='0'"),
+        card("virtio", "bus='40' slot='0'"),
+        card("virtio", "bus='1' slot='1'"),
+    ),
     card("virtio", "bus='2' slot='0'") + card("rtl8139", "bus='4' slot='1'") + card(),
     pci("pcie-root-port", 1)
     + pci("pcie-switch-upstream-port", 2)
@@ -185,12 +213,18 @@ Q35 = (
     + card() * 3,
     pci("pcie-switch-upstream-port", 1) + pci("pcie-switch-downstream-port", 2),
     pci("pcie-switch-downstream-port", 1),
-    *(pci("pcie-expander-bus", 1) + pci("pcie-root-port", 2) + card(), pci("pci-expander-bus", 1), pci("pci-root", 0)),
+    *(
+        pci("pcie-expander-bus", 1) + pci("pcie-root-port", 2) + card(),
+        pci("pci-expander-bus", 1),
+        pci("pci-root", 0),
+    ),
     pci("pcie-expander-bus", 1) + card("virtio", "bus='1' slot='0'"),
     pci("pcie-root-port", 1, "<target hotplug='off' chassis='9' port='0x33'/>") + card() * 2,
     pci("pcie-root-port", 1, "<model name='ioh3420'/>"),
     *(pci("pcie-root-port", 1, f"<model name='{name}'/>") for name in ("bogus", "pxb")),
-    pci("pcie-root-port", 1, "<address type='pci' bus='0' slot='6'/>") + pci("pcie-root-port", 2) + card() * 3,
+    pci("pcie-root-port", 1, "<address type='pci' bus='0' slot='6'/>")
+    + pci("pcie-root-port", 2)
+    + card() * 3,
     pci("pcie-root-port", 1, "<address type='pci' bus='0' slot='1'/>") + card() * 3,
     *("<video><model type='virtio'/></video>" * 2, VIDEO + card("rtl8139", "bus='0' slot='1'") + card()),
 )
@@ -204,7 +238,7 @@ TABLE = (
 
 def random_set(seed: int) -> DeviceSet:
     """A set that no rule refuses for its devices; for their number or places one may be."""
-    random = Random(seed)  # noqa: S311 - nothing secret
+    random = Random(seed)
     q35 = random.random() < 0.55
     usb, ports = _usb(random)
     devices = [*_bridges(random, q35), *usb, *_controllers(random), *_disks(random, q35, ports > 0)]
