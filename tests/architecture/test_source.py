@@ -18,7 +18,13 @@ COMMON = {
 }
 """A driver's files or folders: how it works; how callers find it, reach it, and read what it publishes."""
 
-OWN = {"qemu": {"capabilities", "parts", "plan"}, "secret": {"reading", "value"}}
+OWN = {
+    "qemu": {
+        *("addresses", "aliases", "capabilities", "cpu", "firmware", "host", "nodes", "parts", "plan"),
+        *("plugging", "ports", "postparse"),
+    },
+    "secret": {"reading", "value"},
+}
 """What only one of them has a use for."""
 
 SHARED = {"root", "xml"}

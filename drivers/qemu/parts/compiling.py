@@ -67,10 +67,9 @@ def compile(domain: Domain, caps: Capabilities, run: CompileContext) -> list[Par
     build = Build(named(with_sockets(domain, Path(run.domain_dir))), caps, run)
     return [
         *machine.parts(build),
-        *passthrough.overridden(domain, _devices(build)),
+        *passthrough.overridden(domain, [*_devices(build), *sysinfo.devices(domain)]),
         *passthrough.arguments(domain),
         Option("sandbox", SANDBOX),
-        *sysinfo.devices(domain),
         Option("msg", "timestamp=on"),
     ]
 

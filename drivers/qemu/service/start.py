@@ -101,15 +101,7 @@ def start(
         run = Run(record, process, launched.monitor, plan.domain)
         undo.callback(revoke, run, store)  # before anything else can fail, for nobody else would end it
         operation.mark("spawned")
-        chardevs = _ask(run, "query-chardev", face)
-        if plan.domain.on_reboot == "destroy":
-            _ask(run, "set-action", face, {"reboot": "shutdown"})
-        live = describe.live(with_sockets(domain, directory), plan.id, describe.ptys(chardevs))
-        live = _screens(live, run, face, directory)
-        for name, limits in throttle.all_commands(live):
-            _ask(run, name, face, limits)
-        for period in memballoon.polling(live):
-            _ask(run, "qom-set", face, period)
+        live = _set_up(run, face, with_sockets(domain, directory), directory)
         run = replace(run, live=live, record=msgspec.structs.replace(run.record, live=render(live)))
         store.keep(run.record)
         operation.mark("recorded")
@@ -119,6 +111,19 @@ def start(
             _ask(run, "cont", face)
         undo.pop_all()
     return run
+
+
+def _set_up(run: Run, face: Face, domain: Domain, directory: Path) -> Domain:
+    """What QEMU is told before it runs, and what it says of itself: the live description."""
+    if domain.on_reboot == "destroy":
+        _ask(run, "set-action", face, {"reboot": "shutdown"})
+    ptys = describe.ptys(_ask(run, "query-chardev", face))
+    live = _screens(describe.live(domain, run.record.id, ptys), run, face, directory)
+    for name, limits in throttle.all_commands(live):
+        _ask(run, name, face, limits)
+    for period in memballoon.polling(live):
+        _ask(run, "qom-set", face, period)
+    return live
 
 
 def _screens(live: Domain, run: Run, face: Face, directory: Path) -> Domain:

@@ -12,9 +12,12 @@ import psutil
 import pytest
 
 import embervirt as libvirt
+from embervirt.drivers.qemu.backend import swtpm
+from embervirt.drivers.qemu.backend.swtpm import Swtpm
 from embervirt.drivers.qemu.messages import Degraded
 from embervirt.drivers.qemu.store import Record
-from guest.domain import Console, kill, linux, pid_of, qemus, small, uri, wait_until, watching
+from embervirt.supervisor import search
+from guest.domain import SECONDS, Console, kill, linux, pid_of, qemus, small, uri, wait_until, watching
 from guest.image import READY, ensure
 
 pytestmark = pytest.mark.skipif(shutil.which("swtpm") is None, reason="swtpm is not installed")
@@ -113,6 +116,31 @@ def test_swtpm_ends_with_a_guest_that_is_killed(conn: libvirt.virConnect, tmp_pa
     assert not list((root / "lib/qemu").glob("domain-*"))
 
 
+def test_a_start_that_fails_leaves_no_swtpm(conn: libvirt.virConnect, tmp_path: Path) -> None:
+    """QEMU refuses another device: what was started before it goes with it, but for the TPM's state."""
+    root = tmp_path / "root"
+    bad = "<serial type='file'><source path='/nowhere/at/all'/></serial>"
+    domain = conn.defineXML(small("failed", devices=TPM + bad))
+    with pytest.raises(libvirt.libvirtError, match="nowhere"):
+        domain.create()
+    assert swtpms(root) == []
+    assert not list((root / "run/swtpm").iterdir())
+    assert not list((root / "lib/qemu").glob("domain-*"))
+
+
+def test_a_swtpm_that_nobody_recorded_is_found_by_its_run(tmp_path: Path) -> None:
+    """Its starter died between starting it and QEMU: an opening of the root ends it by what it carries."""
+    for name in ("state/tpm2", "authority", "run"):
+        (tmp_path / name).mkdir(parents=True)
+    made = Swtpm("a:b", "2.0", *(tmp_path / name for name in ("state", "authority", "log", "sock", "run")))
+    spawned = made.start()
+    try:
+        assert search.kill_all(swtpm.nonce(tmp_path / "run"), SECONDS)
+        assert spawned.hold() is None or swtpms(tmp_path) == []
+    finally:
+        swtpm.abandon(spawned)
+
+
 def test_an_encrypted_tpm_needs_its_secret(conn: libvirt.virConnect, tmp_path: Path) -> None:
     """The value is on no command line and in no log; another one does not open the state."""
     usage = "<usage type='vtpm'><name>a</name></usage>"
@@ -146,7 +174,7 @@ def test_a_guest_sees_its_tpm(conn: libvirt.virConnect, tmp_path: Path) -> None:
     descriptor = os.open(tty, os.O_RDWR | os.O_NOCTTY)
     try:
         os.write(descriptor, b"ls /sys/bus/acpi/devices\n")
-        console.until("MSFT0101")
+        assert "MSFT0101" in console.until("MSFT0101")
     finally:
         os.close(descriptor)
     domain.destroy()

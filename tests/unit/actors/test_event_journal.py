@@ -137,7 +137,7 @@ def test_events_that_cannot_wait_any_longer_are_a_gap(
     assert log.written() == list(range(41, 51))
 
 
-def test_m08_what_waits_at_the_end_of_a_root_is_written_down(stage: Stage, log: Log) -> None:
+def test_what_waits_at_the_end_of_a_root_is_written_down(stage: Stage, log: Log) -> None:
     """Its log is down just then: each gets its number, behind the last whole line, and is told later."""
     log.publish(1)
     stage.bus.call(EVENTS_ACTOR, Since(1))
@@ -152,7 +152,7 @@ def test_m08_what_waits_at_the_end_of_a_root_is_written_down(stage: Stage, log: 
         assert payloads(heard, 3) == [1, 2, 3]
 
 
-def test_m08_the_first_events_of_a_root_have_no_journal_to_be_behind(stage: Stage, tmp_path: Path) -> None:
+def test_the_first_events_of_a_root_have_no_journal_to_be_behind(stage: Stage, tmp_path: Path) -> None:
     """Its log never came up: the journal is made; nothing is, where nothing waits."""
     path = tmp_path / "new.jsonl"
     event_log.settle(path, stage.bus)

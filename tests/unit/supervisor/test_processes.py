@@ -152,6 +152,23 @@ def test_a_watch_of_one_that_has_ended_is_answered_and_told(stage: Stage, progra
     assert heard.get(timeout=PATIENCE) == ProcessExited(program.spawned.pid, -signal.SIGKILL)
 
 
+def test_one_actor_watches_a_process_for_each_role(stage: Stage, program: Program, tmp_path: Path) -> None:
+    """A second process in a role of its own; in the same role it takes the place of the first."""
+    (tmp_path / "other").mkdir()
+    other = Program(tmp_path / "other")
+    watcher(stage)
+    heard = guest(stage)
+    for watched, role in ((program.watched, ""), (program.watched, "tpm"), (other.watched, "tpm")):
+        assert stage.bus.call(PROCESSES_ACTOR, Watch(watched, "guest", role=role))
+    assert pidfds() == 2
+    other.exit(3)
+    assert heard.get(timeout=PATIENCE) == ProcessExited(other.spawned.pid, 3)
+    program.exit(7)
+    assert heard.get(timeout=PATIENCE) == ProcessExited(program.spawned.pid, 7)
+    assert (pidfds(), heard.empty()) == (0, True)
+    other.watched.status()
+
+
 def test_the_end_of_the_watcher_is_no_end_of_a_process(stage: Stage, program: Program) -> None:
     """Its descriptors are closed; its successor is asked again, and tells once."""
     actor, reports = watcher(stage)

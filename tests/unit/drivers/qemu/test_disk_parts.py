@@ -312,8 +312,8 @@ def test_disk_is_a_device(
 def test_lun_is_the_hosts_own_device(caps: Capabilities) -> None:
     """On virtio-scsi it is passed through, without a name or a cache of QEMU's."""
     scsi = "<controller type='scsi' index='0' model='virtio-scsi'/>"
-    xml = "<disk type='block' device='lun'><driver cache='none'/><source dev='/dev/a'/><target dev='sda'/></disk>"
-    build = built(scsi + xml, caps)
+    inner = "<driver cache='none'/><source dev='/dev/a'/><target dev='sda'/>"
+    build = built(f"{scsi}<disk type='block' device='lun'>{inner}</disk>", caps)
     made = disks.device(build.domain.devices.disks[0], build)
     assert (made.driver, made.id) == ("scsi-block", "scsi0-0-0-0")
     assert dict(made.props) == {

@@ -19,6 +19,7 @@ from embervirt.errors import libvirtError
 XML = """<domain type='qemu'><name>g</name><memory>131072</memory><iothreads>2</iothreads>
 <os><type machine='pc'>hvm</type></os><devices>{}<memballoon model='none'/></devices></domain>"""
 FILE, VDA, SDA = "<source file='/a'/>", "<target dev='vda'/>", "<target dev='sda'/>"
+SATA = "<target dev='{}' bus='sata'/>"
 HOST = "<host name='h'/>"
 SECRET = "<secret type='passphrase' usage='/k'/>"
 
@@ -116,11 +117,10 @@ REFUSED = [
     (27, plain("<driver type='qcow2'/><backingStore type='file'><source file='/b'/></backingStore>")),
     (27, plain("<driver type='qcow2'/><backingStore type='file'><format type='raw'/></backingStore>")),
     (67, plain("<address type='drive'/>")),
-    (1, plain("<address type='pci'/>", "<target dev='sda' bus='usb'/>")),
     (67, plain("<address type='drive' bus='1'/>", "<target dev='sda' bus='sata'/>")),
     (67, "<disk type='nvme'/>"),
     (67, "<disk type='volume'/>"),
-    (67, plain("", "<target dev='sda' bus='sata'/>") + plain("<address type='drive'/>", "<target dev='sdb' bus='sata'/>")),
+    (67, plain("", SATA.format("sda")) + plain("<address type='drive'/>", SATA.format("sdb"))),
     (27, plain("") + plain("")),
 ]  # fmt: skip
 
@@ -138,7 +138,7 @@ COMPLETED = {
     "<disk><source file='/a'/><target dev='sda'/></disk>": "<target dev='sda' bus='scsi'/>",
     "<disk device='floppy'><target dev='fda'/></disk>": "bus='fdc'",
     "<disk device='cdrom'><target dev='hda'/></disk>": "<readonly/>",
-    "<disk type='network'><source protocol='nbd'><host name='h'/></source><target dev='vda'/></disk>": "port='10809'",
+    f"<disk type='network'><source protocol='nbd'>{HOST}</source><target dev='vda'/></disk>": "port='10809'",
     "<disk type='network'><source protocol='iscsi' name='i'/><target dev='vda'/></disk>": "name='i/0'",
     "<disk type='block' device='cdrom'><target dev='hda'/></disk>": "type='file'",
 }  # fmt: skip

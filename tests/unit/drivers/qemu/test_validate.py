@@ -104,19 +104,22 @@ MACHINE = {
     "half a vcpu": (domain(body="<vcpu>0.5</vcpu>"), XML_ERROR, "/domain/vcpu, line 1: '0.5'"),
     "too many vcpus": (domain(body="<vcpu>256</vcpu>"), UNSUPPORTED, "machine type limit 255"),
     "more vcpus than there are": (domain(body="<vcpu current='3'>2</vcpu>"), UNSUPPORTED, "must not be less"),
-    "pinned vcpus": (
-        domain(body="<vcpu cpuset='0'>1</vcpu>"),
+    "pinned to nothing": (
+        domain(body="<vcpu cpuset='0,^0'>1</vcpu>"),
         UNSUPPORTED,
-        "attribute 'cpuset' is not supported",
+        "/domain/vcpu/@cpuset, line 1: '0,\\^0'",
     ),
     "topology": (
         domain(body="<vcpu>3</vcpu><cpu><topology sockets='1' cores='2' threads='2'/></cpu>"),
-        *(UNSUPPORTED, "topology has 4 CPUs, <vcpu> has 3"),
+        *(UNSUPPORTED, "topology doesn't match maximum vcpu count: 4 CPUs, <vcpu> has 3"),
     ),
-    "host's cpu without kvm": (domain(body="<cpu mode='host-passthrough'/>"), UNSUPPORTED, "type='kvm'"),
+    "clusters": (
+        domain(body="<cpu><topology sockets='1' clusters='1' cores='1' threads='2'/></cpu>"),
+        *(UNSUPPORTED, "topology doesn't match"),
+    ),
     "title": (domain(body="<title>a\nb</title>"), XML_ERROR, "title can't contain newlines"),
     "clock": (domain(body="<clock offset='foo'/>"), UNSUPPORTED, "/domain/clock/@offset, line 1: 'foo'"),
-    "timer": (domain(body="<clock><timer name='hpet'/></clock>"), UNSUPPORTED, "<timer> is not supported"),
+    "timer": (domain(body="<clock><timer name='platform'/></clock>"), UNSUPPORTED, "unsupported timer type"),
     "feature": (
         domain(body="<features><foo/></features>"),
         UNSUPPORTED,
@@ -135,14 +138,16 @@ MACHINE = {
         *(UNSUPPORTED, "on_reboot 'destroy' with on_poweroff 'restart'"),
     ),
     "boot": (domain(os="<boot dev='foo'/>"), XML_ERROR, "/domain/os/boot/@dev, line 1: 'foo'"),
-    "firmware": (domain(os="<loader>/x</loader>"), UNSUPPORTED, "/domain/os/loader, line 1"),
+    "firmware": (domain(os="<loader type='rom'/>"), 35, "no loader path specified"),
     "memory source": (
         domain(body="<memoryBacking><source type='foo'/></memoryBacking>"),
         *(UNSUPPORTED, "expected one of: file, anonymous, memfd"),
     ),
     "command line": (
-        domain(body="<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'/>"),
-        *(UNSUPPORTED, "commandline> is not supported"),
+        domain(
+            body="<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg/></q:commandline>"
+        ),
+        *(XML_ERROR, "attribute 'value' is missing"),
     ),
 }
 
@@ -237,7 +242,11 @@ DEVICES = {
         UNSUPPORTED,
         "'foo' .*: random, builtin",
     ),
-    "balloon": ("<memballoon model='foo'/>", XML_ERROR, "/memballoon/@model, line 1: 'foo' .*: virtio, .*none"),
+    "balloon": (
+        "<memballoon model='foo'/>",
+        XML_ERROR,
+        "/memballoon/@model, line 1: 'foo' .*: virtio, .*none",
+    ),
     "balloons": ("<memballoon model='none'/>" * 2, INTERNAL, "only a single memory balloon"),
     "controller": (
         "<controller type='usb' model='foo'/>",

@@ -22,11 +22,13 @@ from embervirt.drivers.xml.bindings import (
     Content,
     Flag,
     Foreign,
+    Nested,
     Raw,
     Size,
     Variant,
 )
 from embervirt.drivers.xml.codecs import Choice, Hex, Integer, Mac, Switch, Uuid
+from embervirt.drivers.xml.units import Unit
 
 TEXT = st.text(
     st.characters(codec="utf-8", exclude_characters="\ufffe\uffff", exclude_categories=("Cc", "Cs"))
@@ -47,6 +49,8 @@ def values(codec: Codec[Any]) -> st.SearchStrategy[Any]:
             return st.booleans()
         case Uuid():
             return st.uuids().map(str)
+        case Unit():
+            return st.sampled_from([1, 1000, 1024, 1024**2])
         case Mac():
             return st.binary(min_size=6, max_size=6).map(lambda address: address.hex(":"))
         case CpuSet():
@@ -68,7 +72,7 @@ def fields(binding: Binding) -> st.SearchStrategy[Any]:
             return values(codec)
         case Size() | Amount():
             return st.integers(0, 2**53 - 1)
-        case Children(cls=cls):
+        case Children(cls=cls) | Nested(cls=cls):
             return st.lists(objects(cls), max_size=2).map(tuple)
         case Child(cls=cls):
             return objects(cls)
