@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
+from embervirt.config import accounts
 from embervirt.config.settings import Settings
 from embervirt.errors import SettingsError
 
@@ -62,6 +63,7 @@ def accepted(type_: Any) -> str:
 
 def check_together(settings: Settings, sources: dict[str, str]) -> None:
     """Rules across settings. Raises SettingsError naming where the values came from."""
+    accounts.chosen(settings.qemu.user, settings.qemu.group, sources)
     delay = settings.supervision
     if delay.backoff_cap < delay.backoff_initial:
         cap, initial = (sources[f"supervision.{name}"] for name in ("backoff_cap", "backoff_initial"))

@@ -16,9 +16,17 @@ _STRING = re.compile(r'"""(.*?)"""|"([^"\n]*)"|\'([^\'\n]*)\'', re.DOTALL)
 _NUMBER = re.compile(r"[+-]?\d+")
 _END = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
 
+def _truth(value: Value) -> object:
+    return value != 0 if isinstance(value, int) else value
+
+
 MEANINGS: dict[str, tuple[str, Callable[[Value], object]]] = {
+    "dynamic_ownership": ("qemu.dynamic_ownership", _truth),
+    "group": ("qemu.group", lambda value: value),
     "memory_backing_dir": ("qemu.memory_backing_dir", lambda value: value),
-    "seccomp_sandbox": ("qemu.sandbox", lambda value: value != 0 if isinstance(value, int) else value),
+    "remember_owner": ("qemu.remember_owner", _truth),
+    "seccomp_sandbox": ("qemu.sandbox", _truth),
+    "user": ("qemu.user", lambda value: value),
 }
 """Libvirt's settings that have a meaning here, the setting each stands for, and how its value reads there.
 

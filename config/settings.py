@@ -16,6 +16,7 @@ Endpoint = Annotated[
     str,
     Meta(pattern=r"^(tcp://[^\s]+:(\*|[0-9]{1,5}))?\Z", description="tcp://ADDRESS:PORT, or nothing"),
 ]
+AccountName = Annotated[str, Meta(min_length=1, description="a name, or a number such as +107")]
 Patterns = Annotated[
     tuple[Annotated[str, Meta(min_length=1)], ...],
     Meta(description="a list of requests such as [\"qemu.Suspend\", \"secret.*\"]"),
@@ -60,7 +61,11 @@ class Qemu(Struct, frozen=True):
     destroy_timeout: Seconds
     qmp_timeout: Seconds
     sandbox: bool
+    dynamic_ownership: bool
+    remember_owner: bool
     emulator: AbsolutePath | None = None
+    user: AccountName | None = None
+    group: AccountName | None = None
     memory_backing_dir: AbsolutePath | None = None
 
 

@@ -146,6 +146,18 @@ def set_mode(path: Path, mode: int) -> None:
     path.chmod(mode)
 
 
+def give(path: Path, uid: int, gid: int, *, descriptor: int | None = None) -> None:
+    """Another owner: of what ``descriptor`` denotes, even one of O_PATH; else of ``path``, and never of what
+    a symbolic link there leads to."""
+    _check(path)
+    if faults.armed:
+        faults.hit("file.given", path=path)
+    if descriptor is None:
+        os.chown(path, uid, gid, follow_symlinks=False)
+    else:
+        os.chown(f"/proc/self/fd/{descriptor}", uid, gid)
+
+
 class UnusableError(OSError):
     """What is there is no plain file, too long, or cannot be read."""
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from embervirt import disk, faults
+from embervirt.config.accounts import Account
 from embervirt.errors import InternalError
 from embervirt.supervisor.identity import hold, parent, start_time, wait_exit
 
@@ -41,6 +42,10 @@ ignores in its background, are bash's to restore at the exec."""
 
 SIGNALLED = range(129, 193)
 """What a shell's ``$?`` is after a death by signal: 128 + its number (POSIX 2.8.2), 1 to 64 on Linux."""
+
+
+LONGEST = 16
+"""Bytes of a status file, and more."""
 
 
 class Spawned(msgspec.Struct, frozen=True):
@@ -69,12 +74,15 @@ def spawn(
     env: Mapping[str, str] | None = None,
     cwd: str = "/",
     umask: int = 0o077,
+    account: Account | None = None,
 ) -> Spawned:
     """Starts ``argv`` under a recorder, in a session of its own; returns once it has a pid.
 
     Standard input is /dev/null, output and error are ``log_fd``; of all other descriptors the program has
     exactly ``pass_fds``, under the same numbers. ``env`` is its whole environment, by default PATH and
     LC_ALL=C. ``status_file`` is absolute, in an existing directory; one of an earlier run is removed.
+    With an ``account`` the program has its rights and no others, and so has the recorder: what a program can
+    write to, nobody with more rights must.
 
     The program may not be executing yet when this returns: identify it after a first sign of life. One
     that cannot be executed exits with 126 or 127, and the log says why.
@@ -90,7 +98,8 @@ def spawn(
     with os.fdopen(reader, "rb") as answer:
         try:
             script = SCRIPT.format(pipe=writer, passed=" ".join(f"{fd}>&-" for fd in passed))
-            command = [*STARTER, script, str(status_file), *argv]
+            rights = [] if account is None else account.prefix
+            command = [*rights, *STARTER, script, str(status_file), *argv]
             recorder = _start(command, log_fd, [*passed, writer], env, cwd, umask)
         finally:
             os.close(writer)
@@ -132,10 +141,19 @@ def read_status(status_file: Path) -> int | None:
     A program that exits with 129 to 192 by itself looks killed: a shell cannot tell the two apart.
     """
     try:
-        status = int(status_file.read_bytes())
-    except (FileNotFoundError, ValueError):  # ValueError: somebody else wrote it
+        status = int(_content(status_file))
+    except (OSError, ValueError):  # there is none, or somebody else made it: the program may, with an account
         return None
     return 128 - status if status in SIGNALLED else status
+
+
+def _content(status_file: Path) -> bytes:
+    """Without waiting, whatever it is."""
+    descriptor = os.open(status_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        return os.read(descriptor, LONGEST)
+    finally:
+        os.close(descriptor)
 
 
 def reap(spawned: Spawned, seconds: float) -> bool:

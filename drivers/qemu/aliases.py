@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from embervirt.drivers.qemu.addresses.drive import narrow
@@ -12,6 +11,7 @@ from embervirt.drivers.qemu.model import Alias, Controller, Device, Devices, Dis
 from embervirt.drivers.qemu.model.address import DriveAddress
 from embervirt.drivers.qemu.nodes import numbered
 from embervirt.drivers.qemu.postparse.disk import disk_index
+from embervirt.drivers.xml import replace
 
 COUNTED = {
     "interfaces": "net",

@@ -7,7 +7,7 @@ hides the same name in those before it, an empty file hides without a replacemen
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.features import Features, Smm
 from embervirt.drivers.qemu.model.os import Loader, Nvram
+from embervirt.drivers.xml import replace
 from embervirt.errors import InternalError, OperationFailed, OperationInvalid
 
 INTERFACES = {"efi": "uefi", "bios": "bios"}

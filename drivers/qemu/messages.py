@@ -80,6 +80,14 @@ class Create(Request[DomainRef], frozen=True):
     xml: str = ""
 
 
+class Revive(Message, frozen=True):
+    """The guest of this domain died with its QEMU, and is to start again; ``xml`` is a transient one's."""
+
+    uuid: str
+    name: str
+    xml: str
+
+
 # To a guest's actor.
 
 
@@ -297,6 +305,12 @@ class MetadataChanged(OfGuest, frozen=True):
 
 class AutostartFailed(OfGuest, frozen=True):
     """A domain that should start with the root did not, because of ``why``."""
+
+    why: str
+
+
+class NotRevived(OfGuest, frozen=True):
+    """A guest whose QEMU died did not start again as its ``on_crash`` says, because of ``why``."""
 
     why: str
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from embervirt.drivers.qemu.model import Disk
 from embervirt.drivers.qemu.model.disk import BackingStore
+from embervirt.drivers.xml import replace
 
 
 def numbered(disks: tuple[Disk, ...], above: int = 0) -> tuple[Disk, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from embervirt.drivers.qemu.model import Channel, Domain
 from embervirt.drivers.qemu.model.address import VirtioSerialAddress
 from embervirt.drivers.qemu.model.chardev_source import CharSource
+from embervirt.drivers.xml import replace
 
 
 def channel_dir(domain_dir: Path) -> Path:

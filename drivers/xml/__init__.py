@@ -23,7 +23,7 @@ from embervirt.drivers.xml.codecs import (
     yes_no,
 )
 from embervirt.drivers.xml.document import MAX_SIZE, parse, parse_one_of, read, render
-from embervirt.drivers.xml.element import Element
+from embervirt.drivers.xml.element import Element, replace
 from embervirt.drivers.xml.errors import MissingName, SchemaError
 from embervirt.drivers.xml.fields import (
     amount,
@@ -69,6 +69,7 @@ __all__ = [
     "raw",
     "read",
     "render",
+    "replace",
     "size",
     "string",
     "text",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from embervirt.drivers.xml import reading, units
+from embervirt.drivers.xml import reading, units, writing
 from embervirt.drivers.xml.codecs import Choice, Codec, Integer
 from embervirt.drivers.xml.reading import Node, Reading
 from embervirt.drivers.xml.writing import Writer
@@ -19,7 +19,8 @@ from embervirt.errors import XmlError
 if TYPE_CHECKING:
     from embervirt.drivers.xml.element import Element
 
-Kids = dict[str, list[Node]]
+SELF = ""
+"""The key of what is read from the element itself."""
 
 
 class _Absent:
@@ -47,20 +48,30 @@ class Binding:
         """Child elements that this field stands for."""
         return (self.name,)
 
-    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
-        """The value, or ABSENT."""
-        first = kids.get(self.name)
-        return ABSENT if first is None else self.read_child(first[0], seen)
+    @property
+    def key(self) -> str:
+        """What it reads: the tag of children, ``@`` and an attribute's name, or SELF."""
+        return self.name
+
+    @property
+    def inside(self) -> bool:
+        """Whether ``write`` writes something."""
+        return True
+
+    def read(self, given: Any, node: Node, seen: Reading) -> Any:
+        """The value, or ABSENT. ``given`` is what ``node`` has under ``key``: children, a text, or itself."""
+        return self.read_child(given[0], seen)
 
     def read_child(self, node: Node, seen: Reading) -> Any:
         """The value of the (first) child element this field stands for."""
         raise TypeError(f"{type(self).__name__} is not a child element")
 
-    def write_attribute(self, value: Any, out: Writer) -> None:
-        """Add to the attributes of the element."""
+    def as_attribute(self, value: Any) -> str:
+        """What it adds to the attributes of the element."""
+        raise TypeError(f"{type(self).__name__} is not an attribute")
 
-    def write_child(self, value: Any, out: Writer) -> None:
-        """Add to the children of the element."""
+    def write(self, value: Any, out: Writer) -> None:
+        """Add to what is inside the element."""
 
     def missing(self, node: Node) -> XmlError:
         """The error for a required field that is not there."""
@@ -79,12 +90,19 @@ class Attribute(Binding):
     def tags(self) -> tuple[str, ...]:
         return ()
 
-    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
-        value = node.get(self.name)
-        return ABSENT if value is None else reading.decode(self.codec, node, value, self.name)
+    @property
+    def key(self) -> str:
+        return f"@{self.name}"
 
-    def write_attribute(self, value: Any, out: Writer) -> None:
-        out.attribute(self.name, self.codec.encode(value))
+    @property
+    def inside(self) -> bool:
+        return False
+
+    def read(self, given: Any, node: Node, seen: Reading) -> Any:
+        return reading.decode(self.codec, node, given, self.name)
+
+    def as_attribute(self, value: Any) -> str:
+        return writing.attribute(self.name, self.codec.encode(value))
 
     def missing(self, node: Node) -> XmlError:
         return XmlError(
@@ -103,7 +121,7 @@ class ChildText(Binding):
         text = reading.content(node)
         return reading.decode(self.codec, node, text) if text else ABSENT
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         text = self.codec.encode(value)
         if text:
             out.text_element(self.name, text)
@@ -119,13 +137,17 @@ class Content(Binding):
     def tags(self) -> tuple[str, ...]:
         return ()
 
-    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
+    @property
+    def key(self) -> str:
+        return SELF
+
+    def read(self, given: Any, node: Node, seen: Reading) -> Any:
         text = reading.content(node)
-        if kids:
+        if next(reading.elements(node), None) is not None:
             text = text.strip()
         return reading.decode(self.codec, node, text) if text else ABSENT
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         out.content(self.codec.encode(value))
 
     def missing(self, node: Node) -> XmlError:
@@ -146,8 +168,8 @@ class Size(Binding):
         note_stray(node, seen, ("unit", *self.beside))
         return amount(node, reading.content(node))
 
-    def write_child(self, value: Any, out: Writer) -> None:
-        out.text_element(self.name, str(value), {"unit": "KiB"})
+    def write(self, value: Any, out: Writer) -> None:
+        out.text_element(self.name, str(value), " unit='KiB'")
 
 
 @dataclass(frozen=True)
@@ -167,19 +189,24 @@ class Amount(Binding):
     def tags(self) -> tuple[str, ...]:
         return ()
 
-    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
-        text = node.get(self.name) if self.name else reading.content(node)
-        return ABSENT if text is None else amount(node, text, self.name)
+    @property
+    def key(self) -> str:
+        return f"@{self.name}" if self.name else SELF
 
-    def write_attribute(self, value: Any, out: Writer) -> None:
+    @property
+    def inside(self) -> bool:
+        return not self.name
+
+    def read(self, given: Any, node: Node, seen: Reading) -> Any:
+        return amount(node, given if self.name else reading.content(node), self.name)
+
+    def as_attribute(self, value: Any) -> str:
         count, unit = units.largest(value) if self.largest else (value, "KiB")
-        if self.name:
-            out.attribute(self.name, str(count))
-        out.attribute("unit", unit)
+        number = writing.attribute(self.name, str(count)) if self.name else ""
+        return number + writing.attribute("unit", unit)
 
-    def write_child(self, value: Any, out: Writer) -> None:
-        if not self.name:
-            out.content(str(units.largest(value)[0] if self.largest else value))
+    def write(self, value: Any, out: Writer) -> None:
+        out.content(str(units.largest(value)[0] if self.largest else value))
 
     def missing(self, node: Node) -> XmlError:
         return XmlError(f"{reading.place(node)}: attribute '{self.name}' is missing; expected a size")
@@ -196,7 +223,7 @@ class Beside(Binding):
         value = node.get(self.attribute)
         return ABSENT if value is None else reading.decode(self.codec, node, value, self.attribute)
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         out.amend(self.name, self.attribute, self.codec.encode(value))
 
 
@@ -207,18 +234,18 @@ class Child(Binding):
     def read_child(self, node: Node, seen: Reading) -> Any:
         return self.cls.__schema__.read(node, seen)
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         value.__schema__.write(value, out, self.name)
 
 
 @dataclass(frozen=True)
 class Children(Child):
-    def read(self, node: Node, kids: Kids, seen: Reading) -> Any:
-        return tuple(self.read_child(kid, seen) for kid in kids.get(self.name, ()))
+    def read(self, given: Any, node: Node, seen: Reading) -> Any:
+        return tuple(self.cls.__schema__.read(kid, seen) for kid in given)
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         for item in value:
-            super().write_child(item, out)
+            item.__schema__.write(item, out, self.name)
 
 
 @dataclass(frozen=True)
@@ -233,7 +260,7 @@ class Nested(Child):
             inner = next((kid for kid in reading.elements(inner) if kid.tag == self.name), None)
         return tuple(found)
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         for item in value:
             item.__schema__.open(item, out, self.name)
         for _ in value:
@@ -257,7 +284,7 @@ class Variant(Binding):
             )
         return self.classes[reading.decode(known, node, given, self.by)].__schema__.read(node, seen)
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         value.__schema__.write(value, out, self.name)
 
 
@@ -267,7 +294,7 @@ class Flag(Binding):
         note_stray(node, seen)
         return True
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         if value:
             out.text_element(self.name, "")
 
@@ -279,7 +306,7 @@ class Raw(Binding):
     def read_child(self, node: Node, seen: Reading) -> str:
         return verbatim(node)
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         out.verbatim(value)
 
 
@@ -291,10 +318,14 @@ class Foreign(Binding):
     def tags(self) -> tuple[str, ...]:
         return ()
 
-    def read(self, node: Node, kids: Kids, seen: Reading) -> tuple[str, ...]:
+    @property
+    def key(self) -> str:
+        return SELF
+
+    def read(self, given: Any, node: Node, seen: Reading) -> tuple[str, ...]:
         return tuple(verbatim(kid) for kid in reading.elements(node) if str(kid.tag).startswith("{"))
 
-    def write_child(self, value: Any, out: Writer) -> None:
+    def write(self, value: Any, out: Writer) -> None:
         for item in value:
             out.verbatim(item)
 
@@ -322,5 +353,6 @@ def note_stray(node: Node, seen: Reading, known: tuple[str, ...] = ()) -> None:
     for name in node.keys():  # noqa: SIM118 - an lxml node is not a dict
         if name not in known:
             seen.note(node, str(name))
-    for kid in reading.elements(node):
-        seen.note(kid)
+    if len(node):
+        for kid in reading.elements(node):
+            seen.note(kid)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from embervirt.errors import ConfigUnsupported, XmlError, libvirtError
@@ -55,8 +56,12 @@ class Text(Codec[str]):
     def accepts(self) -> str:
         return self.words
 
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.pattern or "")
+
     def decode(self, text: str) -> str:
-        if self.pattern is not None and not re.fullmatch(self.pattern, text):
+        if self.pattern is not None and not self._compiled.fullmatch(text):
             raise ValueError(text)
         return text
 

@@ -61,7 +61,8 @@ def place(node: Node, attribute: str = "") -> str:
 
 def content(node: Node) -> str:
     """All text directly inside a node; comments and child elements do not count."""
-    return (node.text or "") + "".join(kid.tail or "" for kid in node)
+    text = node.text or ""
+    return text + "".join(kid.tail or "" for kid in node) if len(node) else text
 
 
 def elements(node: Node) -> Iterator[Node]:

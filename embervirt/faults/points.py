@@ -51,6 +51,7 @@ POINTS: dict[str, Point] = {
     "file.synced": Point("Before a file's content is synced to disk.", FILE, ("path",)),
     "file.truncated": Point("Before a file is cut to a length.", FILE, ("path",)),
     "file.linked": Point("Before a file gets a second name.", FILE, ("path",)),
+    "file.given": Point("Before a file or a directory gets another owner.", FILE, ("path",)),
     "file.renamed": Point("Before a file takes its final name, which is the path here.", FILE, ("path",)),
     "file.removed": Point("Before a name of a file goes.", FILE, ("path",)),
     "directory.made": Point("Before a directory is made.", FILE, ("path",)),

@@ -293,8 +293,11 @@ def _poll(descriptor: int, wake: int, event: int) -> None:
 
 
 def file(path: Any) -> int:
-    """A descriptor of a file to be read, whose name is gone from now on. Raises OSError."""
+    """A descriptor of a file to be read, whose name is gone from now on. Raises OSError.
+
+    QEMU made it, in a directory of its own: no link is followed.
+    """
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     finally:
         disk.unlink(path, missing_ok=True)

@@ -15,6 +15,9 @@ _FOLDER = _HERE.parents[1] / ".cache" / "guest"
 KERNEL = _FOLDER / "vmlinuz"
 INITRD = _FOLDER / "initrd"
 
+DISK = _FOLDER / "disk.img"
+"""A raw disk image with a boot loader that starts them, with the same command line."""
+
 CMDLINE = "console=ttyS0 quiet cryptomgr.notests"
 """``quiet``: the serial port is slow under TCG. The crypto self-tests cost 0.3 s of a boot of 2 s."""
 

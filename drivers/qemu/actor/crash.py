@@ -23,8 +23,8 @@ DUMP = "dump-guest-memory"
 class Crash:
     """Used on the actor's thread only. ``dumps``: the directory for memory images.
 
-    A QEMU that was killed is no crash of its guest: as in libvirt, ``on_crash`` has no say in that, and the
-    domain is off, crashed.
+    A QEMU that died is no crash that a guest can be looked at after: of ``on_crash`` only a restart is left,
+    which is another run (``Revive``). libvirt lets the domain be off, crashed, whatever ``on_crash`` says.
     """
 
     def __init__(self, actor: Actor, seen: Seen, link: Link, ladder: Ladder, dumps: Path) -> None:

@@ -16,8 +16,10 @@ from embervirt.drivers.qemu.messages import (
     Define,
     DomainRef,
     Edited,
+    NotRevived,
     Rename,
     Replug,
+    Revive,
     SetAutostart,
     Undefine,
 )
@@ -27,7 +29,8 @@ from embervirt.drivers.qemu.service.definitions import Definitions
 from embervirt.drivers.qemu.service.domains import Domains
 from embervirt.drivers.qemu.service.left import Left
 from embervirt.drivers.qemu.store import Record, Store
-from embervirt.errors import OperationTimeout
+from embervirt.errors import OperationFailed, OperationTimeout, libvirtError
+from embervirt.supervisor.policy import window
 
 
 class QemuDriver(Actor):
@@ -40,6 +43,7 @@ class QemuDriver(Actor):
         self._domains = Domains(self._store, face.tables, context.fence, self.publish)
         self._definitions = Definitions(self._domains, self._store, face.tables, context.fence, self.publish)
         self._starts: dict[str, Future[None]] = {}
+        self._revivals: dict[str, tuple[float, ...]] = {}
 
     def setup(self) -> None:
         """Definitions from disk; guests that are recorded get their actors, which find them."""
@@ -110,9 +114,10 @@ class QemuDriver(Actor):
         deadline = self.activity.deadline
         while len(self._starts) >= self._face.settings.qemu.parallel_starts:
             yield next(iter(self._starts.values()))
-        if world.monotonic() > deadline:
+        if deadline and world.monotonic() > deadline:
             raise OperationTimeout("too many guests were being started (setting qemu.parallel_starts)")
-        plan = replace(self._domains.prepare(request), trace=self.activity.trace)
+        trace = self.activity.trace or self.bus.new_trace()
+        plan = replace(self._domains.prepare(request), trace=trace)
         reply: Future[DomainRef] = Future()
         over = self._starts[plan.domain.uuid] = Future()
         started = self._supervise(plan)
@@ -120,6 +125,24 @@ class QemuDriver(Actor):
         reply.add_done_callback(lambda _: over.set_result(None))
         made: DomainRef = yield reply
         return made
+
+    @handles(Revive)
+    def revive(self, message: Revive) -> Work[None]:
+        """Not more often than a guest's actor is restarted: what dies again at once stays off."""
+        try:
+            self._check_revivals(message.uuid)
+            yield from self.create(Create(message.uuid, name=message.name, xml=message.xml))
+        except libvirtError as error:
+            self.log.error("guest not revived", domain=message.name, error=str(error))
+            self.publish(NotRevived(message.name, message.uuid, -1, str(error)))
+
+    def _check_revivals(self, uuid: str) -> None:
+        limits, now = self._face.settings.supervision, world.monotonic()
+        recent = window(self._revivals.get(uuid, ()), now, limits.guest_period)
+        if len(recent) >= limits.guest_intensity:
+            died = f"its QEMU died {len(recent) + 1} times within {limits.guest_period:g} s"
+            raise OperationFailed(f"on_crash: {died}; it stays off")
+        self._revivals[uuid] = (*recent, now)
 
     def _started(self, plan: Plan, started: Future[None], reply: Future[DomainRef]) -> None:
         """On the supervisor's thread, for this actor may have died meanwhile; the guest's has not."""

@@ -26,7 +26,7 @@ from embervirt.drivers.qemu.actor.serving import Serving
 from embervirt.drivers.qemu.actor.survey import Survey
 from embervirt.drivers.qemu.errors import GuestDegraded, MonitorError
 from embervirt.drivers.qemu.face import Face
-from embervirt.drivers.qemu.messages import Adopt, Destroy, End, Resume, Suspend
+from embervirt.drivers.qemu.messages import Adopt, Destroy, End, Resume, Revive, Suspend
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service import adopt, left, start, tpm
 from embervirt.drivers.qemu.states import State, Transition
@@ -229,14 +229,22 @@ class Guest(Serving):
         if self._began():
             self._face.tables.ending.setdefault(self._plan.id, (ending, why))
         tpm.end(self._seen.record, self._face.paths)
-        if self._face.tables.definitions.get(self._plan.domain.uuid) is None:
-            tpm.forget(self._plan.domain, self._face.paths)
+        tpm.forget(self._seen.record, self._plan.domain, self._face.paths)
         self._store.forget(self._seen.record)
         self._changes.resolve_all()
         self._tell_end()
+        if ending == states.ENDED_CRASHED and not inferred:
+            self._revive()
         self.log.info("guest ended", reason=ending.reason, why=why)
         self._gone.set_result(None)
         self.leave()
+
+    def _revive(self) -> None:
+        """The domain's own policy for a guest that crashed holds for one whose QEMU died, where it can."""
+        domain = self._seen.live
+        if domain.on_crash.endswith("restart"):
+            defined = self._face.tables.definitions.get(domain.uuid) is not None
+            self.bus.tell("qemu", Revive(domain.uuid, domain.name, "" if defined else self._plan.xml))
 
     def _began(self) -> bool:
         """Whether anybody was told of its start, now at the latest: else nobody is told of its end."""

@@ -7,7 +7,6 @@ need and nobody named are added here too. ISA devices have no addresses but thos
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.addresses import (
@@ -17,10 +16,12 @@ from embervirt.drivers.qemu.addresses import (
     controllers,
     drive,
     pci,
+    spapr,
     usb,
     virtio_serial,
 )
 from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.xml import replace
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
@@ -36,12 +37,9 @@ def assign(domain: Domain, caps: Capabilities) -> Domain:
     devices = domain.devices
     disks = tuple(map(drive.placed, devices.disks))
     found = controllers.usual(domain)
-    found = controllers.modelled(drive.controllers(found, disks))
+    found = spapr.placed(controllers.modelled(drive.controllers(found, disks)))
     domain = replace(domain, devices=replace(devices, disks=disks, controllers=found))
     domain = ccid.assign(virtio_serial.controllers(domain))
     domain = usb.assign(pci.assign(virtio_serial.assign(domain)))
-    return consoles.mirrored(_with(domain, controllers.described(domain.devices.controllers)))
-
-
-def _with(domain: Domain, found: tuple[controllers.Controller, ...]) -> Domain:
-    return replace(domain, devices=replace(domain.devices, controllers=found))
+    found = controllers.described(domain.devices.controllers)
+    return consoles.mirrored(replace(domain, devices=replace(domain.devices, controllers=found)))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.addresses.places import Places, items, put
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import CcidAddress
+from embervirt.drivers.xml import replace
 
 TYPE = "ccid"
 

@@ -5,10 +5,9 @@ Source: QEMU's PIIX3 (function 0 of slot 1) and ICH9 (slot 31), and libvirt 9.0,
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import PciAddress
+from embervirt.drivers.xml import replace
 
 Place = tuple[int, int]
 """Slot and function on bus 0."""
@@ -51,10 +50,8 @@ def built_in(controller: Controller, domain: Domain) -> PciAddress | None:
     return at(place)
 
 
-def multifunction(address: PciAddress, others: frozenset[PciAddress]) -> PciAddress:
-    """The address, marked if it is function 0 of a slot in which other functions are taken."""
+def multifunction(address: PciAddress) -> PciAddress:
+    """An address in a slot with more functions: function 0 says so, if it says nothing else."""
     if address.function or address.multifunction is not None:
         return address
-    places = {(other.bus, other.slot, other.function) for other in others}
-    shared = any((address.bus, address.slot, function) in places for function in range(1, 8))
-    return replace(address, multifunction=True) if shared else address
+    return replace(address, multifunction=True)

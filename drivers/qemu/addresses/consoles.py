@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.xml import replace
 
 
 def mirrored(domain: Domain) -> Domain:

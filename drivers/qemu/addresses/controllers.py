@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import PciAddress
 from embervirt.drivers.qemu.model.controller import PCI_NAMES, ControllerModel, ControllerTarget
+from embervirt.drivers.xml import replace
 
 FIRST_EXPANDER = 256
 """Expander buses are numbered from here downwards, two at a time."""
 
-SCSI = "lsilogic"
-"""The SCSI controller that nobody named a model of."""
+DEFAULTS = {"usb": "piix3-uhci", "scsi": "lsilogic"}
+"""Of controllers that nobody named a model of, on either machine."""
 
 
 def usual(domain: Domain) -> tuple[Controller, ...]:
@@ -28,9 +27,9 @@ def usual(domain: Domain) -> tuple[Controller, ...]:
 
 def _modelled(controller: Controller) -> Controller:
     """With the model that it has when the XML says nothing."""
-    default = {"usb": "piix3-uhci", "scsi": SCSI}.get(controller.type)
+    default = DEFAULTS.get(controller.type)
     unsaid = controller.model is None or (controller.type, controller.model) == ("scsi", "auto")
-    return replace(controller, model=default) if unsaid else controller
+    return replace(controller, model=default) if default and unsaid else controller
 
 
 def modelled(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
@@ -46,7 +45,8 @@ def described(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
         if name is not None:
             target = _target(controller, (*controllers, *done))
             model = controller.model_name or ControllerModel(name=name)
-            controller = replace(controller, model_name=model, target=target)
+            if (model, target) != (controller.model_name, controller.target):
+                controller = replace(controller, model_name=model, target=target)
         done.append(controller)
     return tuple(done)
 
@@ -55,6 +55,8 @@ def _target(controller: Controller, others: tuple[Controller, ...]) -> Controlle
     target, index = controller.target or ControllerTarget(), controller.index
     place = controller.address if isinstance(controller.address, PciAddress) else PciAddress()
     match controller.model:
+        case "pcie-root-port" | "pcie-switch-downstream-port" if None not in (target.chassis, target.port):
+            return target
         case "pci-bridge" if target.chassis_nr is None:
             return replace(target, chassis_nr=index)
         case "pcie-root-port" | "pcie-switch-downstream-port":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model import Controller, Disk
 from embervirt.drivers.qemu.model.address import DriveAddress
 from embervirt.drivers.qemu.postparse.disk import disk_index
+from embervirt.drivers.xml import replace
 from embervirt.errors import InternalError
 
 PLACES = {"scsi": 7, "fdc": 2, "ide": 4, "sata": 6}
@@ -26,7 +25,8 @@ NARROW = (None, "lsilogic")
 
 def placed(disk: Disk) -> Disk:
     """The disk at its place."""
-    return replace(disk, address=disk.address or _drive(disk))
+    address = disk.address or _drive(disk)
+    return disk if address is disk.address else replace(disk, address=address)
 
 
 def narrow(disk: Disk, controllers: tuple[Controller, ...]) -> bool:

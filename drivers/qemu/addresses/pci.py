@@ -1,14 +1,14 @@
 """PCI: a slot for each device, and the bridges and ports that make enough of them.
 
-Two runs: the first, on paper, finds how many buses there must be; the second places the controllers of the
-new ones with all the rest. Given addresses come first, then the chipset's, then controllers, then the
-classes in the order of ``WANTS``.
+The first run finds how many buses there must be. If there are that many, it was all; else a second one
+places the controllers of the new buses with all the rest. Given addresses come first, then the chipset's,
+then controllers, then the classes in the order of ``WANTS``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from embervirt.drivers.qemu.addresses import chipset
@@ -18,6 +18,7 @@ from embervirt.drivers.qemu.addresses.slots import Slots
 from embervirt.drivers.qemu.addresses.wants import WANTS, want
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import PciAddress
+from embervirt.drivers.xml import replace
 
 
 def assign(domain: Domain) -> Domain:
@@ -31,6 +32,8 @@ def assign(domain: Domain) -> Domain:
         for index, model in enumerate(dry.slots.models)
         if index not in known
     ]
+    if not grown:
+        return _shared(put(domain, dry.places))
     devices = replace(domain.devices, controllers=(*domain.devices.controllers, *grown))
     domain = put(replace(domain, devices=devices), dry.given)
     run = _Run(domain, Slots(_models(domain)))
@@ -78,9 +81,10 @@ class _Run:
 
     def spare(self, own_ports: bool) -> None:
         """Place all, and leave room: on a pc for a bridge, on a q35 without ports of its own for a device."""
-        if not self.slots.pcie and not self.slots.full:
-            self.slots.next("pci")
+        room = not self.slots.pcie and not self.slots.full
         self.place()
+        if room:
+            self.slots.next("pci")
         if self.slots.pcie and not own_ports and len(self.slots.models) > 1:
             self.slots.next("pcie")
 
@@ -160,10 +164,11 @@ def _in_ich9_set(device: Any) -> bool:
 def _shared(domain: Domain) -> Domain:
     """Function 0 of a slot with more functions says so, whoever put them there."""
     given = {
-        (name, index): device.address
+        (name, number): device.address
         for name, found in domain.devices.lists.items()
-        for index, device in enumerate(found)
+        for number, device in enumerate(found)
         if isinstance(getattr(device, "address", None), PciAddress)
     }
-    every = frozenset(given.values())
-    return put(domain, {item: chipset.multifunction(address, every) for item, address in given.items()})
+    slots = {(address.bus, address.slot) for address in given.values() if address.function}
+    heads = {item: address for item, address in given.items() if (address.bus, address.slot) in slots}
+    return put(domain, {item: chipset.multifunction(address) for item, address in heads.items()})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.address import Address
+from embervirt.drivers.xml import replace
 
 Item = tuple[str, int]
 Places = dict[Item, Address]
@@ -20,10 +20,14 @@ def items(lists: Mapping[str, tuple[Any, ...]], name: str) -> Iterator[tuple[Ite
 
 
 def put(domain: Domain, places: Mapping[Item, Address]) -> Domain:
-    """The domain with these devices at these addresses."""
+    """The domain with these devices at these addresses; itself if they are there already."""
     lists: dict[str, list[Any]] = {}
     for (name, number), address in places.items():
-        devices = lists.setdefault(name, list(domain.devices.lists[name]))
-        devices[number] = replace(devices[number], address=address)
+        devices: list[Any] = lists.get(name) or list(getattr(domain.devices, name))
+        if devices[number].address != address:
+            devices[number] = replace(devices[number], address=address)
+            lists[name] = devices
+    if not lists:
+        return domain
     changed: dict[str, Any] = {name: tuple(devices) for name, devices in lists.items()}
     return replace(domain, devices=replace(domain.devices, **changed))

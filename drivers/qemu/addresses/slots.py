@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.addresses.buses import ACCEPTS, BUSES, DEVICES, SHARING, Plug
 from embervirt.drivers.qemu.model.address import PciAddress
+from embervirt.drivers.xml import replace
 from embervirt.errors import InternalError, XmlError
 
 ALL = 0xFF

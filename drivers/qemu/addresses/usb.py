@@ -6,13 +6,14 @@ Ports of the controllers are given out before those of hubs, controllers in the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from embervirt.drivers.qemu.addresses.places import Item, Places, items, put
 from embervirt.drivers.qemu.addresses.wants import USB_ORDER, Want, want
 from embervirt.drivers.qemu.model import Controller, Domain, Hub
 from embervirt.drivers.qemu.model.address import UsbAddress
+from embervirt.drivers.xml import replace
 from embervirt.errors import ConfigUnsupported, InternalError, XmlError
 
 PORTS = {

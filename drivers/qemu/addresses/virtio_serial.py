@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from embervirt.drivers.qemu.addresses.places import Item, Places, items, put
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import VirtioSerialAddress
+from embervirt.drivers.xml import replace
 from embervirt.errors import XmlError
 
 TYPE = "virtio-serial"

@@ -55,6 +55,8 @@ def _controller(controller: Any) -> Want | None:
             return USB_MODELS.get(model or "piix3-uhci")
         case "virtio-serial":
             return virtio(model)
+        case "scsi" if model == "ibmvscsi":
+            return None
         case "scsi":
             return virtio(model) if (model or "").startswith("virtio") else Want.PCI
         case "ide" | "sata":

@@ -70,6 +70,7 @@ def _start(command: Command, undo: contextlib.ExitStack) -> tuple[socket.socket,
             log_fd=log.descriptor,
             pass_fds=[listening.fileno(), *command.pass_fds],
             env=command.environment,
+            account=command.account,
         )
         undo.callback(_end, spawned, command.status_file)
         if faults.armed:

@@ -114,13 +114,22 @@ def probe(binary: str, loop: MonitorLoop, seconds: float = SECONDS) -> Capabilit
                 found = _ask(near, loop, deadline, lambda ask: _gather(os.path.realpath(binary), ask))
             if not found.kvm:
                 return found
-            with _running(binary, "tcg", output.fileno(), seconds) as near:
-                tcg = _ask(near, loop, deadline, lambda ask: _accelerator(ask, "max"))
+            tcg = _emulated(binary, loop, output.fileno(), deadline)
             return msgspec.structs.replace(found, kvm_cpus=found.tcg_cpus, tcg_cpus=tcg)
         except MONITOR_ERRORS as error:
             output.seek(0)
             said = output.read(MOST_OUTPUT).decode(errors="replace").strip() or error.detail
             raise ProbeFailed(f"Failed to start QEMU binary {binary} for probing: {said}") from error
+
+
+def _emulated(binary: str, loop: MonitorLoop, output: int, deadline: float) -> Accelerator:
+    """CPU models without KVM; none for a QEMU that cannot emulate, or was built without it."""
+    try:
+        with _running(binary, "tcg", output, deadline - time.monotonic()) as near:
+            return _ask(near, loop, deadline, lambda ask: _accelerator(ask, "max"))
+    except MONITOR_ERRORS as error:
+        get_logger(driver="qemu").info("QEMU does not run without KVM", binary=binary, error=str(error))
+        return Accelerator()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from embervirt.config.accounts import Account
 from embervirt.drivers.qemu.backend.monitor import OnClose, OnEvent
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.supervisor.identity import Identity
@@ -50,7 +51,8 @@ class Command:
     ``-chardev socket,fd=N,server=on,wait=off``, and gives the emulator's absolute path and its arguments.
 
     ``directory`` is of this run alone, exists, and is 0700. ``nonce`` is text of the arguments that no
-    other process has. ``pass_fds`` are open descriptors that QEMU gets under the same numbers.
+    other process has. ``pass_fds`` are open descriptors that QEMU gets under the same numbers. ``account``:
+    whose rights it has, if not ours.
     """
 
     directory: Path
@@ -60,6 +62,7 @@ class Command:
     argv: Callable[[int], Sequence[str]]
     pass_fds: tuple[int, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    account: Account | None = None
 
     @property
     def monitor(self) -> Path:

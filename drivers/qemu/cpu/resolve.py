@@ -5,8 +5,6 @@ Source of the rules: libvirt's documentation of ``<cpu>``, and what an installed
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from msgspec.structs import replace as replace_struct
 
 from embervirt.drivers.qemu.capabilities import Accelerator, Capabilities
@@ -17,6 +15,7 @@ from embervirt.drivers.qemu.cpu.names import from_qemu
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, CpuIncompatible
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpu import Cpu, CpuModel, Feature
+from embervirt.drivers.xml import replace
 from embervirt.errors import ConfigUnsupported, InternalError
 
 VIR_FROM_CPU = 31
@@ -104,7 +103,7 @@ def _supported(cpu: Cpu, accelerator: Accelerator) -> Cpu:
     """With the nearest model that QEMU has, when it does not have this one."""
     model = cpu.model or CpuModel()
     names = {each.name: frozenset(map(from_qemu, each.missing)) for each in accelerator.cpus}
-    if model.name in names:
+    if model.name in names or not names:  # a QEMU that does not say what it has decides itself
         return replace(cpu, model=replace(model, fallback="forbid"))
     if model.fallback == "forbid":
         text = f"CPU model {model.name} is not supported by hypervisor"

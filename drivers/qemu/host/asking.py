@@ -55,7 +55,7 @@ def _emulator(face: Face, arch: str | None) -> str:
 
 
 def _kind(caps: Capabilities, kind: str | None) -> str:
-    known = ("qemu", *(("kvm",) if caps.kvm else ()))
+    known: tuple[str, ...] = ("qemu", "kvm") if caps.kvm else ("qemu",)
     if kind is None:
         return known[-1]
     if kind not in known:

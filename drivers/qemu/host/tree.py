@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from embervirt.drivers.xml.writing import Writer
+from embervirt.drivers.xml.writing import Writer, attribute
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ def text_of(root: Node) -> str:
 
 
 def _write(item: Node, out: Writer) -> None:
-    out.begin(item.tag)
-    for name, value in item.attributes.items():
-        out.attribute(name, str(value))
-    out.close_start()
+    out.begin(item.tag, "".join(attribute(name, str(value)) for name, value in item.attributes.items()))
     if item.text is not None:
         out.content(item.text)
     for child in item.children:

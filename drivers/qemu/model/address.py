@@ -70,6 +70,13 @@ class IsaAddress(Address, tag="address"):
     irq: int | None = attr("irq", hexadecimal(0xFF), default=None)
 
 
+class SpaprVioAddress(Address, tag="address"):
+    """Of devices of a POWER machine, which libvirt takes on any."""
+
+    type: str = attr("type", choice("spapr-vio"), default="spapr-vio")
+    reg: int | None = attr("reg", hexadecimal(0xFFFFFFFF, 8), default=None)
+
+
 ADDRESSES: dict[str, type[Address]] = {
     "pci": PciAddress,
     "drive": DriveAddress,
@@ -77,10 +84,11 @@ ADDRESSES: dict[str, type[Address]] = {
     "virtio-serial": VirtioSerialAddress,
     "ccid": CcidAddress,
     "isa": IsaAddress,
+    "spapr-vio": SpaprVioAddress,
 }
 """By the word in ``type``."""
 
-LATER = ("spapr-vio", "ccw", "virtio-mmio", "dimm", "unassigned")
+LATER = ("ccw", "virtio-mmio", "dimm", "unassigned")
 """libvirt's addresses on other machines, or of other devices."""
 
 

@@ -16,7 +16,7 @@ MODELS = {
         *("pci-expander-bus", "pcie-expander-bus"),
     ),
     "scsi": (
-        *("auto", "lsilogic", "lsisas1068", "lsisas1078", "vmpvscsi", "dc390", "am53c974"),
+        *("auto", "lsilogic", "lsisas1068", "lsisas1078", "vmpvscsi", "dc390", "am53c974", "ibmvscsi"),
         *("virtio-scsi", "virtio-transitional", "virtio-non-transitional"),
     ),
     "ide": ("piix3", "piix4", "ich6"),

@@ -103,7 +103,7 @@ class Disk(Device, tag="disk", refuse=("transient",)):
     shareable: bool = flag("shareable", default=False)
     serial: str | None = text(
         "serial",
-        Text(r"[A-Za-z0-9_.\-+: ()]*", "letters, digits, blanks, '_', '.', '-', '+', ':'", InternalError),
+        Text(r"[A-Za-z0-9_.\-+ ]*", "letters, digits, blanks, '_', '.', '-', '+'", InternalError),
         default=None,
     )
     wwn: str | None = text(

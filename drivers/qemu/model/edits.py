@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
@@ -11,6 +9,7 @@ from embervirt.drivers.qemu.model import metadata
 from embervirt.drivers.qemu.model.domain import Domain
 from embervirt.drivers.qemu.model.memballoon import BalloonStats
 from embervirt.drivers.qemu.model.memory import SingleVcpu
+from embervirt.drivers.xml import replace
 from embervirt.errors import InvalidArgument, OperationInvalid
 
 DESCRIPTION, TITLE, ELEMENT = 0, 1, 2

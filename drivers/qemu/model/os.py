@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from embervirt.drivers.qemu.model.disk_source import DiskSource
 from embervirt.drivers.xml import (
     Element,
     Text,
@@ -83,13 +84,6 @@ class Loader(Element, tag="loader"):
     path: str = content(default="")
 
 
-class NvramSource(
-    Element, tag="source", refuse=("@protocol", "@name", "@query", "host", "auth", "seclabel", "encryption")
-):
-    file: str | None = attr("file", default=None)
-    dev: str | None = attr("dev", default=None)
-
-
 class Nvram(Element, tag="nvram"):
     """The firmware's variables, the guest's own; a file is made from ``template`` when it is not there.
 
@@ -98,17 +92,23 @@ class Nvram(Element, tag="nvram"):
 
     template: str | None = attr("template", default=None)
     type: str | None = attr(
-        "type", choice("file", "block", later=("network", "dir", "volume", "nvme", "vhostuser")), default=None
+        "type", choice("file", "block", "network", later=("dir", "volume", "nvme", "vhostuser")), default=None
     )
     format: str | None = attr("format", _RAW, default=None)
-    source: NvramSource | None = child(NvramSource, default=None)
-    text: str = content(default="")
+    source: DiskSource | None = child(DiskSource, default=None)
+    text: str = content(Text(r"\S(?s:.*\S)?", "a path without blanks around it"), default="")
 
     @property
     def path(self) -> str:
-        """The file or block device; empty when nobody said."""
-        given = self.source
-        return (given.file or given.dev or "") if given else self.text
+        """The file or block device of this host; empty when nobody said, and for a server's."""
+        if self.source is None:
+            return self.text
+        return self.source.path(self.type or "file") or ""
+
+    @property
+    def is_somewhere(self) -> bool:
+        """Whether it says where the variables are."""
+        return bool(self.path) or (self.source is not None and not self.source.is_empty(self.type or "file"))
 
 
 class Os(

@@ -9,6 +9,7 @@ from embervirt.drivers.qemu.model.address import (
     CcidAddress,
     IsaAddress,
     PciAddress,
+    SpaprVioAddress,
     UsbAddress,
     VirtioSerialAddress,
 )
@@ -28,6 +29,8 @@ def place(address: Address | None, build: Build) -> dict[str, Any]:
             return {"bus": f"{build.bus('virtio-serial', address.controller)}.{address.bus}", **number}
         case CcidAddress():
             return {"bus": f"{build.bus('ccid', address.controller)}.0"}
+        case SpaprVioAddress():
+            return {} if address.reg is None else {"reg": address.reg}
         case IsaAddress():
             given = {"iobase": address.iobase, "irq": address.irq}
             return {key: value for key, value in given.items() if value is not None}

@@ -35,6 +35,7 @@ SCSI = {
     "vmpvscsi": "pvscsi",
     "dc390": "dc390",
     "am53c974": "am53c974",
+    "ibmvscsi": "spapr-vscsi",
 }
 """Of SCSI controllers that are no virtio device. (libvirt 9.0 says ``dc-390``, which no QEMU knows.)"""
 

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.parts.part import Blockdev, Option, Part
+from embervirt.drivers.qemu.model import Disk, Domain
+from embervirt.drivers.qemu.model.disk_source import DiskSource
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.disk_source import Image, image_nodes
+from embervirt.drivers.qemu.parts.part import Option, Part
 
-FLASH = "libvirt-pflash{}-{}"
-"""Names of the nodes: 0 is code, 1 is variables; ``storage`` or ``format``."""
+CHIP = "pflash{}"
+"""The machine's names of its chips, and of their images: 0 has the code, 1 the variables."""
 
 
-def _chips(domain: Domain) -> list[tuple[str, bool, bool]]:
-    """Path, whether it is read only, whether it is a block device."""
+def _chips(domain: Domain) -> list[Image]:
     loader, nvram = domain.os.loader, domain.os.nvram
     if loader is None or loader.type != "pflash":
         return []
-    chips = [(loader.path, bool(loader.readonly), False)]
-    if nvram and nvram.path:
-        chips.append((nvram.path, False, nvram.type == "block"))
+    code = DiskSource(file=loader.path)
+    chips = [Image("file", code, CHIP.format(0), "raw", readonly=bool(loader.readonly))]
+    if nvram and nvram.is_somewhere:
+        source = nvram.source or DiskSource(file=nvram.text)
+        kind = nvram.type or "file"
+        chips.append(Image(kind, source, CHIP.format(1), "raw", readonly=False, auth=source.auth))
     return chips
 
 
-def nodes(domain: Domain) -> Iterator[Part]:
+def nodes(build: Build) -> Iterator[Part]:
     """Two nodes for each chip: the file, and its format."""
-    for number, (path, readonly, device) in enumerate(_chips(domain)):
-        storage, format_ = FLASH.format(number, "storage"), FLASH.format(number, "format")
-        driver = "host_device" if device else "file"
-        shared = {"auto-read-only": True, "discard": "unmap"}
-        yield Blockdev({"driver": driver, "filename": path, "node-name": storage, **shared})
-        yield Blockdev({"node-name": format_, "read-only": readonly, "driver": "raw", "file": storage})
+    for chip in _chips(build.domain):
+        yield from image_nodes(chip, Disk(), build.run, None)
 
 
 def flashes(domain: Domain) -> dict[str, str]:
     """Properties of the machine that plug the chips in."""
-    return {f"pflash{number}": FLASH.format(number, "format") for number, _ in enumerate(_chips(domain))}
+    return {chip.number: chip.node for chip in _chips(domain)}
 
 
 def parts(domain: Domain) -> Iterator[Part]:

@@ -27,7 +27,7 @@ def parts(build: Build) -> Iterable[Part]:
     yield Option("name", options(f"guest={domain.name}", {"debug-threads": True}))
     yield Option("S")
     yield master_key(ctx.domain_dir)
-    yield from firmware.nodes(domain)
+    yield from firmware.nodes(build)
     properties = {**_properties(domain, caps), **sound.speaker(build)}
     yield MachineOptions(domain.os.type.machine or "", properties)
     yield Option("accel", _accel(domain))

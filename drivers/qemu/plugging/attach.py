@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu import aliases
@@ -12,6 +11,7 @@ from embervirt.drivers.qemu.plugging.kinds import check, field_of, with_list
 from embervirt.drivers.qemu.postparse.devices import filled
 from embervirt.drivers.qemu.postparse.disk import in_order
 from embervirt.drivers.qemu.validate import validate
+from embervirt.drivers.xml import replace
 from embervirt.errors import InternalError, OperationInvalid
 
 if TYPE_CHECKING:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from embervirt.drivers.qemu.errors import OperationUnsupported
 from embervirt.drivers.qemu.model import Device, Devices, Domain
-from embervirt.drivers.xml import parse_one_of
+from embervirt.drivers.xml import parse_one_of, replace
 from embervirt.drivers.xml.bindings import Children
 from embervirt.errors import errors_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.errors import OperationUnsupported
@@ -14,6 +14,7 @@ from embervirt.drivers.qemu.plugging.detach import match
 from embervirt.drivers.qemu.plugging.kinds import field_of, tag_of, with_list
 from embervirt.drivers.qemu.postparse import disk, graphics, interface
 from embervirt.drivers.qemu.validate import validate
+from embervirt.drivers.xml import replace
 from embervirt.errors import ConfigUnsupported
 
 if TYPE_CHECKING:

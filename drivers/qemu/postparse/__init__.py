@@ -7,13 +7,13 @@ asked with the shortest XML that shows it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.domain import GenId
 from embervirt.drivers.qemu.postparse import clock, cpu, devices, features, os, tuning
+from embervirt.drivers.xml import replace
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities

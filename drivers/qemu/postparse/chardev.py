@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from embervirt.drivers.qemu.model import Devices
 from embervirt.drivers.qemu.model.address import VirtioSerialAddress
@@ -21,6 +20,7 @@ from embervirt.drivers.qemu.model.chardev import (
 )
 from embervirt.drivers.qemu.model.chardev_source import CharSource
 from embervirt.drivers.qemu.postparse.chardev_source import complete as complete_source
+from embervirt.drivers.xml import replace
 
 
 def complete(devices: Devices) -> Devices:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from embervirt.drivers.qemu.model.chardev_source import Chardev, CharSource, Protocol, Reconnect
+from embervirt.drivers.xml import replace
 
 C = TypeVar("C", bound=Chardev)
 _SOCKET = ("mode", "reconnect")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.clock import Clock, Pm
+from embervirt.drivers.xml import replace
 
 
 def complete(clock: Clock) -> Clock:

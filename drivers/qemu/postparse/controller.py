@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.controller import ICH9_MASTER_PORTS, Controller, Master
+from embervirt.drivers.xml import replace
 
 ICH9 = ("ich9-ehci1", *ICH9_MASTER_PORTS)
 """Models of the controllers of one USB bus."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpu import Cpu, CpuModel, Topology
 from embervirt.drivers.qemu.model.cpuset import members, text_of
 from embervirt.drivers.qemu.model.numa import Cell, Distances, Numa, Sibling
+from embervirt.drivers.xml import replace
 from embervirt.errors import ConfigUnsupported, XmlError
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from embervirt.drivers.qemu.model import Device, Devices, Domain
@@ -23,6 +22,7 @@ from embervirt.drivers.qemu.postparse import (
     vsock,
     watchdog,
 )
+from embervirt.drivers.xml import replace
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import fields
 
 from embervirt.drivers.qemu.model.disk import BackingStore, BlockIo, Disk, DiskTarget, Geometry
 from embervirt.drivers.qemu.model.disk_driver import DiskDriver, IoTune, MaxSize, MetadataCache
 from embervirt.drivers.qemu.model.disk_source import PORTS, DiskSource, Host, Slices
+from embervirt.drivers.xml import replace
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide", "fd": "fdc", "xvd": "xen", "ubd": "uml"}
 _TARGET = re.compile("(vd|sd|hd|fd|xvd|ubd)([a-z]{1,6})")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.features import Features, HyperV, Kvm
+from embervirt.drivers.xml import replace
 
 
 def complete(features: Features | None) -> Features | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.graphics import Graphics, Listen
+from embervirt.drivers.xml import replace
 from embervirt.errors import ConfigUnsupported
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.input import Input
+from embervirt.drivers.xml import replace
 
 BUILT_IN = (Input(type="mouse", bus="ps2"), Input(type="keyboard", bus="ps2"))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 
 from embervirt.drivers.qemu.model.interface import Interface, InterfaceModel, Mac
+from embervirt.drivers.xml import replace
 
 
 def complete(interface: Interface) -> Interface:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.os import Boot, BootMenu, Firmware, FirmwareFeature, Loader, Nvram, Os
+from embervirt.drivers.xml import replace
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities

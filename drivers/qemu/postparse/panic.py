@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.panic import Panic
+from embervirt.drivers.xml import replace
 
 
 def complete(panic: Panic) -> Panic:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.rng import Rng, RngBackend
 from embervirt.drivers.qemu.postparse import chardev_source
+from embervirt.drivers.xml import replace
 
 
 def complete(rng: Rng) -> Rng:

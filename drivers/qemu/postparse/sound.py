@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.sound import Audio, Sound
+from embervirt.drivers.xml import replace
 
 HDA = ("ich6", "ich9")
 """Cards that are HD Audio controllers."""

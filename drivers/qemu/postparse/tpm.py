@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.tpm import Tpm, TpmBackend, TpmDevice
+from embervirt.drivers.xml import replace
 
 HOST_TPM = "/dev/tpm0"
 """The first of the host."""

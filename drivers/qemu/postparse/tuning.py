@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpuset import members
 from embervirt.drivers.qemu.model.memory import MemoryBacking, SingleVcpu, Vcpu, Vcpus
@@ -20,6 +18,7 @@ from embervirt.drivers.qemu.model.tuning import (
     Resource,
     VcpuSched,
 )
+from embervirt.drivers.xml import replace
 
 
 def complete(domain: Domain) -> Domain:

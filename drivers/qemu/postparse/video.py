@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from embervirt.drivers.qemu.model.graphics import Graphics
 from embervirt.drivers.qemu.model.video import Video, VideoModel
+from embervirt.drivers.xml import replace
 
 MEMORY = {"cirrus": 16384, "vga": 16384, "vmvga": 16384, "bochs": 16384, "qxl": 65536}
 """KiB of video memory when nobody says how much. Cards that are not here have none of their own."""

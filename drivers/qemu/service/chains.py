@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -19,6 +18,7 @@ from embervirt.drivers.qemu.model import Disk, Domain
 from embervirt.drivers.qemu.model.disk import BackingFormat, BackingStore
 from embervirt.drivers.qemu.model.disk_driver import FORMATS, WITH_BACKING
 from embervirt.drivers.qemu.model.disk_source import PORTS, DiskSource, Host
+from embervirt.drivers.xml import replace
 from embervirt.errors import InternalError, OperationInvalid, SystemError_
 from embervirt.log import get_logger
 

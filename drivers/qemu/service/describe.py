@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from embervirt.drivers.qemu.aliases import named
@@ -11,7 +10,7 @@ from embervirt.drivers.qemu.model.chardev_source import Chardev, CharSource
 from embervirt.drivers.qemu.states import State
 from embervirt.drivers.qemu.store import Record
 from embervirt.drivers.qemu.tables import Running
-from embervirt.drivers.xml import render
+from embervirt.drivers.xml import render, replace
 
 PTY = "pty:"
 P = TypeVar("P", bound=Chardev)

@@ -12,7 +12,7 @@ from embervirt.errors import OperationFailed, SystemError_
 
 
 def file_of(domain: Domain) -> Path | None:
-    """Where the domain's variables are; None for a block device and for none."""
+    """The file with the domain's variables; None when they are elsewhere, and for none."""
     nvram = domain.os.nvram
     if nvram is None or not nvram.path or nvram.type == "block":
         return None

@@ -13,6 +13,7 @@ from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpuset import members
 from embervirt.drivers.qemu.model.tuning import CpuTune
 from embervirt.drivers.qemu.plan import Plan
+from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import ConfigUnsupported, InternalError
 
@@ -92,6 +93,12 @@ def huge_page_dirs(paths: RootPaths, mounts: Path = MOUNTS) -> dict[int, str]:
             found.setdefault(size, f"{target}/libvirt/qemu/qemu-embed-{paths.hash8}")
     default = found.get(default_page())
     return found | {0: default} if default else found
+
+
+def make_huge_page_dirs(domain: Domain, paths: RootPaths) -> None:
+    """For a guest with huge pages: QEMU makes its files there and unlinks them at once."""
+    if domain.memory_backing is not None and domain.memory_backing.hugepages is not None:
+        make_directories([Path(found) for found in set(huge_page_dirs(paths).values())])
 
 
 def _kib(text: str) -> int:

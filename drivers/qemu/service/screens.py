@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.graphics import Graphics
 from embervirt.drivers.qemu.parts.graphics import LOCALHOST, SOCKET
+from embervirt.drivers.xml import replace
 
 Command = tuple[str, dict[str, Any]]
 Servers = list[dict[str, Any]]

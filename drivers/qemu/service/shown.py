@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 from embervirt.drivers.qemu.model import Controller, Devices, model_of
-from embervirt.drivers.xml import render
+from embervirt.drivers.xml import render, replace
 
 
 def shown(xml: str) -> str:

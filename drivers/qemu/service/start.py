@@ -164,6 +164,7 @@ def _command(
     make_directories([directory, ram_dir] if plan.domain.memory_in_file else [directory])
     MasterKey.create(directory)
     nvram.provide(plan.domain, plan.reset_nvram)
+    prepare.make_huge_page_dirs(plan.domain, face.paths)
     log = face.paths.qemu_log / f"{plan.domain.name}.log"
     capabilities = face.capabilities(plan.domain.devices.emulator)
 

@@ -81,7 +81,12 @@ def end(record: Record, paths: RootPaths) -> None:
         disk.unlink(socket(paths, record.id, record.name), missing_ok=True)
 
 
-def forget(domain: Domain, paths: RootPaths) -> None:
-    """Of a guest that is not defined any more."""
-    if not persists(domain) and state(paths, domain.uuid).is_dir():
-        disk.remove_tree(state(paths, domain.uuid))
+def forget(record: Record, domain: Domain, paths: RootPaths) -> None:
+    """What the TPM of a guest without a definition remembers goes with the guest, as libvirt has it.
+
+    A definition that nobody can read is one.
+    """
+    transient = not (paths.qemu_etc / f"{record.name}.xml").exists()
+    found = state(paths, record.uuid)
+    if record.tpm is not None and transient and not persists(domain) and found.is_dir():
+        disk.remove_tree(found)

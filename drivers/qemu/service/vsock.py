@@ -8,11 +8,11 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.validate.vsock import FIRST
+from embervirt.drivers.xml import replace
 from embervirt.errors import SystemError_
 
 DEVICE = "/dev/vhost-vsock"

@@ -37,9 +37,6 @@ def check(domain: Domain) -> None:
     """Raise ConfigUnsupported or XmlError for what a controller cannot have, with libvirt 9.0's codes."""
     threads = {thread.id for thread in domain.iothreads}
     for controller in domain.devices.controllers:
-        thread = controller.driver.iothread if controller.driver else None
-        if thread is not None and thread not in threads:
-            raise ConfigUnsupported(f"controller iothread '{thread}' not defined in iothreadid")
         match controller.type:
             case "pci":
                 _pci(controller, domain)
@@ -48,6 +45,9 @@ def check(domain: Domain) -> None:
             case "ide":
                 _ide(controller, domain)
         _driver(controller)
+        thread = controller.driver.iothread if controller.driver else None
+        if thread is not None and thread not in threads:
+            raise ConfigUnsupported(f"controller iothread '{thread}' not defined in iothreadid")
         _place(controller, domain)
 
 

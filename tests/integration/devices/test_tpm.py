@@ -74,6 +74,15 @@ def test_a_persistent_state_outlives_its_definition(conn: libvirt.virConnect, tm
         assert state.is_dir() == left
 
 
+def test_a_transient_guests_tpm_remembers_nothing(conn: libvirt.virConnect, tmp_path: Path) -> None:
+    """There is no definition that it could be started from again."""
+    domain = conn.createXML(small("once", devices=TPM))
+    state = tmp_path / "root/lib/swtpm" / domain.UUIDString()
+    assert (state / "tpm2").is_dir()
+    domain.destroy()
+    assert not state.exists()
+
+
 def test_swtpm_is_found_again_with_its_guest(tmp_path: Path) -> None:
     """A root that is closed and opened again shows the same two processes; a destroy then ends both."""
     root = tmp_path / "root"
@@ -89,7 +98,9 @@ def test_swtpm_is_found_again_with_its_guest(tmp_path: Path) -> None:
     assert (swtpms(root), qemus(root)) == ([], [])
 
 
-def test_a_guest_that_loses_its_tpm_is_shown_so_and_runs_on(conn: libvirt.virConnect, tmp_path: Path) -> None:
+def test_i12_a_guest_that_loses_its_tpm_is_shown_so_and_runs_on(
+    conn: libvirt.virConnect, tmp_path: Path
+) -> None:
     """Nothing is started in its place: what the guest had told it is gone."""
     domain = conn.defineXML(small("lost", devices=TPM))
     domain.create()

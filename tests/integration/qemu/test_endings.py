@@ -18,7 +18,7 @@ import pytest
 import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.qemu.actor.reboots import SAME
-from embervirt.drivers.qemu.messages import Degraded, Lifecycle, Query, Rebooted, Recovered
+from embervirt.drivers.qemu.messages import Degraded, Lifecycle, NotRevived, Query, Rebooted, Recovered
 from embervirt.drivers.qemu.service import stop
 from embervirt.errors import OutcomeUnknown
 from embervirt.supervisor.identity import stopped
@@ -26,6 +26,8 @@ from embervirt.testing import Action, FakeQemu, closes_monitor, disconnects, emi
 from embervirt.testing import guest_shuts_down as powers_off
 from guest.calls import code_of, guests, nothing_is_left
 from guest.domain import kill, pid_of, small, uri, wait_until, watching
+
+STARTED = libvirt.VIR_DOMAIN_EVENT_STARTED
 
 RUNNING, SHUTOFF = libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_SHUTOFF
 CRASHED, DESTROYED = libvirt.VIR_DOMAIN_SHUTOFF_CRASHED, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED
@@ -147,6 +149,33 @@ def test_i03_i04_a_death_by_signal_is_seen_within_a_second(
     assert domain.state() == [SHUTOFF, CRASHED]
     assert nothing_is_left(conn, tmp_path / "root", before={"a.log"})
     domain.create()
+    domain.destroy()
+
+
+def test_i03_a_killed_guest_starts_again_when_its_policy_says_so(tmp_path: Path) -> None:
+    """on_crash restart holds for a QEMU that died too: another run, until that happens too often."""
+    root, limit = tmp_path / "root", 3
+    settings = {"supervision.guest_intensity": limit}
+    with libvirt.open(uri(root), settings=settings) as conn, watching(conn.root) as events:
+        domain = conn.defineXML(small("a").replace("<os>", "<on_crash>restart</on_crash><os>"))
+        domain.create()
+        for run in range(1, limit + 1):
+            kill(pid_of(tmp_path / "root", "a"))
+            events.wait(lambda event: isinstance(event, Lifecycle) and event.event == STARTED, count=run + 1)
+        kill(pid_of(tmp_path / "root", "a"))
+        [given_up] = events.wait(lambda event: isinstance(event, NotRevived))
+        assert isinstance(given_up, NotRevived) and "it stays off" in given_up.why
+        runs = {event.id for event in events.fitting(lambda event: isinstance(event, Lifecycle))} - {-1}
+        assert (runs, domain.state()) == (set(range(1, limit + 2)), [SHUTOFF, CRASHED])
+
+
+def test_i03_a_transient_guest_starts_again_too(conn: libvirt.virConnect, tmp_path: Path) -> None:
+    """From the description that it was started with; it is no less transient then."""
+    domain = conn.createXML(small("a").replace("<os>", "<on_crash>restart</on_crash><os>"))
+    with watching(conn.root) as events:
+        kill(pid_of(tmp_path / "root", "a"))
+        events.wait(lambda event: isinstance(event, Lifecycle) and event.event == STARTED)
+    assert (domain.ID(), domain.isPersistent()) == (2, 0)
     domain.destroy()
 
 

@@ -157,6 +157,8 @@ def test_ports_without_a_number_follow_the_highest(caps: Capabilities) -> None:
     """Of serial ports the highest of all, of parallel ones the highest before: libvirt 9's rule."""
     found = defined("<serial/><serial><target port='5'/></serial><serial/>", caps).devices
     assert [serial.port for serial in found.serials] == [6, 5, 7]
+    negative = defined("<serial><target port='-1'/></serial>", caps).devices
+    assert negative.serials[0].port == 0
     given = "<parallel/><parallel><target port='5'/></parallel><parallel/>"
     ports = [each.target.port for each in defined(given, caps).devices.parallels if each.target]
     assert ports == [0, 5, 6]

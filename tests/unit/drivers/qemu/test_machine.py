@@ -104,7 +104,8 @@ OPTIONS = {
         "</hyperv></features>",
         {},
         [
-            "-cpu qemu64,hv-relaxed=on,hv-spinlocks=0x1fff,hv-stimer=on,hv-stimer-direct=on,hv-vendor-id=KVM Hv"
+            "-cpu qemu64,hv-relaxed=on,hv-spinlocks=0x1fff,hv-stimer=on,hv-stimer-direct=on,"
+            "hv-vendor-id=KVM Hv"
         ],
         [],
     ),

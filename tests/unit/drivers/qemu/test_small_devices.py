@@ -189,6 +189,7 @@ def test_statistics_of_the_balloon_are_asked_for_by_its_name(caps: Capabilities)
     assert list(memballoon.polling(named(wanted))) == [asked]
     never = defined("<memballoon model='virtio'><stats period='0'/></memballoon>", caps)
     assert list(memballoon.polling(named(never))) == []
+    assert never.devices.memballoons[0].stats is None
 
 
 def test_the_watchdog_of_a_q35_is_only_let_loose(caps: Capabilities) -> None:

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from xml.etree import ElementTree
 
-from lxml import etree
-
+Node = ElementTree.Element
 GOLDEN = Path(__file__).resolve().parents[4] / "golden/addresses/libvirt9.jsonl"
 """What an installed libvirt 9.0 answered; the integration test writes it anew with ``--rewrite-golden``."""
 
@@ -55,13 +55,13 @@ PLACED = (
 
 def answer(xml: str) -> list[str]:
     """A line for each device of a defined domain: what it is, and where."""
-    devices = etree.fromstring(xml).find("devices")
+    devices = ElementTree.fromstring(xml).find("devices")
     return [] if devices is None else [_line(node) for node in devices if node.tag in PLACED]
 
 
-def _line(node: etree._Element) -> str:
+def _line(node: Node) -> str:
     address, target, model = node.find("address"), node.find("target"), node.find("model")
-    words = [str(node.tag), *_words(node)]
+    words = [node.tag, *_words(node)]
     if node.tag in ("controller", "disk") and target is not None:
         words += _words(target)
     if model is not None:
@@ -69,14 +69,14 @@ def _line(node: etree._Element) -> str:
     return " ".join([*words, "at", "nowhere" if address is None else _place(address)])
 
 
-def _place(address: etree._Element) -> str:
+def _place(address: Node) -> str:
     """``pci 0x00.0x1d.0x7``: the numbers with dots between; all is there but the PCI domain."""
-    given = {str(name): str(value) for name, value in address.attrib.items() if name != "domain"}
+    given = {name: value for name, value in address.attrib.items() if name != "domain"}
     shared = given.pop("multifunction", "")
     return " ".join(filter(None, (given.pop("type"), ".".join(given.values()), shared)))
 
 
-def _words(node: etree._Element) -> list[str]:
+def _words(node: Node) -> list[str]:
     return [f"{name}={value}" for name, value in node.attrib.items()]
 
 
