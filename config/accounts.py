@@ -56,6 +56,13 @@ def chosen(user: str | None, group: str | None, sources: dict[str, str] | None =
     return Account(uid, gid, tuple(dict.fromkeys([gid, *others])), name or f"+{uid}")
 
 
+def owner(label: str) -> tuple[int, int]:
+    """User and group of a DAC label of a domain's XML, ``qemu:qemu`` or ``+107:+107``. Raises SettingsError."""
+    user, _, group = label.partition(":")
+    where = dict.fromkeys(("qemu.user", "qemu.group"), f"seclabel {label!r}")
+    return _number("user", user, where), _number("group", group, where)
+
+
 def _number(what: str, name: str, where: dict[str, str]) -> int:
     """Libvirt's rule: ``+107`` is a number, ``107`` the user of that name or else a number."""
     number = name.removeprefix("+")
@@ -74,7 +81,7 @@ def _primary(uid: int, user: str | None, where: dict[str, str]) -> int:
     try:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:
-        text = "is a number of nobody's on this host: expected qemu.group beside it"
+        text = "is a number of nobody's on this host: expected a group beside it"
         raise _refused("user", user or "", where, text) from None
 
 
@@ -87,4 +94,4 @@ def _name(uid: int) -> str:
 
 def _refused(what: str, name: str, where: dict[str, str], text: str) -> SettingsError:
     place = where.get(f"qemu.{what}", "settings")
-    return SettingsError(f"{place}: qemu.{what} = {name!r} {text}")
+    return SettingsError(f"{place}: {what} = {name!r} {text}")

@@ -142,8 +142,14 @@ def close(file: File) -> None:
 
 
 def set_mode(path: Path, mode: int) -> None:
-    """Of a file or a directory, whatever the umask was."""
-    path.chmod(mode)
+    """Of a file or a directory, whatever the umask was; never of what a symbolic link leads to (ELOOP)."""
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if stat.S_ISLNK(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    finally:
+        os.close(descriptor)
 
 
 def give(path: Path, uid: int, gid: int, *, descriptor: int | None = None) -> None:

@@ -52,8 +52,8 @@ def encrypted_disk(conn: libvirt.virConnect, path: Path) -> str:
         file.write(key)
         file.flush()
         luks = "encrypt.format=luks,encrypt.key-secret=key,encrypt.hash-alg=sha512,encrypt.iter-time=100"
-        convert = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "--object", f"secret,id=key,file={file.name}"]
-        subprocess.run([*convert, "-o", luks, str(image()["DISK"]), str(path)], check=True)
+        options = ["--object", f"secret,id=key,file={file.name}", "-f", "raw", "-O", "qcow2", "-o", luks]
+        subprocess.run(["qemu-img", "convert", *options, str(image()["DISK"]), str(path)], check=True)
     return secret.UUIDString()
 
 

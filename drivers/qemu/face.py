@@ -9,6 +9,8 @@ from pathlib import Path
 
 from embervirt import world
 from embervirt.actors.bus import Bus
+from embervirt.config import accounts
+from embervirt.config.accounts import Account
 from embervirt.config.settings import Settings
 from embervirt.drivers.driver import Environment
 from embervirt.drivers.qemu.addresses import assign
@@ -17,6 +19,7 @@ from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, NoEmulator
 from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.postparse import postparse
+from embervirt.drivers.qemu.service.owners import Owners
 from embervirt.drivers.qemu.tables import Running, Tables
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.root.paths import RootPaths
@@ -31,7 +34,11 @@ VIR_FROM_DOMAIN = 20
 
 
 class Face:
-    """Shared by the driver's actors and the handles; owns no state of a domain but the tables."""
+    """Shared by the driver's actors and the handles; owns no state of a domain but the tables.
+
+    ``account``: as whom guests run that are started here, None for the host program's own; ``owners``: of
+    files that were given to such users.
+    """
 
     def __init__(self, environment: Environment) -> None:
         self.paths: RootPaths = environment.paths
@@ -44,6 +51,9 @@ class Face:
         self.adopting: list[Future[None]] = []
         self.swept = False
         self.monitor_listeners: set[tuple[int, int]] = set()
+        chosen = self.settings.qemu
+        self.account: Account | None = accounts.chosen(chosen.user, chosen.group)
+        self.owners = Owners(self.paths.owners)
         self._resources = environment.resources
         self._lock = world.Lock()
         self._backend: RealBackend | None = None

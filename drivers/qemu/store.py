@@ -7,7 +7,7 @@ later would kill those it cannot reconnect to: a guest's record is ``NAME.json``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from embervirt import disk
 from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.ports import channel_dir
+from embervirt.drivers.qemu.service.owners import Owners, Wanted
 from embervirt.drivers.qemu.tables import Definition
 from embervirt.drivers.root.files import Fence, move, point, read, remove, write
 from embervirt.drivers.root.paths import RootPaths
@@ -34,7 +35,7 @@ class Record(msgspec.Struct, frozen=True):
     ``xml`` is what it was started from, ``live`` how it runs: with aliases, ports, and what was plugged;
     ``state`` the last that was known. A record of format 1 had neither; one of a newer format is read as far
     as it is understood, and not written. ``reboots``: its next power-off is half of a reboot.
-    ``tpm``: the swtpm of its own that it has.
+    ``tpm``: the swtpm of its own that it has. ``account``: user and group that they run as, if not as we do.
     """
 
     id: int
@@ -48,15 +49,16 @@ class Record(msgspec.Struct, frozen=True):
     live: str = ""
     reboots: bool = False
     tpm: Watched | None = None
+    account: tuple[int, int] | None = None
     format: int = FORMAT
 
 
 class Store:
-    """``fence``: of the generation that writes."""
+    """``fence``: of the generation that writes; ``owners``: of the files that guests use."""
 
-    def __init__(self, paths: RootPaths, fence: Fence) -> None:
+    def __init__(self, paths: RootPaths, fence: Fence, owners: Owners) -> None:
         self.paths = self._paths = paths
-        self._fence = fence
+        self._fence, self._owners = fence, owners
         self._log = get_logger(driver="qemu")
 
     def definitions(self) -> Iterator[tuple[str, Domain]]:
@@ -176,10 +178,23 @@ class Store:
         return [] if path in self._paths.libvirt_locks else [path]
 
     def clean(self, id_: int, name: str, ram_dir: Path) -> None:
-        """Remove the directories of one run."""
+        """Remove the directories of one run; files that were lent to it go back."""
+        self.take_back(id_)
         directory = self._paths.domain_dir(id_, name)
         for each in (directory, channel_dir(directory), ram_dir):
             self.discard(each)
+
+    def lend(self, id_: int, wanted: Iterable[Wanted], *, remember: bool) -> None:
+        """Files to a run until it gives them back, or is cleaned. Raises as ``Owners.give``."""
+        self._owners.give(id_, wanted, remember=remember, fence=self._fence)
+
+    def take_back(self, id_: int, paths: Collection[str] | None = None) -> None:
+        """All that was lent to a run, or what is at ``paths``; what another run uses stays as it is."""
+        self._owners.take_back(id_, self._fence, paths)
+
+    def take_back_others(self, ids: Collection[int]) -> None:
+        """What was lent to any run but these: they are over."""
+        self._owners.settle(ids, self._fence)
 
     def discard(self, directory: Path) -> None:
         """Remove a directory with all that is in it, if it is there."""

@@ -139,6 +139,11 @@ class RootPaths:
         return self.path / "lib/embervirt"
 
     @property
+    def owners(self) -> Path:
+        """Whose the files were that QEMU's user has; there only while it has some."""
+        return self.own_lib / "owners.json"
+
+    @property
     def lock_file(self) -> Path:
         """The root's ``flock``, with a description of its owner."""
         return self.path / "run/embervirt.lock"

@@ -46,7 +46,7 @@ class Guest(Serving):
     def __init__(self, context: Context, face: Face, plan: Plan) -> None:
         super().__init__(context)
         self._face, self._plan = face, plan
-        self._store = Store(face.paths, context.fence)
+        self._store = Store(face.paths, context.fence, face.owners)
         self._gone: Future[None] = Future()
         seen = self._seen = Seen(self, face, self._store, plan)
         changes = self._changes = Changes(self, face.journal, plan.domain.uuid, plan.id)

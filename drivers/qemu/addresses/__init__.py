@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
 
-def assign(domain: Domain, caps: Capabilities) -> Domain:
+def assign(domain: Domain, caps: Capabilities, *, live: bool = False) -> Domain:
     """The domain with an address for each device that has none, and the controllers for them.
+
+    ``live``: a device is plugged into a running guest, so the last free slot may be taken.
 
     Raises XmlError for addresses that are taken or do not exist, InternalError when there is no room,
     ConfigUnsupported when what a device needs is switched off.
@@ -40,6 +42,6 @@ def assign(domain: Domain, caps: Capabilities) -> Domain:
     found = spapr.placed(controllers.modelled(drive.controllers(found, disks)))
     domain = replace(domain, devices=replace(devices, disks=disks, controllers=found))
     domain = ccid.assign(virtio_serial.controllers(domain))
-    domain = usb.assign(pci.assign(virtio_serial.assign(domain)))
+    domain = usb.assign(pci.assign(virtio_serial.assign(domain), spare=not live))
     found = controllers.described(domain.devices.controllers)
     return consoles.mirrored(replace(domain, devices=replace(domain.devices, controllers=found)))

@@ -21,11 +21,14 @@ from embervirt.drivers.qemu.model.address import PciAddress
 from embervirt.drivers.xml import replace
 
 
-def assign(domain: Domain) -> Domain:
-    """With a place for each device that wants a slot. Raises XmlError, InternalError."""
+def assign(domain: Domain, spare: bool = True) -> Domain:
+    """With a slot for each device that wants one, and room if ``spare``. Raises XmlError, InternalError."""
     models = _models(domain)
     dry = _Run(domain, Slots(list(models)))
-    dry.spare(own_ports=len(models) > 1)
+    if spare:
+        dry.spare(own_ports=len(models) > 1)
+    else:
+        dry.place()
     known = {c.index for c in domain.devices.controllers if c.type == "pci"}
     grown = [
         Controller(type="pci", index=index, model=model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -60,6 +59,7 @@ from embervirt.drivers.xml import (
     text,
     uuid,
 )
+from embervirt.drivers.xml.bindings import Children
 from embervirt.drivers.xml.codecs import Uuid
 from embervirt.errors import ConfigUnsupported, InternalError
 
@@ -117,13 +117,17 @@ class Devices(
     @property
     def lists(self) -> dict[str, tuple[Any, ...]]:
         """Each list of devices by its field's name."""
-        found = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {name: value for name, value in found.items() if isinstance(value, tuple)}
+        return {name: getattr(self, name) for name in _LISTS}
 
     @property
     def all(self) -> tuple[Device, ...]:
         """Everything that can have an alias and an address."""
         return tuple(each for found in self.lists.values() for each in found if isinstance(each, Device))
+
+
+_LISTS = tuple(
+    name for name, binding in Devices.__schema__.bindings.items() if isinstance(binding, Children)
+)
 
 
 class GenId(Element, tag="genid"):

@@ -25,9 +25,13 @@ def parts(tpm: Tpm, build: Build) -> Iterable[Part]:
 
 
 def _host(device: TpmDevice) -> dict[str, str]:
-    """Where its commands are cancelled is the kernel's (Documentation/ABI/stable/sysfs-class-tpm)."""
     path = device.path or ""
-    return {"path": path, "cancel-path": f"/sys/class/tpm/{Path(path).name}/device/cancel"}
+    return {"path": path, "cancel-path": cancel_path(path)}
+
+
+def cancel_path(path: str) -> str:
+    """Where commands of a TPM of the host are cancelled (Documentation/ABI/stable/sysfs-class-tpm)."""
+    return f"/sys/class/tpm/{Path(path).name}/device/cancel"
 
 
 def _emulator(tpm: Tpm, build: Build) -> Iterable[Part]:

@@ -19,14 +19,14 @@ def file_of(domain: Domain) -> Path | None:
     return Path(nvram.path)
 
 
-def provide(domain: Domain, reset: bool = False) -> None:
-    """Make the file if it is not there, or anew with ``reset``; at once or not at all.
+def provide(domain: Domain, reset: bool = False) -> bool:
+    """Make the file if it is not there, or anew with ``reset``; at once or not at all. Whether it did.
 
     Raises OperationFailed when no template is known, SystemError_ for a template that cannot be read.
     """
     loader, nvram, path = domain.os.loader, domain.os.nvram, file_of(domain)
     if loader is None or nvram is None or path is None or (path.exists() and not reset):
-        return
+        return False
     template = nvram.template or firmware.template_of(loader.path)
     if template is None:
         text = f"unable to find any master var store for loader: {loader.path}"
@@ -38,3 +38,4 @@ def provide(domain: Domain, reset: bool = False) -> None:
         raise SystemError_(text, int1=error.errno or -1, virdomain=VIR_FROM_QEMU) from error
     files.make_directories([path.parent])
     files.write(path, content, durable=True)
+    return True

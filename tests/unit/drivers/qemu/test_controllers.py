@@ -30,7 +30,8 @@ def defined(devices: str, caps: Capabilities, machine: str = "pc") -> Domain:
     """A domain with these devices, as the driver defines it."""
     text = (
         "<domain type='qemu'><name>a</name><memory>65536</memory>"
-        f"<os><type machine='{machine}'>hvm</type></os><features><acpi/></features><devices>{devices}</devices></domain>"
+        f"<os><type machine='{machine}'>hvm</type></os><features><acpi/></features>"
+        f"<devices>{devices}</devices></domain>"
     )
     domain = assign(postparse(parse(Domain, text), caps), caps)
     validate(domain, caps)

@@ -251,7 +251,7 @@ DEVICES = {
     "controller": (
         "<controller type='usb' model='foo'/>",
         UNSUPPORTED,
-        "model 'foo' is not served; expected: none",
+        "Unknown model type 'foo' of controller 'usb'; expected: piix3-uhci, .*none",
     ),
     "controllers": (
         "<controller type='usb' index='0' model='none'/>" * 2,

@@ -12,7 +12,7 @@ from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.addresses.wants import USB_ORDER, WANTS
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Devices, Domain
-from embervirt.drivers.qemu.model.address import Address, DriveAddress
+from embervirt.drivers.qemu.model.address import Address, DriveAddress, PciAddress
 from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import parse, render
@@ -34,7 +34,7 @@ def defined(each: DeviceSet, caps: Capabilities) -> Domain:
     return domain
 
 
-def places(domain: Domain) -> list[tuple[object, ...]]:
+def places(domain: Domain) -> list[tuple[str | None, Address]]:
     """Every device's place, with the disk bus for places on disk controllers."""
     found = []
     for device in domain.devices.all:
@@ -46,7 +46,7 @@ def places(domain: Domain) -> list[tuple[object, ...]]:
 
 
 def _alone(address: Address) -> Address:
-    return replace(address, multifunction=None) if hasattr(address, "multifunction") else address
+    return replace(address, multifunction=None) if isinstance(address, PciAddress) else address
 
 
 @given(seed=seeds)
@@ -83,6 +83,21 @@ def test_one_more_device_moves_nobody(seed: int, caps: Capabilities) -> None:
         assume(False)
     assert Counter(places(domain)) - Counter(places(placed)) == Counter()
     assert placed.devices.interfaces[-1].address is not None
+
+
+def test_the_last_slot_is_for_a_plugged_device(caps: Capabilities) -> None:
+    """A definition keeps a slot for a bridge, a running guest gives it away instead of growing a bridge."""
+    full, one_more = (parse(Domain, DeviceSet("pc", card() * count).xml) for count in (28, 29))
+    domain = assign(postparse(full, caps), caps)
+    more = replace(domain.devices, interfaces=(*domain.devices.interfaces, *one_more.devices.interfaces[-1:]))
+    bridges = [
+        sum(
+            each.type == "pci"
+            for each in assign(replace(domain, devices=more), caps, live=live).devices.controllers
+        )
+        for live in (False, True)
+    ]
+    assert bridges == [2, 1]
 
 
 def test_each_class_of_device_has_a_line_in_the_table() -> None:
