@@ -147,7 +147,7 @@ def set_mode(path: Path, mode: int) -> None:
     try:
         if stat.S_ISLNK(os.fstat(descriptor).st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-        os.chmod(f"/proc/self/fd/{descriptor}", mode)
+        Path(f"/proc/self/fd/{descriptor}").chmod(mode)
     finally:
         os.close(descriptor)
 
@@ -162,6 +162,16 @@ def give(path: Path, uid: int, gid: int, *, descriptor: int | None = None) -> No
         os.chown(path, uid, gid, follow_symlinks=False)
     else:
         os.chown(f"/proc/self/fd/{descriptor}", uid, gid)
+
+
+def give_tree(path: Path, uid: int, gid: int) -> None:
+    """A directory and all that is in it, links as links, to another owner; nothing to do if it is his."""
+    if (path.stat().st_uid, path.stat().st_gid) == (uid, gid):
+        return
+    for _, directories, files, descriptor in os.fwalk(path):
+        for name in (*directories, *files):
+            os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
+    give(path, uid, gid)
 
 
 class UnusableError(OSError):

@@ -17,13 +17,13 @@ from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.backend.real import RealBackend
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, NoEmulator
-from embervirt.drivers.qemu.model import Domain, model_of
+from embervirt.drivers.qemu.model import Domain, written
 from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.service.owners import Owners
 from embervirt.drivers.qemu.tables import Running, Tables
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.root.paths import RootPaths
-from embervirt.drivers.xml import parse, render
+from embervirt.drivers.xml import parse
 from embervirt.errors import ConfigUnsupported, errors_of
 from embervirt.supervisor.supervisor import Supervisor
 
@@ -58,6 +58,7 @@ class Face:
         self._lock = world.Lock()
         self._backend: RealBackend | None = None
         self._capabilities: dict[str, Capabilities] = {}
+        self._found: dict[tuple[str, str], str] = {}
 
     def settle(self) -> None:
         """Wait until the guests that were found are adopted, or it is known why not."""
@@ -82,13 +83,23 @@ class Face:
         Raises NoEmulator, ConfigUnsupported for an architecture that no emulator is found for.
         """
         name = EMULATORS.get(arch or "x86_64", f"qemu-system-{arch}")
-        found = self.settings.qemu.emulator or shutil.which(name)
+        found = self.settings.qemu.emulator or self._in_path(name)
         if found is None and arch in (None, "x86_64"):
             raise NoEmulator(f"no emulator: {name} is not in PATH and qemu.emulator is not set", int1=2)
         if found is None:
             text = f"No emulator found for arch '{arch}': {name} is not in PATH"
             raise ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
         return found
+
+    def _in_path(self, name: str) -> str | None:
+        """Looked for again when PATH is another, or what was found is gone."""
+        key = name, os.environ.get("PATH", "")
+        known = self._found.get(key)
+        if known is None or not os.access(known, os.X_OK):
+            known = shutil.which(name)
+        if known is not None:
+            self._found[key] = known
+        return known
 
     def capabilities(self, emulator: str | None = None) -> Capabilities:
         """Of a QEMU binary; probed once, then from the cache. Raises NoEmulator, ProbeFailed."""
@@ -111,8 +122,7 @@ class Face:
             chosen = self.capabilities(domain.devices.emulator or self.emulator(domain.os.type.arch))
             domain = assign(postparse(domain, chosen, str(self.paths.nvram)), chosen)
             validate(domain, chosen)
-            xml = render(domain)
-            return model_of(xml), xml
+            return domain, written(domain)
 
     @staticmethod
     def cpu_time(row: Running) -> int:

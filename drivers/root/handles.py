@@ -31,7 +31,7 @@ class Handle:
     @property
     def path(self) -> Path:
         """Where it is now, without symbolic links."""
-        return Path(os.readlink(f"/proc/self/fd/{self.descriptor}"))
+        return Path(f"/proc/self/fd/{self.descriptor}").readlink()
 
     @property
     def identity(self) -> tuple[int, int]:

@@ -36,7 +36,7 @@ from embervirt.drivers.xml.fields import (
     text,
     variant,
 )
-from embervirt.drivers.xml.schema import Schema, made
+from embervirt.drivers.xml.schema import Schema
 
 E = TypeVar("E", bound="Element")
 
@@ -67,10 +67,11 @@ class Element:
 
     def __init__(self, **values: Any) -> None:
         schema = self.__schema__
-        _check_known(schema, values)
-        missing = [name for name in schema.required if name not in values]
-        if missing:
-            raise TypeError(f"{type(self).__name__} lacks {', '.join(missing)}")
+        if not schema.names.issuperset(values):
+            raise _unknown(schema, values)
+        if schema.required and not values.keys() >= schema.required:
+            missing = ", ".join(sorted(schema.required - values.keys()))
+            raise TypeError(f"{schema.cls.__name__} lacks {missing}")
         self.__dict__.update(values)
 
     def __init_subclass__(
@@ -89,7 +90,7 @@ class Element:
             cls=cls,
             tag=tag,
             bindings={item.name: item.metadata[KEY] for item in declared},
-            required=tuple(item.name for item in declared if item.default is dataclasses.MISSING),
+            required=frozenset(item.name for item in declared if item.default is dataclasses.MISSING),
             defaults={i.name: i.default for i in declared if i.default is not dataclasses.MISSING},
             refuse=frozenset(refuse),
             closed=closed,
@@ -103,10 +104,8 @@ def _own_first(cls: type) -> list[dataclasses.Field[Any]]:
     return sorted(dataclasses.fields(cls), key=lambda item: item.name not in own)
 
 
-def _check_known(schema: Schema, values: dict[str, Any]) -> None:
-    if not values.keys() <= schema.bindings.keys():
-        wrong = ", ".join(values.keys() - schema.bindings.keys())
-        raise TypeError(f"{schema.cls.__name__} has no field {wrong}")
+def _unknown(schema: Schema, values: dict[str, Any]) -> TypeError:
+    return TypeError(f"{schema.cls.__name__} has no field {', '.join(sorted(values.keys() - schema.names))}")
 
 
 if TYPE_CHECKING:  # type checkers know what this function is
@@ -115,5 +114,8 @@ else:
 
     def replace(value: E, /, **changes: Any) -> E:
         """As ``dataclasses.replace``, for an Element; it costs what the object holds, not all its fields."""
-        _check_known(value.__schema__, changes)
-        return made(type(value), {**value.__dict__, **changes})
+        if not value.__schema__.names.issuperset(changes):
+            raise _unknown(value.__schema__, changes)
+        made = object.__new__(type(value))
+        made.__dict__.update(value.__dict__, **changes)
+        return made

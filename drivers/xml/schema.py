@@ -31,11 +31,16 @@ class Schema:
     cls: type[Element]
     tag: str
     bindings: Mapping[str, Binding]
-    required: tuple[str, ...]
+    required: frozenset[str]
     defaults: Mapping[str, Any]
     refuse: frozenset[str]
     closed: bool
     nested: str | None
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Of all its fields."""
+        return frozenset(self.bindings)
 
     @cached_property
     def attributes(self) -> dict[str, None]:
@@ -59,6 +64,11 @@ class Schema:
         return tuple((name, binding.key, binding.read) for name, binding in self.bindings.items())
 
     @cached_property
+    def _required(self) -> dict[str, Binding]:
+        """In the order in which they are missed."""
+        return {name: binding for name, binding in self.bindings.items() if name in self.required}
+
+    @cached_property
     def _plain_tags(self) -> frozenset[str]:
         nested = {self.nested} if self.nested else set()
         return frozenset(({*self.tags} | nested) - self.refuse)
@@ -77,10 +87,11 @@ class Schema:
                 value = read(given, node, seen)
                 if value is not ABSENT:
                     values[name] = value
-        for name in self.required:
-            if name not in values:
-                raise self.bindings[name].missing(node)
-        return made(self.cls, values)
+        if not values.keys() >= self.required:
+            raise next(each.missing(node) for name, each in self._required.items() if name not in values)
+        made: Any = object.__new__(self.cls)
+        made.__dict__.update(values)
+        return made
 
     def _found(self, node: Node, seen: Reading) -> dict[str, Any]:
         """What a node has: lists of children by their tag, text by ``@`` and the attribute's name."""
@@ -154,10 +165,3 @@ class Schema:
             item = given.get(name, default)
             if item is not None:
                 write(item, out)
-
-
-def made(cls: type[Any], values: dict[str, Any]) -> Any:
-    """An object that holds ``values``, which are known to be fields of its class."""
-    value = object.__new__(cls)
-    value.__dict__.update(values)
-    return value

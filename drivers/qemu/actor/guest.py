@@ -59,7 +59,7 @@ class Guest(Serving):
         self._survey.link, self._survey.ladder = link, self._ladder
         self._agent = Agent(self, face, seen)
         self._power = Power(self, seen, link, self._agent)
-        self._plugging = Plugging(self, face, seen, link)
+        self._plugging = Plugging(self, face, seen, link, self._store)
         crash = Crash(self, seen, link, self._ladder, face.paths.dumps)
         self._hearing = Hearing(self, face, seen, self._ladder, self._power, self._agent, crash)
         self._hearing.plugging = self._plugging

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -11,14 +12,16 @@ from embervirt.actors.work import Work
 from embervirt.drivers.qemu import parts, plugging
 from embervirt.drivers.qemu.actor.link import Link
 from embervirt.drivers.qemu.actor.seen import Seen
-from embervirt.drivers.qemu.errors import MonitorError
+from embervirt.drivers.qemu.errors import GuestDegraded, MonitorError
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import DeviceAdded, DeviceRemoved
 from embervirt.drivers.qemu.model import Channel, Device, Disk, Domain
 from embervirt.drivers.qemu.parts import Pluggable, disk, of_device, throttle
 from embervirt.drivers.qemu.plugging import Verb, by_alias
 from embervirt.drivers.qemu.ports import channel_dir, with_sockets
-from embervirt.drivers.qemu.service import chains, describe, running, screens
+from embervirt.drivers.qemu.service import access, chains, describe, running, screens
+from embervirt.drivers.qemu.service.owners import NOBODY
+from embervirt.drivers.qemu.store import Store
 from embervirt.drivers.root.files import make_directories
 from embervirt.errors import OperationFailed
 
@@ -29,8 +32,8 @@ PATIENCE = 5.0
 class Plugging:
     """Used on the actor's thread only."""
 
-    def __init__(self, actor: Actor, face: Face, seen: Seen, link: Link) -> None:
-        self._actor, self._face, self._seen, self._link = actor, face, seen, link
+    def __init__(self, actor: Actor, face: Face, seen: Seen, link: Link, store: Store) -> None:
+        self._actor, self._face, self._seen, self._link, self._store = actor, face, seen, link, store
         self._leaving: dict[str, Future[bool]] = {}
 
     def change(self, verb: str, text: str) -> Work[None]:
@@ -56,13 +59,32 @@ class Plugging:
         live = with_sockets(live, directory)
         build = self._build(live)
         wanted = [part for each in new for part in of_device(by_alias(live, each.id), build)]
-        yield from self._add(wanted)
+        yield from self._lent(new, self._add(wanted))
         for each in new:
             yield from self._limit(each)
         chardevs = yield from self._link.ask("query-chardev")
         self._seen.describe(describe.live(live, live.id or 0, describe.ptys(chardevs)))
         for each in new:
             self._actor.publish(DeviceAdded(*self._who, each.id))
+
+    def _lent(self, devices: Sequence[Device], work: Work[None]) -> Work[None]:
+        """With the files of ``devices`` in the hands of QEMU's user; what QEMU refuses goes back."""
+        owner = self._seen.record.account
+        if owner is not None:
+            files = [file for each in devices for file in access.device_files(each, owner)]
+            access.lend(self._seen.plan.id, files, self._face, self._store)
+        try:
+            yield from work
+        except (MonitorError, GuestDegraded):
+            self._give_back(devices)
+            raise
+
+    def _give_back(self, devices: Sequence[Device]) -> None:
+        """Files that only these devices have used: the live description has them no more."""
+        live = {file.path for file in access.files_of(self._seen.live, NOBODY)}
+        gone = {file.path for each in devices for file in access.device_files(each, NOBODY)} - live
+        if gone:
+            self._store.take_back(self._seen.plan.id, gone)
 
     def _limit(self, device: Device) -> Work[None]:
         for name, limits in throttle.commands(device) if isinstance(device, Disk) else ():
@@ -113,6 +135,7 @@ class Plugging:
         self._seen.describe(plugging.without(self._seen.live, device))
         try:
             yield from self._take_back(behind)
+            self._give_back([device])
         finally:
             self._actor.publish(DeviceRemoved(*self._who, device.id, False))
             self._over(device.id, removed=True)
@@ -128,13 +151,15 @@ class Plugging:
         live, told = plugging.updated(self._seen.live, device, self._capabilities, live=True)
         match told:
             case plugging.Media():
-                yield from self._media(live, told)
+                yield from self._lent([told.new], self._media(live, told))
             case plugging.LinkState(card, up):
                 yield from self._link.ask("set_link", {"name": card.id, "up": up})
             case plugging.Password(screen):
                 for command, arguments in screens.password(screen):
                     yield from self._link.ask(command, arguments)
         self._seen.describe(live)
+        if isinstance(told, plugging.Media):
+            self._give_back([told.old])
 
     def _media(self, live: Domain, media: plugging.Media) -> Work[None]:
         """The drive is opened, emptied, filled and closed; a lock of the guest's is a refusal."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embervirt import disk
+from embervirt.config.accounts import Account
 from embervirt.drivers.qemu.errors import LaunchFailed
 from embervirt.drivers.root import sockets
 from embervirt.drivers.root.files import make_directories, write
@@ -50,7 +51,8 @@ class Swtpm:
     """One guest's TPM in one run.
 
     ``state`` is the guest's, for all versions; ``authority`` the root's own certificate authority. ``run`` is
-    the run's directory: a file in it on the command line tells this swtpm from every other one.
+    the run's directory: a file in it on the command line tells this swtpm from every other one. With an
+    ``account`` it runs as that user, as QEMU does, and ``state`` and ``authority`` are that user's.
     """
 
     owner: str
@@ -62,6 +64,7 @@ class Swtpm:
     run: Path
     banks: tuple[str, ...] = ()
     key: bytes | None = field(default=None, repr=False)
+    account: Account | None = None
 
     @property
     def directory(self) -> Path:
@@ -81,17 +84,23 @@ class Swtpm:
     def manufacture(self, seconds: float) -> None:
         """Keys and certificates, if it has none yet. Raises LaunchFailed; then there is no state."""
         if self.directory.is_dir():
+            self._give(self.directory)
             return
         if self._new.is_dir():
             disk.remove_tree(self._new)  # of a program that was killed while it did this
         make_directories([self._new, self.authority])
         self._configure()
+        self._give(self._new, self.authority)
         try:
             self._set_up(seconds)
             disk.rename(self._new, self.directory)
         except BaseException:
             disk.remove_tree(self._new)
             raise
+
+    def _give(self, *directories: Path) -> None:
+        for each in directories if self.account is not None else ():
+            disk.give_tree(each, *self.account.owner)
 
     def _configure(self) -> None:
         """swtpm-localca would keep its keys outside of the root."""
@@ -100,16 +109,19 @@ class Swtpm:
         for name, text in texts.items():
             made = text.format(tool=tool, directory=self.authority)
             write(self.authority / name, made.encode(), durable=False)
+            if self.account is not None:
+                disk.give(self.authority / name, *self.account.owner)
 
     def _set_up(self, seconds: float) -> None:
-        with _secret(self.key) as descriptor:
+        rights = [] if self.account is None else self.account.prefix
+        with _secret(self.key) as descriptor, _logging(self.log) as log:
             key = [] if descriptor is None else ["--pwdfile-fd", str(descriptor), "--cipher", CIPHER]
             try:
                 done = subprocess.run(
-                    [_program("swtpm_setup"), *self._setup_options(), *key],
+                    [*rights, _program("swtpm_setup"), *self._setup_options(), *key],
                     stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
                     pass_fds=[] if descriptor is None else [descriptor],
                     cwd="/",
                     env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
@@ -124,28 +136,31 @@ class Swtpm:
     def _setup_options(self) -> list[str]:
         two = ["--tpm2"] if self.version == "2.0" else []
         banks = ["--pcr-banks", ",".join(self.banks)] if self.banks else []
-        user = ["--runas", pwd.getpwuid(os.geteuid()).pw_name] if os.geteuid() == 0 else []
+        root = os.geteuid() == 0 and self.account is None
+        user = ["--runas", pwd.getpwuid(os.geteuid()).pw_name] if root else []
         made = ["--createek", "--create-ek-cert", "--create-platform-cert", "--lock-nvram", "--not-overwrite"]
         where = ["--tpm-state", str(self._new), "--config", str(self.authority / "swtpm_setup.conf")]
-        return [*two, *user, *where, "--vmid", self.owner, "--logfile", str(self.log), *made, *banks]
+        return [*two, *user, *where, "--vmid", self.owner, *made, *banks]
 
     def start(self) -> Spawned:
         """It listens when this returns. Raises LaunchFailed, OSError."""
         disk.unlink(self.socket, missing_ok=True)
-        with _secret(self.key) as descriptor, sockets.listen(self.socket) as listening:
+        with (
+            _secret(self.key) as descriptor,
+            sockets.listen(self.socket) as listening,
+            _logging(self.log) as log,
+        ):
+            if self.account is not None:
+                disk.give(self.socket, *self.account.owner)
             key = [] if descriptor is None else ["--key", f"pwdfd={descriptor},mode={CIPHER}"]
             argv = [
                 *(_program("swtpm"), "socket", "--ctrl", f"type=unixio,fd={listening.fileno()}"),
-                *("--tpmstate", f"dir={self.directory},mode=0600", "--log", f"file={self.log}"),
+                *("--tpmstate", f"dir={self.directory},mode=0600", "--log", f"fd={log}"),
                 *("--pid", self.nonce, "--terminate", *(["--tpm2"] if self.version == "2.0" else []), *key),
             ]
-            passed = [listening.fileno(), *([] if descriptor is None else [descriptor])]
-            log = _opened(self.log)
-            try:
-                status = self.run / "swtpm-status"
-                return spawn(argv, status_file=status, log_fd=log.descriptor, pass_fds=passed)
-            finally:
-                disk.close(log)
+            passed = [listening.fileno(), log, *([] if descriptor is None else [descriptor])]
+            status = self.run / "swtpm-status"
+            return spawn(argv, status_file=status, log_fd=log, pass_fds=passed, account=self.account)
 
     def watched(self, spawned: Spawned) -> Watched:
         """Who it is, once it has answered. Raises LaunchFailed when it is gone."""
@@ -183,11 +198,17 @@ def abandon(spawned: Spawned) -> None:
     reap(spawned, KILLED)
 
 
-def _opened(log: Path) -> disk.File:
+@contextlib.contextmanager
+def _logging(log: Path) -> Iterator[int]:
+    """A descriptor: whose the programs are that write to it does not matter."""
     try:
-        return disk.create(log)
+        opened = disk.create(log)
     except FileExistsError:
-        return disk.append_to(log)
+        opened = disk.append_to(log)
+    try:
+        yield opened.descriptor
+    finally:
+        disk.close(opened)
 
 
 def _program(name: str) -> str:

@@ -5,7 +5,7 @@ from embervirt.drivers.qemu.model.chardev import Channel, Console, Parallel, Ser
 from embervirt.drivers.qemu.model.controller import Controller
 from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.qemu.model.disk import Disk, DiskDriver, Encryption, EncryptionSecret
-from embervirt.drivers.qemu.model.domain import Devices, Domain, model_of
+from embervirt.drivers.qemu.model.domain import Devices, Domain, model_of, written
 from embervirt.drivers.qemu.model.graphics import Graphics
 from embervirt.drivers.qemu.model.hub import Hub
 from embervirt.drivers.qemu.model.input import Input
@@ -48,4 +48,5 @@ __all__ = [
     "Vsock",
     "Watchdog",
     "model_of",
+    "written",
 ]

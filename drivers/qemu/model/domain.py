@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from embervirt.drivers.qemu.model import passthrough
@@ -55,6 +54,7 @@ from embervirt.drivers.xml import (
     on_off,
     parse,
     raw,
+    render,
     size,
     text,
     uuid,
@@ -125,9 +125,7 @@ class Devices(
         return tuple(each for found in self.lists.values() for each in found if isinstance(each, Device))
 
 
-_LISTS = tuple(
-    name for name, binding in Devices.__schema__.bindings.items() if isinstance(binding, Children)
-)
+_LISTS = tuple(name for name, binding in Devices.__schema__.bindings.items() if isinstance(binding, Children))
 
 
 class GenId(Element, tag="genid"):
@@ -230,7 +228,26 @@ class Domain(
         return passthrough.find(cls, self.foreign)
 
 
-@lru_cache(maxsize=1024)
+_MODELS = 1024
+"""At most so many are remembered."""
+_models: dict[str, Domain] = {}
+
+
 def model_of(xml: str) -> Domain:
     """The model of a definition that was accepted once; errors as ``parse``'s."""
-    return parse(Domain, xml)
+    known = _models.get(xml)
+    return _remembered(xml, parse(Domain, xml)) if known is None else known
+
+
+def written(domain: Domain) -> str:
+    """As ``render``, for a domain that was read and completed. It reads back as itself: that is spared."""
+    xml = render(domain)
+    _remembered(xml, domain)
+    return xml
+
+
+def _remembered(xml: str, domain: Domain) -> Domain:
+    if len(_models) >= _MODELS:
+        _models.clear()
+    _models[xml] = domain
+    return domain

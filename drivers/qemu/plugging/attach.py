@@ -28,7 +28,7 @@ def attached(domain: Domain, device: Device, caps: Capabilities) -> Domain:
     """The definition with the device. Raises OperationInvalid, OperationUnsupported, as ``validate``."""
     check(device, live=False, verb="attach")
     _refuse_another(domain, device)
-    wide, _ = _placed(domain, device, caps)
+    wide, _ = _placed(domain, device, caps, live=False)
     disks = in_order(wide.devices.disks)
     done = replace(wide, devices=replace(wide.devices, disks=disks))
     validate(done, caps)
@@ -40,7 +40,7 @@ def plugged(live: Domain, device: Device, caps: Capabilities) -> tuple[Domain, l
 
     Raises what ``attached`` does, InternalError when there is no free place.
     """
-    wide, fresh = _placed(live, device, caps)
+    wide, fresh = _placed(live, device, caps, live=True)
     check(fresh, live=True, verb="attach")
     validate(wide, caps)
     done = aliases.named(wide)
@@ -51,12 +51,12 @@ def plugged(live: Domain, device: Device, caps: Capabilities) -> tuple[Domain, l
     return done, sorted(new, key=lambda each: not isinstance(each, Controller))
 
 
-def _placed(domain: Domain, device: Device, caps: Capabilities) -> tuple[Domain, Device]:
+def _placed(domain: Domain, device: Device, caps: Capabilities, *, live: bool) -> tuple[Domain, Device]:
     """The domain with the device and the controllers it needs; the device at its place."""
     field = field_of(device)
     marked = replace(device, alias=MARK)
     wide = with_list(domain, field, (*domain.devices.lists[field], marked))
-    wide = assign(replace(wide, devices=filled(wide, caps)), caps)
+    wide = assign(replace(wide, devices=filled(wide, caps)), caps, live=live)
     found = next(each for each in wide.devices.lists[field] if each.alias == MARK)
     fresh = replace(found, alias=device.alias)
     have = {(each.type, each.index) for each in domain.devices.controllers}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from embervirt.drivers.qemu.parts import MASTER_KEY_FILE
 from embervirt.drivers.qemu.parts.tpm import cancel_path
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.ports import channel_dir
-from embervirt.drivers.qemu.service import nvram
-from embervirt.drivers.qemu.service.owners import Owner, Wanted
+from embervirt.drivers.qemu.service import nvram, prepare
+from embervirt.drivers.qemu.service.owners import Owner, Wanted, touch
 from embervirt.drivers.qemu.store import Store
 from embervirt.drivers.root import reach
 from embervirt.drivers.root.files import explained, make_directories
@@ -55,9 +54,12 @@ def arrange(plan: Plan, face: Face, store: Store, ram_dir: Path, new_nvram: bool
     variables = nvram.file_of(plan.domain) if new_nvram else None
     for path in filter(None, (variables, console, key, channels, directory)):
         own(path, account)
-    if ram_dir.is_dir():
-        own(ram_dir, account)
-    _open_ways(face, account, [*filter(None, (variables, console)), channels, directory], ram_dir)
+    memories = [ram_dir] if ram_dir.is_dir() else []
+    if plan.domain.memory_backing is not None and plan.domain.memory_backing.hugepages is not None:
+        memories += map(Path, set(prepare.huge_page_dirs(face.paths).values()))
+    for path in memories:
+        own(path, account)
+    _open_ways(face, account, [*filter(None, (variables, console)), channels, directory], memories)
     lend(plan.id, files_of(plan.domain, account.owner), face, store)
 
 
@@ -73,30 +75,24 @@ def _console(plan: Plan, face: Face) -> Path | None:
         return None
     path = face.paths.qemu_log / f"{plan.domain.name}.console"
     with explained("create", path):
-        _touch(path)
+        touch(path)
     return path
 
 
-def _touch(path: Path) -> None:
-    with suppress(FileExistsError):
-        disk.close(disk.create(path))
-
-
-def _open_ways(face: Face, account: Account, targets: list[Path], ram_dir: Path) -> None:
+def _open_ways(face: Face, account: Account, targets: list[Path], memories: list[Path]) -> None:
     """In the root, and in what we made in the directory of all roots' memory."""
     top = face.paths.path
     for target in targets:
         reach.open_way(top, target, account)
-    if ram_dir.is_relative_to(top):
-        reach.open_way(top, ram_dir, account)
-    elif ram_dir.is_dir():
-        reach.open_way(ram_dir.parent.parent, ram_dir, account)
+    for memory in memories:
+        inside = memory.is_relative_to(top)
+        reach.open_way(top if inside else memory.parents[1], memory, account)
 
 
 # Files that are somebody's, and lent.
 
 
-def lend(run: int, files: Iterator[Wanted], face: Face, store: Store) -> None:
+def lend(run: int, files: Iterable[Wanted], face: Face, store: Store) -> None:
     """If that is to be done at all (setting ``qemu.dynamic_ownership``). Raises as ``Owners.give``."""
     if face.settings.qemu.dynamic_ownership:
         store.lend(run, list(files), remember=face.settings.qemu.remember_owner)
@@ -139,11 +135,8 @@ def _image(source: DiskSource | None, type_: str, owner: Owner) -> Iterator[Want
 
 
 def _chardev(device: Chardev, owner: Owner) -> Iterator[Wanted]:
-    """Files that are written are made here, for QEMU's user may make none where they are to be."""
-    for path in _written(device):
-        with suppress(OSError):  # QEMU says what is wrong with it
-            _touch(Path(path))
-        yield Wanted(path, owner)
+    """Files that are written are made by us, for QEMU's user may make none where they are to be."""
+    yield from (Wanted(path, owner, made=True) for path in _written(device))
     path = device.source.path if device.source else None
     mine = device.type == "unix" and device.source is not None and device.source.mode == "bind"
     if path and not mine and device.type in ("dev", "unix"):

@@ -81,7 +81,7 @@ class Left:
                 self._undo(operation)
         known = {record.id for record in records}
         found = [self._orphan(path, id_) for path, id_ in self.store.runs() if id_ not in known]
-        self.store.take_back_others([id_ for _, id_ in self.store.runs()])
+        self.store.take_back_others({id_ for _, id_ in self.store.runs()} | {record.id for record in records})
         return [plan for plan in found if plan is not None]
 
     def _undo(self, operation: Operation) -> None:

@@ -33,10 +33,11 @@ AS_IT_IS = frozenset({errno.EPERM, errno.EROFS, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class Wanted(NamedTuple):
-    """A file that a guest needs, and who is to have it."""
+    """A file that a guest needs, and who is to have it. ``made``: it is made if it is not there."""
 
     path: str
     owner: Owner
+    made: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -174,6 +175,14 @@ def _there(wanted: Iterable[Wanted]) -> list[Wanted]:
     found = []
     for each in dict.fromkeys(wanted):
         with suppress(OSError):
+            if each.made:
+                touch(Path(each.path))
             Path(each.path).stat()
             found.append(each)
     return found
+
+
+def touch(path: Path) -> None:
+    """Make an empty file if nothing is there. Raises OSError."""
+    with suppress(FileExistsError):
+        disk.close(disk.create(path))

@@ -21,6 +21,7 @@ from embervirt.drivers.qemu.parts import memballoon, throttle
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.ports import with_sockets
 from embervirt.drivers.qemu.service import (
+    access,
     chains,
     describe,
     files,
@@ -80,13 +81,14 @@ def start(
     plan = replace(plan, domain=chains.opened(plan.domain))
     ram_dir = plan.ram_dir(face.paths, face.settings.qemu.memory_backing_dir)
     files.check(plan.domain)
+    access.check(face)
     spare_standard()
     with vsock.opened(plan.domain) as (domain, vsock_fd), ExitStack() as handed, ExitStack() as undo:
         plan = replace(plan, domain=domain)
         undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
         directory = plan.directory(face.paths)
         channels = handed.enter_context(listening.opened(domain, directory))
-        command = _command(plan, face, call, ram_dir, vsock_fd, channels)
+        command = _command(plan, face, store, call, ram_dir, vsock_fd, channels)
         emulator = tpm.start(plan, face, call, undo)
         launched = face.backend.launch(
             command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
@@ -97,7 +99,8 @@ def start(
         process = Process.attach(launched.identity)
         if process is None:
             raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
-        record = msgspec.structs.replace(_record(plan, watched, ram_dir), tpm=emulator())
+        owner = face.account.owner if face.account else None
+        record = msgspec.structs.replace(_record(plan, watched, ram_dir), tpm=emulator(), account=owner)
         run = Run(record, process, launched.monitor, plan.domain)
         undo.callback(revoke, run, store)  # before anything else can fail, for nobody else would end it
         operation.mark("spawned")
@@ -158,13 +161,19 @@ def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
 
 
 def _command(
-    plan: Plan, face: Face, call: Call, ram_dir: Path, vsock_fd: int, channels: Mapping[str, int]
+    plan: Plan,
+    face: Face,
+    store: Store,
+    call: Call,
+    ram_dir: Path,
+    vsock_fd: int,
+    channels: Mapping[str, int],
 ) -> Command:
     directory = plan.directory(face.paths)
     make_directories([directory, ram_dir] if plan.domain.memory_in_file else [directory])
     MasterKey.create(directory)
-    nvram.provide(plan.domain, plan.reset_nvram)
     prepare.make_huge_page_dirs(plan.domain, face.paths)
+    access.arrange(plan, face, store, ram_dir, nvram.provide(plan.domain, plan.reset_nvram))
     log = face.paths.qemu_log / f"{plan.domain.name}.log"
     capabilities = face.capabilities(plan.domain.devices.emulator)
 
@@ -177,7 +186,8 @@ def _command(
 
     passed = (*(() if vsock_fd < 0 else (vsock_fd,)), *channels.values())
     variables = parts.passthrough.environment(plan.domain)
-    return Command(directory, log, directory / EXIT_STATUS, nonce(directory), argv, passed, variables)
+    status = directory / EXIT_STATUS
+    return Command(directory, log, status, nonce(directory), argv, passed, variables, face.account)
 
 
 def nonce(directory: Path) -> str:

@@ -15,6 +15,7 @@ from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service.keys import Call
 from embervirt.drivers.qemu.store import Record
+from embervirt.drivers.root import reach
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.paths import RootPaths, short_name
 from embervirt.drivers.secret.messages import GetValue
@@ -57,8 +58,12 @@ def of(plan: Plan, face: Face, call: Call) -> Swtpm | None:
         run=plan.directory(face.paths),
         banks=tuple(backend.active_pcr_banks.names) if backend.active_pcr_banks else (),
         key=None if key is None else key.reveal(),
+        account=face.account,
     )
-    make_directories([made.log.parent, made.socket.parent])
+    make_directories([made.log.parent, made.socket.parent, made.state, made.authority])
+    if face.account is not None:
+        for each in (made.socket, made.directory, made.authority):
+            reach.open_way(root, each, face.account)
     made.manufacture(face.settings.qemu.start_timeout)
     return made
 

@@ -224,7 +224,7 @@ DEVICES = {
     "card": (
         "<interface type='user'><model type='foo'/></interface>",
         UNSUPPORTED,
-        "/model/@type, line 1: 'foo'",
+        "no network card 'foo'",
     ),
     "card QEMU lacks": (
         "<interface type='user'><model type='e1000e'/></interface>",
@@ -258,10 +258,10 @@ DEVICES = {
         XML_ERROR,
         "Multiple 'usb' controllers",
     ),
-    "graphics": (
-        "<graphics type='vnc'/>",
+    "redirection": (
+        "<redirdev type='tcp'/>",
         UNSUPPORTED,
-        "<graphics> is not supported; <devices> accepts: .*disk",
+        "<redirdev> is not supported; <devices> accepts: .*disk",
     ),
     "address": (
         "<memballoon model='virtio'><address type='pci' slot='x'/></memballoon>",
