@@ -57,7 +57,7 @@ def chosen(user: str | None, group: str | None, sources: dict[str, str] | None =
 
 
 def owner(label: str) -> tuple[int, int]:
-    """User and group of a DAC label of a domain's XML, ``qemu:qemu`` or ``+107:+107``. Raises SettingsError."""
+    """User and group of a domain's DAC label, ``qemu:qemu`` or ``+107:+107``. Raises SettingsError."""
     user, _, group = label.partition(":")
     where = dict.fromkeys(("qemu.user", "qemu.group"), f"seclabel {label!r}")
     return _number("user", user, where), _number("group", group, where)

@@ -25,6 +25,7 @@ from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse
 from embervirt.errors import ConfigUnsupported, errors_of
+from embervirt.log import get_logger
 from embervirt.supervisor.supervisor import Supervisor
 
 NANOSECONDS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -53,6 +54,8 @@ class Face:
         self.monitor_listeners: set[tuple[int, int]] = set()
         chosen = self.settings.qemu
         self.account: Account | None = accounts.chosen(chosen.user, chosen.group)
+        if os.geteuid() != 0 and (chosen.user, chosen.group) != (None, None):
+            get_logger(driver="qemu").debug("qemu.user and qemu.group are for a program that is root")
         self.owners = Owners(self.paths.owners)
         self._resources = environment.resources
         self._lock = world.Lock()

@@ -1,4 +1,4 @@
-"""A file in hand before it gets another owner: found step by step, so that nobody can put another in its place."""
+"""A file in hand before it gets another owner: found step by step, so that nobody can exchange it."""
 
 from __future__ import annotations
 

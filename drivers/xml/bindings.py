@@ -5,6 +5,7 @@ A value of None is absent in the XML. ``attributes``/``tags`` say which names a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,8 @@ class Binding:
         """The value of the (first) child element this field stands for."""
         raise TypeError(f"{type(self).__name__} is not a child element")
 
-    def as_attribute(self, value: Any) -> str:
-        """What it adds to the attributes of the element."""
+    def attribute_writer(self) -> Callable[[Any], str]:
+        """Of what a value adds to the attributes of the element."""
         raise TypeError(f"{type(self).__name__} is not an attribute")
 
     def write(self, value: Any, out: Writer) -> None:
@@ -101,8 +102,9 @@ class Attribute(Binding):
     def read(self, given: Any, node: Node, seen: Reading) -> Any:
         return reading.decode(self.codec, node, given, self.name)
 
-    def as_attribute(self, value: Any) -> str:
-        return writing.attribute(self.name, self.codec.encode(value))
+    def attribute_writer(self) -> Callable[[Any], str]:
+        encode, start = self.codec.encode, f" {self.name}='"
+        return lambda value: f"{start}{writing.quoted(encode(value))}'"
 
     def missing(self, node: Node) -> XmlError:
         return XmlError(
@@ -200,7 +202,10 @@ class Amount(Binding):
     def read(self, given: Any, node: Node, seen: Reading) -> Any:
         return amount(node, given if self.name else reading.content(node), self.name)
 
-    def as_attribute(self, value: Any) -> str:
+    def attribute_writer(self) -> Callable[[Any], str]:
+        return self._as_attributes
+
+    def _as_attributes(self, value: Any) -> str:
         count, unit = units.largest(value) if self.largest else (value, "KiB")
         number = writing.attribute(self.name, str(count)) if self.name else ""
         return number + writing.attribute("unit", unit)

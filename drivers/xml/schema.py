@@ -132,7 +132,7 @@ class Schema:
     @cached_property
     def _attribute_writers(self) -> tuple[tuple[str, Any, Callable[[Any], str]], ...]:
         return tuple(
-            (name, self.defaults.get(name), binding.as_attribute)
+            (name, self.defaults.get(name), binding.attribute_writer())
             for name, binding in self.bindings.items()
             if binding.attributes
         )
@@ -149,19 +149,25 @@ class Schema:
 
     def write(self, value: Element, out: Writer, tag: str) -> None:
         """Write an object of the class as an element named ``tag``."""
-        self.open(value, out, tag)
-        out.end(tag)
+        if self._child_writers:
+            self.open(value, out, tag)
+            out.end(tag)
+        else:
+            out.empty(tag, self._attributes_of(value))
 
     def open(self, value: Element, out: Writer, tag: str) -> None:
         """``write`` but for the end of the element."""
         given = value.__dict__
-        attributes = ""
-        for name, default, text in self._attribute_writers:
-            item = given.get(name, default)
-            if item is not None:
-                attributes += text(item)
-        out.begin(tag, attributes)
+        out.begin(tag, self._attributes_of(value))
         for name, default, write in self._child_writers:
             item = given.get(name, default)
             if item is not None:
                 write(item, out)
+
+    def _attributes_of(self, value: Element) -> str:
+        given, found = value.__dict__, ""
+        for name, default, text in self._attribute_writers:
+            item = given.get(name, default)
+            if item is not None:
+                found += text(item)
+        return found

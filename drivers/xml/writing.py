@@ -15,6 +15,11 @@ _SPECIAL = re.compile(f"[^{_ALLOWED}]|[&<>'\"]")
 """What does not stand for itself."""
 
 
+def quoted(text: str) -> str:
+    """As it stands in an attribute. Raises XmlError for a character that XML has not."""
+    return text if text.isalnum() or not _SPECIAL.search(text) else _escaped(text, _ATTRIBUTE)
+
+
 def _escaped(text: str, entities: dict[int, str]) -> str:
     if not _SPECIAL.search(text):
         return text
@@ -27,8 +32,8 @@ def _escaped(text: str, entities: dict[int, str]) -> str:
 
 
 def attribute(name: str, value: str) -> str:
-    """An attribute with the blank before it. Raises XmlError for a character that XML has not."""
-    return f" {name}='{_escaped(value, _ATTRIBUTE)}'"
+    """An attribute with the blank before it. Raises as ``quoted``."""
+    return f" {name}='{quoted(value)}'"
 
 
 class Writer:
@@ -44,6 +49,10 @@ class Writer:
         self._lines.append(f"{self._indent}<{tag}{attributes}>")
         self._open.append(len(self._lines))
         self._indent += "  "
+
+    def empty(self, tag: str, attributes: str = "") -> None:
+        """A whole element with nothing inside."""
+        self._lines.append(f"{self._indent}<{tag}{attributes}/>")
 
     def content(self, text: str) -> None:
         """Text of the element just opened; child elements may follow it."""
@@ -63,9 +72,10 @@ class Writer:
 
     def text_element(self, tag: str, text: str, attributes: str = "") -> None:
         """A whole element with text only."""
-        inside = _escaped(text, _TEXT)
-        end = f">{inside}</{tag}>" if inside else "/>"
-        self._lines.append(f"{self._indent}<{tag}{attributes}{end}")
+        if text:
+            self._lines.append(f"{self._indent}<{tag}{attributes}>{_escaped(text, _TEXT)}</{tag}>")
+        else:
+            self.empty(tag, attributes)
 
     def amend(self, tag: str, name: str, value: str) -> None:
         """Add an attribute to the element written last, which is one line and named ``tag``."""

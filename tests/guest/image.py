@@ -18,6 +18,10 @@ INITRD = _FOLDER / "initrd"
 DISK = _FOLDER / "disk.img"
 """A raw disk image with a boot loader that starts them, with the same command line."""
 
+FULL_KERNEL = _FOLDER / "full" / "vmlinuz"
+FULL_INITRD = _FOLDER / "full" / "initrd"
+"""Of a kernel with a driver for every device, whose boot takes longer; ``report`` tells what it sees."""
+
 CMDLINE = "console=ttyS0 quiet cryptomgr.notests"
 """``quiet``: the serial port is slow under TCG. The crypto self-tests cost 0.3 s of a boot of 2 s."""
 
@@ -31,3 +35,8 @@ def ensure() -> None:
     Raises subprocess.CalledProcessError when the build fails; its own message is on stderr.
     """
     subprocess.run([_HERE / "build"], check=True)
+
+
+def ensure_full() -> None:
+    """The same for the kernel with all drivers; for tests of devices."""
+    subprocess.run([_HERE / "build", "--full"], check=True)

@@ -99,8 +99,9 @@ class Swtpm:
             raise
 
     def _give(self, *directories: Path) -> None:
-        for each in directories if self.account is not None else ():
-            disk.give_tree(each, *self.account.owner)
+        if self.account is not None:
+            for each in directories:
+                disk.give_tree(each, *self.account.owner)
 
     def _configure(self) -> None:
         """swtpm-localca would keep its keys outside of the root."""

@@ -1,4 +1,4 @@
-"""What the user that QEMU runs as must be able to reach, read and write, where that is not the host program's."""
+"""What QEMU must be able to reach, read and write where it runs as a user of its own."""
 
 from __future__ import annotations
 

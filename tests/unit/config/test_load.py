@@ -61,7 +61,7 @@ def test_each_source_overrides_the_one_before(root: Path) -> None:
         )
 
     step({}, {})
-    (root / "etc/qemu.conf").write_text('# libvirt\nuser = "qemu"\nmemory_backing_dir = "/one"\n')
+    (root / "etc/qemu.conf").write_text('# libvirt\nsecurity_driver = "none"\nmemory_backing_dir = "/one"\n')
     step({}, {})
     (root / "etc/embervirt.toml").write_text('[qemu]\n# here\nmemory_backing_dir = "/two"\n')
     step({}, {})

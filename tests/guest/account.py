@@ -1,0 +1,42 @@
+"""Another user for QEMU: a place that it can come to, and what of a root is whose."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+NOBODY = (65534, 65534)
+"""User and group ``nobody`` of Debian."""
+
+ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run QEMU as another user")
+
+
+@contextmanager
+def passable(directory: Path) -> Iterator[None]:
+    """Everybody can come to ``directory``: pytest makes what is above it private."""
+    above = [each for each in directory.parents if not each.stat().st_mode & 0o001]
+    modes = {each: each.stat().st_mode & 0o7777 for each in (*above, directory)}
+    for each, mode in modes.items():
+        each.chmod(mode | 0o711)
+    try:
+        yield
+    finally:
+        for each, mode in modes.items():
+            each.chmod(mode)
+
+
+def owner(path: Path) -> tuple[int, int]:
+    """User and group, of a link itself."""
+    found = path.lstat()
+    return found.st_uid, found.st_gid
+
+
+def status(pid: int, *names: str) -> list[str]:
+    """Fields of a process's status, without blanks at the end."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    return [found[name].strip() for name in names]
