@@ -14,7 +14,7 @@ unit: setup
 	@.venv/bin/pytest tests/unit -n 2
 
 bench: setup guest
-	@.venv/bin/python bench/bench.py
+	@.venv/bin/python -m bench.bench $(ONLY)
 
 soak: setup guest
 	@PYTHONPATH=tests .venv/bin/python -m soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))

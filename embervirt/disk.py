@@ -10,7 +10,9 @@ Below a directory that is held nothing is changed once another is in its place: 
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import fcntl
 import itertools
 import os
 import shutil
@@ -22,6 +24,14 @@ from embervirt import faults
 from embervirt.world import substitution
 
 PRIVATE = 0o600
+
+FICLONE = 0x40049409
+"""``_IOW(0x94, 9, int)`` of linux/fs.h."""
+
+KEEP_SIZE, PUNCH_HOLE = 1, 2
+"""FALLOC_FL_* of linux/falloc.h."""
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -122,8 +132,58 @@ def write_all(file: File, data: bytes) -> None:
         rest = rest[write(file, rest) :]
 
 
+def open_in_place(path: Path) -> File:
+    """An existing file whose content is changed where it is; ELOOP for a symbolic link."""
+    _check(path)
+    if faults.armed:
+        faults.hit("file.opened", path=path)
+    return _open(path, os.O_RDWR | os.O_NONBLOCK, path)
+
+
+def write_at(file: File, data: bytes | memoryview, offset: int) -> int:
+    """One call of the kernel, of a file that was not opened to append: how many bytes it took."""
+    if faults.armed:
+        faults.hit(
+            "file.written",
+            path=file.target,
+            tear=lambda size: os.pwrite(file.descriptor, data[:size], offset),
+        )
+    return os.pwrite(file.descriptor, data, offset)
+
+
+def allocate(file: File, offset: int, length: int) -> None:
+    """These bytes have room on disk from now on; what is there stays, what is new is zero."""
+    if faults.armed:
+        faults.hit("file.written", path=file.target)
+    os.posix_fallocate(file.descriptor, offset, length)
+
+
+def punch(file: File, offset: int, length: int) -> None:
+    """These bytes are a hole from now on, and zero; EOPNOTSUPP where the file system has no holes."""
+    if faults.armed:
+        faults.hit("file.written", path=file.target)
+    arguments = map(ctypes.c_longlong, (offset, length))
+    if _LIBC.fallocate(file.descriptor, PUNCH_HOLE | KEEP_SIZE, *arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(file.path))
+
+
+def reflink(file: File, source: int) -> None:
+    """Share all data of the descriptor ``source``; EOPNOTSUPP or EXDEV where that cannot be."""
+    if faults.armed:
+        faults.hit("file.written", path=file.target)
+    fcntl.ioctl(file.descriptor, FICLONE, source)
+
+
+def copy(file: File, source: int, offset: int, length: int) -> int:
+    """Copy bytes of the descriptor ``source`` to the same place, in the kernel: how many; 0 at its end."""
+    if faults.armed:
+        faults.hit("file.written", path=file.target)
+    return os.copy_file_range(source, file.descriptor, length, offset, offset)
+
+
 def truncate(file: File, length: int) -> None:
-    """Cut it to ``length`` bytes."""
+    """Cut it to ``length`` bytes, or make it so long."""
     if faults.armed:
         faults.hit("file.truncated", path=file.target)
     os.ftruncate(file.descriptor, length)

@@ -56,12 +56,13 @@ def _named(devices: Iterable[Any], name: Callable[[Any], str]) -> tuple[Any, ...
 def _counted(devices: tuple[Device, ...], prefix: str) -> tuple[Device, ...]:
     """By their places; one that came later, and whose place has a name, gets the first free name."""
     named: list[Device] = list(devices)
+    taken = {device.id for device in devices}
     for number, device in enumerate(devices):
         if device.alias is None:
             usual = f"{prefix}{number}"
-            taken = any(each.id == usual for each in named)
-            name = free(named, prefix) if taken else usual
+            name = free(named, prefix) if usual in taken else usual
             named[number] = replace(device, alias=Alias(name=name))
+            taken.add(name)
     return tuple(named)
 
 

@@ -66,8 +66,13 @@ class RootPaths:
 
     @property
     def storage_etc(self) -> Path:
-        """Storage pools as defined."""
+        """Storage pools as defined: ``NAME.xml``."""
         return self.path / "etc/storage"
+
+    @property
+    def storage_autostart(self) -> Path:
+        """Symbolic links to the pools that start with the driver."""
+        return self.path / "etc/storage/autostart"
 
     @property
     def settings_file(self) -> Path:
@@ -90,6 +95,11 @@ class RootPaths:
     def secrets_run(self) -> Path:
         """Holds libvirt's lock of its secret driver only."""
         return self.path / "run/secrets"
+
+    @property
+    def storage_run(self) -> Path:
+        """Of active pools, and of programs that work on volumes. Void after a reboot."""
+        return self.path / "run/storage"
 
     @property
     def qemu_lib(self) -> Path:
@@ -172,7 +182,8 @@ class RootPaths:
     def directories(self) -> tuple[Path, ...]:
         """What must exist before a driver starts."""
         return (
-            *(self.qemu_etc, self.qemu_autostart, self.networks_etc, self.secrets_etc, self.storage_etc),
+            *(self.qemu_etc, self.qemu_autostart, self.networks_etc, self.secrets_etc),
+            *(self.storage_etc, self.storage_autostart, self.storage_run),
             *(self.qemu_run, self.secrets_run, self.qemu_lib, self.qemu_log, self.qemu_cache, self.own_lib),
         )
 

@@ -13,6 +13,9 @@ from embervirt.config.accounts import Account
 from embervirt.drivers.root.files import explained
 from embervirt.errors import SystemError_
 
+PASS = 0o011
+"""Of a directory's mode: group and others may go through it, and not look around."""
+
 SEARCH = ("/usr/bin/test", "-x")
 
 
@@ -33,17 +36,17 @@ def check(directory: Path, account: Account) -> None:
         raise SystemError_(text, int1=errno.EACCES)
 
 
-def open_way(top: Path, target: Path, account: Account) -> None:
-    """Let ``account`` pass ``top`` and every directory below it that leads to ``target``: 0711 from 0700.
+def open_way(top: Path, target: Path) -> None:
+    """Let everybody pass ``top`` and each directory below it that leads to ``target``: 0711 from 0700.
 
     They are a root's own. Raises SystemError_.
     """
     between = [each for each in reversed(target.parents) if each == top or each.is_relative_to(top)]
     for directory in between:
         with explained("let pass", directory):
-            found = directory.stat()
-            if not found.st_mode & _bit(found, account):
-                disk.set_mode(directory, stat.S_IMODE(found.st_mode) | 0o011)
+            mode = stat.S_IMODE(directory.stat().st_mode)
+            if mode & PASS != PASS:
+                disk.set_mode(directory, mode | PASS)
 
 
 def _bit(found: os.stat_result, account: Account) -> int:

@@ -24,11 +24,12 @@ from embervirt.drivers.xml.codecs import (
 )
 from embervirt.drivers.xml.document import MAX_SIZE, parse, parse_one_of, read, render
 from embervirt.drivers.xml.element import Element, replace
-from embervirt.drivers.xml.errors import MissingName, SchemaError
+from embervirt.drivers.xml.errors import MissingName, NumericalOverflow, SchemaError
 from embervirt.drivers.xml.fields import (
     amount,
     attr,
     beside,
+    byte_size,
     child,
     children,
     content,
@@ -47,12 +48,14 @@ __all__ = [
     "Codec",
     "Element",
     "MissingName",
+    "NumericalOverflow",
     "SchemaError",
     "Text",
     "Unknown",
     "amount",
     "attr",
     "beside",
+    "byte_size",
     "child",
     "children",
     "choice",

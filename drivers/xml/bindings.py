@@ -13,6 +13,7 @@ from lxml import etree
 
 from embervirt.drivers.xml import reading, units, writing
 from embervirt.drivers.xml.codecs import Choice, Codec, Integer
+from embervirt.drivers.xml.errors import NumericalOverflow
 from embervirt.drivers.xml.reading import Node, Reading
 from embervirt.drivers.xml.writing import Writer
 from embervirt.errors import XmlError
@@ -172,6 +173,27 @@ class Size(Binding):
 
     def write(self, value: Any, out: Writer) -> None:
         out.text_element(self.name, str(value), " unit='KiB'")
+
+
+@dataclass(frozen=True)
+class Bytes(Binding):
+    """A child's text and its ``unit`` attribute (bytes when there is none) as a number of bytes.
+
+    ``unit``: the word for bytes that is written. An empty child is an absent one.
+    """
+
+    unit: str
+
+    def read_child(self, node: Node, seen: Reading) -> Any:
+        note_stray(node, seen, ("unit",))
+        text = reading.content(node)
+        if not text:
+            return ABSENT
+        unit = reading.decode(_UNIT, node, node.get("unit", "bytes"), "unit")
+        return checked(node, reading.decode(_COUNT, node, text) * unit, text)
+
+    def write(self, value: Any, out: Writer) -> None:
+        out.text_element(self.name, str(value), writing.attribute("unit", self.unit))
 
 
 @dataclass(frozen=True)
@@ -346,6 +368,15 @@ def amount(node: Node, text: str, attribute: str = "") -> int:
             f"{reading.place(node)}: value too large: {count}{node.get('unit', 'KiB')};"
             f" at most {units.LIMIT} bytes"
         ) from None
+
+
+def checked(node: Node, size: int, text: str) -> int:
+    """``size`` in bytes, when it is not above LIMIT. Raises NumericalOverflow."""
+    if size > units.LIMIT:
+        raise NumericalOverflow(
+            f"{reading.place(node)}: value too large: {text}{node.get('unit', '')}; at most {units.LIMIT} bytes"
+        )
+    return size
 
 
 def verbatim(node: Node) -> str:

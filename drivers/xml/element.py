@@ -25,6 +25,7 @@ from embervirt.drivers.xml.fields import (
     amount,
     attr,
     beside,
+    byte_size,
     child,
     children,
     content,
@@ -57,6 +58,7 @@ E = TypeVar("E", bound="Element")
         variant,
         amount,
         beside,
+        byte_size,
         nested,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embervirt.errors import XmlError
+from embervirt.errors import XmlError, libvirtError
 
 
 class SchemaError(XmlError):
@@ -15,3 +15,9 @@ class MissingName(XmlError):
     """``VIR_ERR_NO_NAME``: the object has no name."""
 
     code, prefix = 21, "missing name information"
+
+
+class NumericalOverflow(libvirtError):
+    """``VIR_ERR_OVERFLOW``: a size is more than can be counted."""
+
+    code, prefix = 82, "numerical overflow"

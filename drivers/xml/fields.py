@@ -80,6 +80,18 @@ def size(name: str, *, default: Any = _REQUIRED, beside: tuple[str, ...] = ()) -
 
 
 @overload
+def byte_size(name: str, *, unit: str = "bytes") -> int: ...
+@overload
+def byte_size(name: str, *, default: D, unit: str = "bytes") -> int | D: ...
+def byte_size(name: str, *, default: Any = _REQUIRED, unit: str = "bytes") -> Any:
+    """The text of the child ``<name unit='MiB'>`` in bytes; bytes when it has no unit.
+
+    ``unit``: the word for bytes that is written.
+    """
+    return _field(bindings.Bytes(name, unit), default)
+
+
+@overload
 def amount(name: str = "", *, largest: bool = False) -> int: ...
 @overload
 def amount(name: str = "", *, default: D, largest: bool = False) -> int | D: ...

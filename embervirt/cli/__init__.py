@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 
 from embervirt.cli.console import COMMANDS as CONSOLE
+from embervirt.cli.devices import COMMANDS as DEVICES
 from embervirt.cli.domains import COMMANDS as DOMAINS
 from embervirt.cli.events import COMMANDS as EVENTS
+from embervirt.cli.host import COMMANDS as HOST
 from embervirt.cli.inspect import COMMANDS as INSPECT
 from embervirt.cli.looking import COMMANDS as LOOKING
 from embervirt.cli.operations import COMMANDS as OPERATIONS
+from embervirt.cli.power import COMMANDS as POWER
 from embervirt.cli.run import COMMANDS as RUN
 from embervirt.cli.secrets import COMMANDS as SECRETS
 from embervirt.cli.session import Refused, Session
@@ -58,5 +62,7 @@ def main(ctx: click.Context, root: Path | None, json: bool) -> None:
     ctx.obj = Session(None if root is None else root.absolute(), json)
 
 
-for _command in (*DOMAINS, *LOOKING, *CONSOLE, *RUN, *EVENTS, *SECRETS, *OPERATIONS, *INSPECT):
+ALL = (DOMAINS, POWER, DEVICES, LOOKING, CONSOLE, RUN, EVENTS, SECRETS, OPERATIONS, HOST, INSPECT)
+
+for _command in chain.from_iterable(ALL):
     main.add_command(_command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from embervirt.actors.actor import Actor
@@ -55,7 +56,7 @@ class Plugging:
         live, new = plugging.plugged(self._seen.live, _opened(device), self._capabilities)
         directory = self._seen.plan.directory(self._face.paths)
         if any(isinstance(each, Channel) for each in new):
-            make_directories([channel_dir(directory)])
+            self._make_channels(directory)
         live = with_sockets(live, directory)
         build = self._build(live)
         wanted = [part for each in new for part in of_device(by_alias(live, each.id), build)]
@@ -66,6 +67,12 @@ class Plugging:
         self._seen.describe(describe.live(live, live.id or 0, describe.ptys(chardevs)))
         for each in new:
             self._actor.publish(DeviceAdded(*self._who, each.id))
+
+    def _make_channels(self, directory: Path) -> None:
+        owner, channels = self._seen.record.account, channel_dir(directory)
+        make_directories([channels])
+        if owner is not None:
+            access.hand_over(channels, owner, self._face)
 
     def _lent(self, devices: Sequence[Device], work: Work[None]) -> Work[None]:
         """With the files of ``devices`` in the hands of QEMU's user; what QEMU refuses goes back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model import Controller, Disk
 from embervirt.drivers.qemu.model.address import DriveAddress
+from embervirt.drivers.qemu.postparse.controller import MOST
 from embervirt.drivers.qemu.postparse.disk import disk_index
 from embervirt.drivers.xml import replace
 from embervirt.errors import InternalError
@@ -48,7 +49,7 @@ def _drive(disk: Disk) -> DriveAddress | None:
 def controllers(controllers: tuple[Controller, ...], disks: tuple[Disk, ...]) -> tuple[Controller, ...]:
     """With the controllers that the disks need, and those of lower numbers.
 
-    Raises InternalError for a second one of a kind that machines have one of.
+    Raises InternalError for a second one of a kind that machines have one of, and for more than fit.
     """
     done = list(controllers)
     for type_ in PLACES:
@@ -59,6 +60,8 @@ def controllers(controllers: tuple[Controller, ...], disks: tuple[Disk, ...]) ->
         ]
         if type_ in SINGLE and max(used, default=0):
             raise InternalError(f"Only 1 {SINGLE[type_]} controller is supported")
+        if max(used, default=0) >= MOST:
+            raise InternalError("No more available PCI slots")
         have = {controller.index for controller in controllers if controller.type == type_}
         missing = [index for index in range(max(used, default=-1) + 1) if index not in have]
         done += [Controller(type=type_, index=index) for index in missing]

@@ -25,6 +25,7 @@ class Slots:
         self.models = models
         self._used: dict[tuple[int, int], int] = {}
         self._unshared: set[tuple[int, int]] = set()
+        self._full: dict[Plug, int] = {}
 
     @property
     def pcie(self) -> bool:
@@ -72,7 +73,9 @@ class Slots:
         return self.take(found, shares=plug in SHARING)
 
     def _find(self, plug: Plug, function: int) -> PciAddress | None:
-        for bus, model in enumerate(self.models):
+        # What is taken stays taken, so buses without a place for it need no second look.
+        for bus in range(self._full.get(plug, 0), len(self.models)):
+            self._full[plug], model = bus, self.models[bus]
             if not self._fits(model, plug):
                 continue
             for slot in range(BUSES[model].first, BUSES[model].last + 1):

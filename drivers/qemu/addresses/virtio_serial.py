@@ -21,9 +21,11 @@ Taken = set[tuple[int, int]]
 def controllers(domain: Domain) -> Domain:
     """With the controllers that channels and consoles name; number 0 for those that name none."""
     found = list(domain.devices.controllers)
+    have = {controller.index for controller in found if controller.type == TYPE}
     for _, device in _devices(domain):
         index = device.address.controller if isinstance(device.address, VirtioSerialAddress) else 0
-        if not any((other.type, other.index) == (TYPE, index) for other in found):
+        if index not in have:
+            have.add(index)
             found.append(Controller(type=TYPE, index=index))
     return replace(domain, devices=replace(domain.devices, controllers=tuple(found)))
 

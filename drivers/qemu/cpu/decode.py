@@ -6,8 +6,9 @@ a model of the CPU's own signature is best, then the one with the shortest list 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from embervirt.drivers.qemu.capabilities import Accelerator, HostCpu
 from embervirt.drivers.qemu.cpu.map import CpuMap, Model, cpu_map
@@ -38,6 +39,7 @@ class Described:
 Signature = tuple[int, int, int]
 
 
+@lru_cache(maxsize=16)
 def host_model(accelerator: Accelerator, *, migratable: bool = True) -> Described | None:
     """The most that a guest can have under an accelerator; None when QEMU does not say.
 
@@ -46,13 +48,18 @@ def host_model(accelerator: Accelerator, *, migratable: bool = True) -> Describe
     host = accelerator.host
     if host is None:
         return None
-    missing = {cpu.name: frozenset(map(from_qemu, cpu.missing)) for cpu in accelerator.cpus}
     return describe(
         features_of(host) | (frozenset() if migratable else host_bound(host)),
         cpu_map().vendor(host.vendor),
         (host.family, host.model, host.stepping),
-        missing,
+        missing(accelerator),
     )
+
+
+@lru_cache(maxsize=16)
+def missing(accelerator: Accelerator) -> Mapping[str, frozenset[str]]:
+    """Of each model of QEMU, the features (libvirt's names) that keep it from running as it is."""
+    return {cpu.name: frozenset(map(from_qemu, cpu.missing)) for cpu in accelerator.cpus}
 
 
 def features_of(host: HostCpu) -> frozenset[str]:
@@ -69,7 +76,7 @@ def describe(
     features: frozenset[str],
     vendor: str | None,
     signature: Signature | None,
-    models: dict[str, frozenset[str]],
+    models: Mapping[str, frozenset[str]],
     host: bool = False,
 ) -> Described | None:
     """``models``: those that may be used, with features that each may need disabled besides.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace as replace_struct
 
 from embervirt.drivers.qemu.capabilities import Accelerator, Capabilities
-from embervirt.drivers.qemu.cpu.decode import Described, describe, features_of, host_model
+from embervirt.drivers.qemu.cpu.decode import Described, describe, features_of, host_model, missing
 from embervirt.drivers.qemu.cpu.host import physical
 from embervirt.drivers.qemu.cpu.map import cpu_map
 from embervirt.drivers.qemu.cpu.names import from_qemu
@@ -102,7 +102,7 @@ def _custom(cpu: Cpu, has: frozenset[str]) -> Cpu:
 def _supported(cpu: Cpu, accelerator: Accelerator) -> Cpu:
     """With the nearest model that QEMU has, when it does not have this one."""
     model = cpu.model or CpuModel()
-    names = {each.name: frozenset(map(from_qemu, each.missing)) for each in accelerator.cpus}
+    names = missing(accelerator)
     if model.name in names or not names:  # a QEMU that does not say what it has decides itself
         return replace(cpu, model=replace(model, fallback="forbid"))
     if model.fallback == "forbid":

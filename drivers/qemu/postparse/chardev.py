@@ -72,11 +72,11 @@ def _parallels(ports: Iterable[Parallel]) -> tuple[Parallel, ...]:
 
 def _numbers(given: list[int | None], *, overall: bool) -> list[int]:
     """Ports that have no number get the one after the highest before them, or of all."""
-    highest = max((number for number in given if number is not None), default=-1) if overall else -1
+    highest = max((number for number in given if number is not None and overall), default=-1)
     done: list[int] = []
     for number in given:
-        after = max([*done, highest, -1]) + 1
-        done.append(after if number is None or number < 0 else number)
+        done.append(max(highest, -1) + 1 if number is None or number < 0 else number)
+        highest = max(highest, done[-1])
     return done
 
 

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+
 from embervirt.drivers.qemu.model.controller import ICH9_MASTER_PORTS, Controller, Master
 from embervirt.drivers.xml import replace
+from embervirt.errors import InternalError
 
 ICH9 = ("ich9-ehci1", *ICH9_MASTER_PORTS)
 """Models of the controllers of one USB bus."""
 
+MOST = 1 << 13
+"""More controllers of a type than PCI has slots for."""
+
 
 def complete(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
-    """Each numbered within its type, and those of a type in the order of the numbers that the XML gives."""
-    done: list[Controller] = []
+    """Each numbered within its type, and those of a type in the order of the numbers that the XML gives.
+
+    The types stand in the order of their first controllers. Raises InternalError for more than fit.
+    """
+    types: dict[str, list[Controller]] = {}
     for controller in map(_own, controllers):
-        done.insert(_place(controller, done), controller)
+        alike = types.setdefault(controller.type, [])
+        alike.insert(_place(controller, alike), controller)
+        if len(alike) > MOST:
+            raise InternalError("No more available PCI slots")
+    done = itertools.chain.from_iterable(types.values())
     return tuple(map(_started, numbered(tuple(done))))
 
 
@@ -24,11 +37,12 @@ def _own(controller: Controller) -> Controller:
     return replace(controller, ports=ports, vectors=vectors)
 
 
-def _place(controller: Controller, done: list[Controller]) -> int:
-    """Before the first of its type with a higher number; else after the last of its type; else at the end."""
-    alike = [place for place, other in enumerate(done) if other.type == controller.type]
-    later = [place for place in alike if controller.index is not None and _later(done[place], controller)]
-    return later[0] if later else alike[-1] + 1 if alike else len(done)
+def _place(controller: Controller, alike: list[Controller]) -> int:
+    """Before the first of its type with a higher number, else after the last."""
+    if controller.index is None:
+        return len(alike)
+    later = (place for place, other in enumerate(alike) if _later(other, controller))
+    return next(later, len(alike))
 
 
 def _later(other: Controller, controller: Controller) -> bool:
@@ -46,21 +60,26 @@ def _started(controller: Controller) -> Controller:
 
 def numbered(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
     """Each with a number of its own within its type; the ich9 controllers of one USB bus share one."""
+    used: dict[str, set[int | None]] = {}
+    for controller in controllers:
+        used.setdefault(controller.type, set()).add(controller.index)
+    free = {type_: (number for number in itertools.count() if number not in used[type_]) for type_ in used}
     done: list[Controller] = []
+    usb: list[Controller] = []
     for controller in controllers:
         if controller.index is None:
-            used = [other.index for other in (*controllers, *done) if other.type == controller.type]
-            free = next(number for number in range(len(used) + 1) if number not in used)
-            bus = _bus_before(controller, done)
-            controller = replace(controller, index=free if bus is None else bus)
+            bus = _bus_before(controller, usb)
+            controller = replace(controller, index=next(free[controller.type]) if bus is None else bus)
         done.append(controller)
+        if controller.type == "usb":
+            usb.append(controller)
     return tuple(done)
 
 
-def _bus_before(controller: Controller, done: list[Controller]) -> int | None:
+def _bus_before(controller: Controller, usb: list[Controller]) -> int | None:
     """The bus of the USB controller before, if both are of an ich9 set that this one is not in yet."""
-    before = [other for other in done if other.type == "usb"]
-    if controller.type != "usb" or controller.model not in ICH9 or not before:
+    if controller.type != "usb" or controller.model not in ICH9 or not usb or usb[-1].model not in ICH9:
         return None
-    models = [other.model for other in before if other.index == before[-1].index]
-    return None if before[-1].model not in ICH9 or controller.model in models else before[-1].index
+    index = usb[-1].index
+    models = (other.model for other in reversed(usb) if other.index == index)
+    return None if controller.model in models else index

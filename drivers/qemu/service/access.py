@@ -8,7 +8,6 @@ from typing import Any
 
 from embervirt import disk
 from embervirt.config import accounts
-from embervirt.config.accounts import Account
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.model import Device, Disk, Domain
 from embervirt.drivers.qemu.model.chardev_source import Chardev
@@ -24,7 +23,7 @@ from embervirt.drivers.qemu.service import nvram, prepare
 from embervirt.drivers.qemu.service.owners import Owner, Wanted, touch
 from embervirt.drivers.qemu.store import Store
 from embervirt.drivers.root import reach
-from embervirt.drivers.root.files import explained, make_directories
+from embervirt.drivers.root.files import explained
 
 
 def check(face: Face) -> None:
@@ -48,25 +47,26 @@ def arrange(plan: Plan, face: Face, store: Store, ram_dir: Path, new_nvram: bool
     if account is None:
         return
     directory = plan.directory(face.paths)
-    channels, key = channel_dir(directory), directory / MASTER_KEY_FILE
-    make_directories([channels])
-    console = _console(plan, face)
     variables = nvram.file_of(plan.domain) if new_nvram else None
-    for path in filter(None, (variables, console, key, channels, directory)):
-        own(path, account)
+    own = [directory / MASTER_KEY_FILE, directory, channel_dir(directory), variables, _console(plan, face)]
     memories = [ram_dir] if ram_dir.is_dir() else []
     if plan.domain.memory_backing is not None and plan.domain.memory_backing.hugepages is not None:
         memories += map(Path, set(prepare.huge_page_dirs(face.paths).values()))
-    for path in memories:
-        own(path, account)
-    _open_ways(face, account, [*filter(None, (variables, console)), channels, directory], memories)
+    for path in (*own, *memories):
+        if path is not None and path.exists():
+            hand_over(path, account.owner, face)
     lend(plan.id, files_of(plan.domain, account.owner), face, store)
 
 
-def own(path: Path, account: Account) -> None:
-    """For good: it was made for that user. Raises SystemError_."""
+def hand_over(path: Path, owner: Owner, face: Face) -> None:
+    """For good, with the way to it: it was made for that user. Raises SystemError_.
+
+    The way is in the root, or what we made in a directory that roots share.
+    """
+    top = face.paths.path
     with explained("give to QEMU's user", path):
-        disk.give(path, *account.owner)
+        disk.give(path, *owner)
+    reach.open_way(top if path.is_relative_to(top) else path.parents[1], path)
 
 
 def _console(plan: Plan, face: Face) -> Path | None:
@@ -77,16 +77,6 @@ def _console(plan: Plan, face: Face) -> Path | None:
     with explained("create", path):
         touch(path)
     return path
-
-
-def _open_ways(face: Face, account: Account, targets: list[Path], memories: list[Path]) -> None:
-    """In the root, and in what we made in the directory of all roots' memory."""
-    top = face.paths.path
-    for target in targets:
-        reach.open_way(top, target, account)
-    for memory in memories:
-        inside = memory.is_relative_to(top)
-        reach.open_way(top if inside else memory.parents[1], memory, account)
 
 
 # Files that are somebody's, and lent.

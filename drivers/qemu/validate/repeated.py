@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 
 
-def repeated(items: Sequence[T]) -> T | None:
+def repeated(items: Iterable[T]) -> T | None:
     """The first item that stands there a second time."""
-    return next((item for number, item in enumerate(items) if item in items[:number]), None)
+    seen: set[T] = set()
+    for item in items:
+        if item in seen:
+            return item
+        seen.add(item)
+    return None

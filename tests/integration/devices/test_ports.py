@@ -11,7 +11,7 @@ import pytest
 import embervirt as libvirt
 from embervirt.drivers.root import sockets
 from embervirt.libvirt.qemu import qemuMonitorCommand
-from guest.domain import Console, linux, small
+from guest.domain import SECONDS, Console, linux, small
 from guest.image import READY, ensure
 
 DEVICES = """
@@ -32,13 +32,13 @@ ACPI = "ls /sys/bus/acpi/devices"
 PCI, VIRTIO = "cat /sys/bus/pci/devices/*/device", "cat /sys/bus/virtio/devices/*/device"
 
 
-def ask(console: Console, tty: str, command: str) -> str:
+def ask(console: Console, tty: str, command: str, seconds: float = SECONDS) -> str:
     """What a command prints in the guest. QEMU reads what is typed while somebody has the pty open."""
     start = len(console.text())
     descriptor = os.open(tty, os.O_RDWR | os.O_NOCTTY)
     try:
         os.write(descriptor, f"echo BE''GIN; {command}; echo E''ND\n".encode())
-        return console.until("\nEND", after=start)[start:].rpartition("BEGIN")[2]
+        return console.until("\nEND", after=start, seconds=seconds)[start:].rpartition("BEGIN")[2]
     finally:
         os.close(descriptor)
 

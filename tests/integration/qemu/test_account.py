@@ -31,6 +31,7 @@ UUID = "5c2f6a5e-0a4f-4f0b-8a53-6a1f6f7d9b10"
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 SECRET = f"""<secret><uuid>{UUID}</uuid><usage type='volume'><volume>/luks</volume></usage></secret>"""
 ENCRYPTION = f"<encryption format='luks'><secret type='passphrase' uuid='{UUID}'/></encryption>"
+PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 12
 OVMF = Path("/usr/share/OVMF")
 
 
@@ -89,7 +90,7 @@ def ledger(root: Path) -> Path:
 def test_qemu_and_its_recorder_have_that_users_rights(
     place: Path, settings: dict[str, str], expected: tuple[str, str]
 ) -> None:
-    """User, group, no other groups, no capability that it could ever get back; the exit status is recorded."""
+    """User, group, no other groups, no capability that it could get back; its end is recorded."""
     root = place / "root"
     with libvirt.open(uri(root), settings=settings) as conn:
         domain = conn.defineXML(small("a"))
@@ -189,14 +190,15 @@ def test_a_guest_with_an_encrypted_disk_a_plugged_one_and_a_medium(conn: virConn
         (place / file.name).chmod(0o600)
     key, luks = place / "key", place / "luks"
     key.write_bytes(PASSPHRASE)
-    options = ["-o", "encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10,encrypt.hash-alg=sha512"]
+    fast = "encrypt.iter-time=10,encrypt.hash-alg=sha512"
+    options = ["-o", f"encrypt.format=luks,encrypt.key-secret=key,{fast}"]
     secret = ["--object", f"secret,id=key,file={key}"]
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *secret, *options, luks, "8M"], check=True)
     os.chown(luks, *OTHER)
     conn.secretDefineXML(SECRET).setValue(PASSPHRASE)
     iso, iso2, plug = (image(place / name) for name in ("iso", "iso2", "plug"))
     devices = disk(luks, kind="qcow2", inside=ENCRYPTION) + cdrom(iso)
-    devices += "<controller type='pci' model='pcie-root-port'/>" * 4
+    devices += PORTS
     xml = linux("a", devices=devices).replace(str(KERNEL.parent), str(place))
     domain = conn.createXML(xml)
     booted = [place / KERNEL.name, place / INITRD.name]
@@ -226,7 +228,9 @@ def test_the_variables_of_a_firmware_and_its_tpm_are_that_users(conn: virConnect
         pytest.skip("OVMF and swtpm are not installed")
     loader = f"<loader readonly='yes' type='pflash'>{OVMF}/OVMF_CODE_4M.fd</loader>"
     tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
-    xml = small("a", devices=tpm).replace("</os>", f"{loader}<nvram template='{OVMF}/OVMF_VARS_4M.fd'/></os>")
+    more = "<features><acpi/></features>"
+    boots = f"{loader}<nvram template='{OVMF}/OVMF_VARS_4M.fd'/></os>"
+    xml = small("a", devices=tpm, more=more).replace("</os>", boots)
     domain = conn.defineXML(xml)
     for _ in range(2):
         domain.create()
@@ -357,10 +361,11 @@ sys.stdin.readline()
 
 DIES = """
 from embervirt import faults
-faults.inject("file.given", faults.kill(), after={}).__enter__()
+fault = faults.inject("file.given", faults.kill(), after={})
+fault.__enter__()
 """
-GIVEN = 6
-"""Of a guest with three images: those, its directories and its key."""
+GIVEN = 5
+"""Of a guest with three images: its key, its directory, and those."""
 
 
 def line(xml: str) -> str:
@@ -374,7 +379,7 @@ def test_who_opens_the_root_next_gives_the_files_back(place: Path, guest: str) -
     root, file, more = place / "root", image(place / "a"), image(place / "b")
     host = Host(root, STARTS)
     assert host.process.stdin is not None
-    host.process.stdin.write(line(small("a", devices=disk(file) + PORT)))
+    host.process.stdin.write(line(small("a", devices=disk(file) + PORTS)))
     host.process.stdin.flush()
     assert host.hear() == {"up": True}
     host.process.kill()
@@ -392,9 +397,6 @@ def test_who_opens_the_root_next_gives_the_files_back(place: Path, guest: str) -
         wait_until(lambda: owner(file) == OTHER)
         assert owner(more) == OTHER
         assert not ledger(root).exists()
-
-
-PORT = "<controller type='pci' model='pcie-root-port'/>" * 8
 
 
 @pytest.mark.parametrize("at", range(GIVEN))

@@ -28,9 +28,11 @@ def embervirt(*words: object, stdin: str | bytes | None = None) -> Result:
 
 
 VIRSH = [
-    "console", "create", "define", "destroy", "domid", "dominfo", "domname", "domstate", "domuuid", "dumpxml",
-    "list", "resume", "secret-define", "secret-dumpxml", "secret-get-value", "secret-list",
+    "attach-device", "autostart", "capabilities", "console", "create", "define", "destroy", "detach-device",
+    "domcapabilities", "domid", "dominfo", "domname", "domrename", "domstate", "domstats", "domuuid",
+    "domxml-to-native", "dumpxml", "list", "reboot", "reset", "resume", "secret-define", "secret-dumpxml", "secret-get-value", "secret-list",
     "secret-set-value", "secret-undefine", "shutdown", "start", "suspend", "undefine",
+    "update-device",
 ]  # fmt: skip
 OURS = ["adopt", "config", "end", "events", "operations", "run", "secret-rewrap", "tree"]
 

@@ -1,0 +1,1 @@
+"""The actor ``storage``, and the jobs that it has done beside it."""

@@ -1,0 +1,138 @@
+"""Data of volumes: copied without its holes and in the kernel where it can be, filled with zeroes, undone."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+
+from embervirt import disk
+from embervirt.disk import File
+from embervirt.drivers.storage.jobs import Job
+
+PORTION = 64 << 20
+"""Bytes between two looks at whether to go on."""
+
+BLOCK = 1 << 20
+"""Bytes that are read and written at a time."""
+
+_CANNOT = {errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM, errno.EBADF}
+"""What the kernel says when two files cannot share data, or it cannot copy between them."""
+
+Range = tuple[int, int]
+"""Where data begins and ends, in bytes."""
+
+
+def data(descriptor: int, size: int) -> Iterator[Range]:
+    """The parts of a file that are no holes, up to ``size``; all of it where nobody knows."""
+    at = 0
+    while at < size:
+        try:
+            begin = os.lseek(descriptor, at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                yield at, size
+            return
+        if begin >= size:
+            return
+        at = min(os.lseek(descriptor, begin, os.SEEK_HOLE), size)
+        yield begin, at
+
+
+def holes(descriptor: int, begin: int, end: int) -> list[Range]:
+    """The parts of ``begin`` to ``end`` that are holes."""
+    found, at = [], begin
+    for start, stop in data(descriptor, end):
+        if start > at:
+            found.append((at, min(start, end)))
+        at = max(at, stop)
+    return [*found, (at, end)] if at < end else found
+
+
+def shared(file: File, source: int) -> bool:
+    """Make ``file`` share the data of ``source``, both whole; False where the file system cannot."""
+    try:
+        disk.reflink(file, source)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
+        return False
+    return True
+
+
+def copy(job: Job, file: File, source: int, size: int, *, share: bool = True) -> None:
+    """Make ``file``, which is new, what the first ``size`` bytes of ``source`` are: shared if that can be."""
+    if share and os.fstat(source).st_size == size and shared(file, source):
+        job.step(size, size)
+        return
+    disk.truncate(file, size)
+    parts = list(data(source, size))
+    total, done = sum(stop - start for start, stop in parts), 0
+    for start, stop in parts:
+        for at, moved in _moved(file, source, start, stop):
+            done += moved
+            job.step(done, total)
+            if at >= stop:
+                break
+
+
+def _moved(file: File, source: int, start: int, stop: int) -> Iterator[Range]:
+    """After each portion where the next begins, and how long it was."""
+    inside = True
+    while start < stop:
+        count = min(PORTION, stop - start)
+        moved = 0
+        if inside:
+            try:
+                moved = disk.copy(file, source, start, count)
+            except OSError as error:
+                if error.errno not in _CANNOT:
+                    raise
+            inside = moved > 0
+        if not inside:
+            moved = _by_hand(file, source, start, min(count, BLOCK))
+        if not moved:
+            return
+        start += moved
+        yield start, moved
+
+
+def _by_hand(file: File, source: int, at: int, count: int) -> int:
+    return write(file, os.pread(source, count, at), at)
+
+
+def write(file: File, content: bytes, at: int) -> int:
+    """All of it, at ``at``."""
+    rest = memoryview(content)
+    while rest:
+        done = disk.write_at(file, rest, at)
+        rest, at = rest[done:], at + done
+    return len(content)
+
+
+def allocate(job: Job, file: File, begin: int, end: int) -> None:
+    """Give these bytes room on disk."""
+    for at in range(begin, end, PORTION):
+        count = min(PORTION, end - at)
+        disk.allocate(file, at, count)
+        job.step(at + count - begin, end - begin)
+
+
+def give_back(file: File, parts: list[Range]) -> None:
+    """Make these holes again. Raises OSError."""
+    for begin, end in parts:
+        disk.punch(file, begin, end - begin)
+
+
+def zero(job: Job, file: File) -> None:
+    """Overwrite all of a file with zeroes; one with holes is emptied, and becomes one hole."""
+    found = os.fstat(file.descriptor)
+    if found.st_blocks * 512 < found.st_size:
+        disk.truncate(file, 0)
+        disk.truncate(file, found.st_size)
+    else:
+        nothing = bytes(BLOCK)
+        for at in range(0, found.st_size, BLOCK):
+            write(file, nothing[: min(BLOCK, found.st_size - at)], at)
+            job.step(min(at + BLOCK, found.st_size), found.st_size)
+    disk.sync(file)

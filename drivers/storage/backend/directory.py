@@ -1,0 +1,70 @@
+"""Pools of kind ``dir``: the files of one directory. Others that are mounted are such a directory too."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from embervirt import disk
+from embervirt.drivers.root.files import explained
+from embervirt.drivers.storage.backend.looking import volumes
+from embervirt.drivers.storage.backend.protocol import Volumes
+from embervirt.drivers.storage.model import Pool
+from embervirt.drivers.storage.model.permissions import NOBODY
+from embervirt.drivers.storage.tables import Space, VolumeRow
+from embervirt.errors import OperationInvalid
+
+MODE = 0o711
+"""Of a directory that is built, unless the XML says another."""
+
+NO_OVERWRITE, OVERWRITE = 4, 8
+
+
+class Directory:
+    """Nothing to start or stop: it is there, or is built."""
+
+    def build(self, pool: Pool, flags: int) -> None:
+        """Made with the directories above it, with mode and owner as the XML says; it may be there."""
+        if flags & (NO_OVERWRITE | OVERWRITE):
+            raise OperationInvalid(f"No source device specified when formatting pool '{pool.name}'")
+        path, wanted = Path(pool.path), pool.permissions
+        with explained("create directory", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.is_dir():
+                disk.make_directory(path, MODE if wanted.mode is None else wanted.mode)
+            elif wanted.mode is not None:
+                path.chmod(wanted.mode)
+            os.chown(path, owner(wanted.owner), owner(wanted.group))
+
+    def start(self, pool: Pool) -> None:
+        """It must be there. Raises SystemError_."""
+        path = Path(pool.path)
+        with explained("open directory", path):
+            if not path.stat() or not path.is_dir():
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
+    def stop(self, pool: Pool) -> None:
+        """Nothing to do."""
+
+    def delete(self, pool: Pool) -> None:
+        """An empty directory. Raises SystemError_."""
+        with explained("remove pool", Path(pool.path)):
+            disk.remove_directory(Path(pool.path))
+
+    def look(self, pool: Pool, known: Volumes) -> tuple[Space, dict[str, VolumeRow]]:
+        """The files in it."""
+        with explained("open directory", Path(pool.path)):
+            return space(pool.path), volumes(pool.path, known)
+
+
+def space(path: str) -> Space:
+    """Of the file system that ``path`` is on. Raises OSError."""
+    found = os.statvfs(path)
+    capacity, available = found.f_frsize * found.f_blocks, found.f_frsize * found.f_bfree
+    return Space(capacity, capacity - available, available)
+
+
+def owner(number: int | None) -> int:
+    """For chown: -1 leaves the one that it has."""
+    return -1 if number in (None, NOBODY) else int(number)

@@ -1,0 +1,98 @@
+"""The volumes of a directory: each file is looked into once, and again when it has changed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+
+from embervirt.drivers.storage.images import Image, probe
+from embervirt.drivers.storage.tables import BLOCK, DIR, FILE, Stamp, VolumeRow
+from embervirt.log import get_logger
+
+STAGED = (".embervirt-", ".tmp")
+"""How the name of a volume that is being made begins and ends: nobody sees it."""
+
+SECTOR = 512
+"""Bytes of ``st_blocks``."""
+
+_KINDS = {stat.S_IFREG: FILE, stat.S_IFBLK: BLOCK, stat.S_IFDIR: DIR}
+_PASSED = (errno.ENOENT, errno.ELOOP, errno.EACCES, errno.ENXIO, errno.EINVAL)
+"""A link that leads nowhere, a file that went meanwhile or may not be read: no volume, and no error."""
+
+
+def volumes(directory: str, known: Mapping[str, VolumeRow]) -> dict[str, VolumeRow]:
+    """By name. Names with control characters, or that are not UTF-8, are none of ours. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        names = [name for name in sorted(os.listdir(descriptor)) if not staged(name)]
+        rows = (_row(descriptor, directory, name, known.get(name)) for name in names)
+        return {row.name: row for row in rows if row is not None}
+    finally:
+        os.close(descriptor)
+
+
+def one(directory: str, name: str) -> VolumeRow | None:
+    """The volume of that name as it is now; None when there is none. Raises OSError."""
+    return volumes_of(directory, [name]).get(name)
+
+
+def volumes_of(directory: str, names: list[str]) -> dict[str, VolumeRow]:
+    """Only these, looked at anew. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        rows = (_row(descriptor, directory, name, None) for name in names)
+        return {row.name: row for row in rows if row is not None}
+    finally:
+        os.close(descriptor)
+
+
+def staged(name: str) -> bool:
+    """Whether it is the name of something half-made, of ours."""
+    return name.startswith(STAGED[0]) and name.endswith(STAGED[1])
+
+
+def stamp(found: os.stat_result) -> Stamp:
+    """Of a file."""
+    return (
+        found.st_dev, found.st_ino, found.st_size, found.st_blocks, found.st_mtime_ns, found.st_ctime_ns,
+    )  # fmt: skip
+
+
+def _row(directory: int, path: str, name: str, known: VolumeRow | None) -> VolumeRow | None:
+    try:
+        found = os.stat(name, dir_fd=directory)
+        if known is not None and known.stamp == stamp(found):
+            return known
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+        if kind is None or not name.isprintable():
+            return None
+        return seen(found, kind, path, name, image(directory, name, kind))
+    except OSError as error:
+        if error.errno not in _PASSED:
+            raise
+        get_logger(driver="storage").debug("no volume", file=f"{path}/{name!r}", error=str(error))
+        return None
+
+
+def image(directory: int, name: str, kind: int) -> Image:
+    """What a file says of itself. Raises OSError."""
+    if kind == DIR:
+        return Image("dir")
+    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+    try:
+        return probe(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def seen(found: os.stat_result, kind: int, path: str, name: str, image: Image) -> VolumeRow:
+    """The row of a file."""
+    size = found.st_size
+    allocation = found.st_blocks * SECTOR
+    capacity = size if image.capacity is None else image.capacity
+    return VolumeRow(
+        name, f"{path}/{name}", kind, capacity, allocation, size, image, stamp(found),
+        stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_atime_ns,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The operations on pools and volumes; no pykka, no zmq."""

@@ -1,0 +1,46 @@
+"""Commands about devices, power and the host."""
+
+from __future__ import annotations
+
+import pytest
+
+from integration.cli.harness import FIRMWARE, Cli
+
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+
+
+@pytest.fixture
+def demo(cli: Cli) -> str:
+    """The UUID of a defined domain ``demo``."""
+    uuid: str = cli.json("define", "-", stdin=FIRMWARE.format(name="demo"))["uuid"]
+    return uuid
+
+
+def test_a_definition_gets_and_loses_a_device(cli: Cli, demo: str) -> None:
+    """--config changes the definition; what is not there cannot be taken."""
+    assert cli("attach-device", "demo", "-", "--config", stdin=RNG) == "Device of - attached\n"
+    assert "<rng " in cli("dumpxml", "demo")
+    assert cli("detach-device", "demo", "-", "--config", stdin=RNG) == "Device of - detached\n"
+    assert "<rng " not in cli("dumpxml", "demo")
+    refused = cli.try_("detach-device", "demo", "-", "--config", stdin=RNG)
+    assert (refused.returncode, "device not found" in refused.stderr) == (1, True)
+
+
+def test_a_domain_is_reset_renamed_and_marked(cli: Cli, demo: str) -> None:
+    """The commands say what they did, and the domain is as they say."""
+    cli("start", "demo")
+    assert cli("reset", "demo") == "Domain 'demo' was reset\n"
+    cli("destroy", "demo")
+    assert cli("autostart", "demo") == "Domain 'demo' marked as autostarted\n"
+    assert cli.json("autostart", "demo", "--disable")["autostart"] is False
+    assert cli("domrename", "demo", "other") == "Domain successfully renamed to 'other'\n"
+    assert cli("domuuid", "other") == f"{demo}\n"
+
+
+def test_the_host_is_described(cli: Cli, demo: str) -> None:
+    """Capabilities are XML, the native form a command line, statistics a line each."""
+    assert cli("capabilities").startswith("<capabilities>")
+    assert "<machine>pc-q35" in cli("domcapabilities", "--machine", "q35", "--virttype", "qemu")
+    assert "-uuid " in cli("domxml-to-native", "-", stdin=FIRMWARE.format(name="x"))
+    assert "  state.state=5\n" in cli("domstats", "demo")
+    assert cli.json("domstats", "demo")["state.state"] == 5
