@@ -154,14 +154,14 @@ def write_at(file: File, data: bytes | memoryview, offset: int) -> int:
 def allocate(file: File, offset: int, length: int) -> None:
     """These bytes have room on disk from now on; what is there stays, what is new is zero."""
     if faults.armed:
-        faults.hit("file.written", path=file.target)
+        faults.hit("file.truncated", path=file.target)
     os.posix_fallocate(file.descriptor, offset, length)
 
 
 def punch(file: File, offset: int, length: int) -> None:
     """These bytes are a hole from now on, and zero; EOPNOTSUPP where the file system has no holes."""
     if faults.armed:
-        faults.hit("file.written", path=file.target)
+        faults.hit("file.truncated", path=file.target)
     arguments = map(ctypes.c_longlong, (offset, length))
     if _LIBC.fallocate(file.descriptor, PUNCH_HOLE | KEEP_SIZE, *arguments):
         number = ctypes.get_errno()
@@ -171,14 +171,18 @@ def punch(file: File, offset: int, length: int) -> None:
 def reflink(file: File, source: int) -> None:
     """Share all data of the descriptor ``source``; EOPNOTSUPP or EXDEV where that cannot be."""
     if faults.armed:
-        faults.hit("file.written", path=file.target)
+        faults.hit("file.truncated", path=file.target)
     fcntl.ioctl(file.descriptor, FICLONE, source)
 
 
 def copy(file: File, source: int, offset: int, length: int) -> int:
     """Copy bytes of the descriptor ``source`` to the same place, in the kernel: how many; 0 at its end."""
     if faults.armed:
-        faults.hit("file.written", path=file.target)
+        faults.hit(
+            "file.written",
+            path=file.target,
+            tear=lambda size: os.copy_file_range(source, file.descriptor, size, offset, offset),
+        )
     return os.copy_file_range(source, file.descriptor, length, offset, offset)
 
 

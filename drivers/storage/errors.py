@@ -126,5 +126,9 @@ class StorageInternal(InternalError):
     virdomain = VIR_FROM_STORAGE
 
 
+class PoolRejected(StorageInternal):
+    """A definition cannot be accepted; libvirt's code for it is 1, though nobody has a bug."""
+
+
 class ImageDamaged(StorageInternal):
     """An image's header contradicts itself; the message names the file."""

@@ -49,7 +49,7 @@ POINTS: dict[str, Point] = {
         "Before one write call; a torn one writes its first bytes.", (*FILE, "torn"), ("path",)
     ),
     "file.synced": Point("Before a file's content is synced to disk.", FILE, ("path",)),
-    "file.truncated": Point("Before a file is cut to a length.", FILE, ("path",)),
+    "file.truncated": Point("Before a file is cut to a length, or given room.", FILE, ("path",)),
     "file.linked": Point("Before a file gets a second name.", FILE, ("path",)),
     "file.given": Point("Before a file or a directory gets another owner.", FILE, ("path",)),
     "file.renamed": Point("Before a file takes its final name, which is the path here.", FILE, ("path",)),

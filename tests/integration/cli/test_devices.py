@@ -18,9 +18,9 @@ def demo(cli: Cli) -> str:
 
 def test_a_definition_gets_and_loses_a_device(cli: Cli, demo: str) -> None:
     """--config changes the definition; what is not there cannot be taken."""
-    assert cli("attach-device", "demo", "-", "--config", stdin=RNG) == "Device of - attached\n"
+    assert cli("attach-device", "demo", "-", "--config", stdin=RNG) == "Device of standard input attached\n"
     assert "<rng " in cli("dumpxml", "demo")
-    assert cli("detach-device", "demo", "-", "--config", stdin=RNG) == "Device of - detached\n"
+    assert cli("detach-device", "demo", "-", "--config", stdin=RNG) == "Device of standard input detached\n"
     assert "<rng " not in cli("dumpxml", "demo")
     refused = cli.try_("detach-device", "demo", "-", "--config", stdin=RNG)
     assert (refused.returncode, "device not found" in refused.stderr) == (1, True)

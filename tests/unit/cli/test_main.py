@@ -30,9 +30,9 @@ def embervirt(*words: object, stdin: str | bytes | None = None) -> Result:
 VIRSH = [
     "attach-device", "autostart", "capabilities", "console", "create", "define", "destroy", "detach-device",
     "domcapabilities", "domid", "dominfo", "domname", "domrename", "domstate", "domstats", "domuuid",
-    "domxml-to-native", "dumpxml", "list", "reboot", "reset", "resume", "secret-define", "secret-dumpxml", "secret-get-value", "secret-list",
-    "secret-set-value", "secret-undefine", "shutdown", "start", "suspend", "undefine",
-    "update-device",
+    "domxml-to-native", "dumpxml", "list", "reboot", "reset", "resume", "secret-define", "secret-dumpxml",
+    "secret-get-value", "secret-list", "secret-set-value", "secret-undefine", "shutdown", "start", "suspend",
+    "undefine", "update-device",
 ]  # fmt: skip
 OURS = ["adopt", "config", "end", "events", "operations", "run", "secret-rewrap", "tree"]
 

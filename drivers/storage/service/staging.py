@@ -1,0 +1,147 @@
+"""A volume is made under a name that nobody sees, and gets its own when it is whole.
+
+What is made under that name goes when something fails; after a crash the next opening of the pool sweeps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from embervirt import disk, world
+from embervirt.actors.fence import Fence
+from embervirt.disk import File
+from embervirt.drivers.root.files import explained
+from embervirt.drivers.storage.backend.looking import STAGED
+from embervirt.drivers.storage.errors import StorageSystemError, exists
+from embervirt.drivers.storage.model import Permissions
+from embervirt.drivers.storage.model.permissions import NOBODY
+from embervirt.errors import libvirtError
+from embervirt.log import get_logger
+
+NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What a file system without hard links says."""
+
+NO_SPACE = os.strerror(errno.ENOSPC)
+MODE = 0o600
+
+
+def name_for_staging() -> str:
+    """A name that nobody else has."""
+    return f"{STAGED[0]}{world.token_bytes(8).hex()}{STAGED[1]}"
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[None]:
+    """Whatever is at ``path`` afterwards goes."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the first error is the one to tell; a sweep gets what is left
+            disk.unlink(path, missing_ok=True)
+
+
+@contextmanager
+def created(path: Path) -> Iterator[File]:
+    """A new file, open to be written anywhere, on disk at the end of the ``with``."""
+    disk.close(disk.create(path))
+    with in_place(path) as file:
+        yield file
+        disk.sync(file)
+
+
+@contextmanager
+def in_place(path: Path) -> Iterator[File]:
+    """A volume's file to be changed where it is; never what a symbolic link leads to. Raises OSError."""
+    file = disk.open_in_place(path)
+    try:
+        yield file
+    finally:
+        disk.close(file)
+
+
+def permit(path: Path, wanted: Permissions) -> None:
+    """Mode and owner of a new volume; what is not said is 0600 and as the file is."""
+    disk.set_mode(path, MODE if wanted.mode is None else wanted.mode)
+    uid, gid = _owner(wanted.owner), _owner(wanted.group)
+    if (uid, gid) != (-1, -1):
+        disk.give(path, uid, gid)
+
+
+def _owner(number: int | None) -> int:
+    return -1 if number in (None, NOBODY) else int(number)
+
+
+def reveal(path: Path, target: Path, fence: Fence) -> None:
+    """Give it its name, durably, unless something has it. Raises VolumeExists, SystemError_, Fenced."""
+    with explained("create volume", target):
+        try:
+            with fence.guard():
+                disk.link(path, target)
+        except FileExistsError:
+            raise exists(target.name) from None
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            _take_name(path, target, fence)
+        disk.sync_directory(target.parent)
+
+
+def _take_name(path: Path, target: Path, fence: Fence) -> None:
+    """Where a file has one name only."""
+    with fence.guard():
+        if os.path.lexists(target):
+            raise exists(target.name)
+        disk.rename(path, target)
+
+
+def replace(path: Path, target: Path, fence: Fence) -> None:
+    """Take the place of a volume, with its mode and owner, durably. Raises SystemError_, Fenced."""
+    with explained("replace volume", target):
+        found = target.lstat()
+        disk.set_mode(path, found.st_mode & 0o7777)
+        disk.give(path, found.st_uid, found.st_gid)
+        with fence.guard():
+            disk.rename(path, target)
+        disk.sync_directory(target.parent)
+
+
+def sweep(directory: Path) -> None:
+    """Remove what a crash left half-made; only the pool's owner may, and while nothing is being made."""
+    try:
+        for left in directory.glob(f"{STAGED[0]}*{STAGED[1]}"):
+            disk.unlink(left, missing_ok=True)
+    except OSError as error:
+        get_logger(driver="storage").warning("half-made volumes stay", pool=str(directory), error=str(error))
+
+
+@contextmanager
+def room(directory: Path, what: str, needed: Callable[[], int]) -> Iterator[None]:
+    """Around what needs so many bytes on disk: that there are too few is an error which says how many.
+
+    Raises StorageSystemError (``int1`` ENOSPC), and other errors of the system under their own number.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise too_little(directory, what, needed()) from error
+        text = f"cannot {what}: {error.strerror}"
+        raise StorageSystemError(text, int1=error.errno or -1) from error
+    except libvirtError as error:
+        if NO_SPACE in str(error) and error.get_int1() != errno.ENOSPC:
+            raise too_little(directory, what, needed()) from error
+        raise
+
+
+def too_little(directory: Path, what: str, needed: int) -> StorageSystemError:
+    """The error: so many bytes are missing."""
+    found = os.statvfs(directory)
+    free = found.f_frsize * found.f_bavail
+    missing = max(needed - free, 0)
+    left = f"{needed} bytes are needed in '{directory}' and {free} are free: {missing} are missing"
+    return StorageSystemError(f"cannot {what}: {NO_SPACE}: {left}", int1=errno.ENOSPC)

@@ -1,0 +1,45 @@
+"""Names of pools and volumes: each is one component of a path, and never more."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from embervirt.drivers.storage.errors import (
+    StorageInvalid,
+    StorageSystemError,
+    StorageXml,
+    StorageXmlDetail,
+)
+
+LONGEST = 255
+"""Bytes of a file's name (NAME_MAX)."""
+
+
+def pool_name(name: str | None) -> None:
+    """Raises StorageXml, StorageXmlDetail, StorageSystemError (its file's name would be too long)."""
+    if not name:
+        raise StorageXml("missing pool source name element: expected <name>...</name>")
+    if "/" in name:
+        raise StorageXml(f"name {name} cannot contain '/'")
+    if "\n" in name:
+        raise StorageXmlDetail(f"invalid char in name: {name!r} has a line feed")
+    _short(f"{name}.xml")
+
+
+def volume_name(name: str | None) -> None:
+    """``-x``, a comma or a line feed is a name like others. Raises StorageXml, StorageInvalid, StorageSystemError."""
+    if not name:
+        raise StorageXml("missing volume name element: expected <name>...</name>")
+    if "/" in name:
+        raise StorageInvalid(f"volume name '{name}' cannot contain '/'")
+    if name in (".", ".."):
+        raise StorageInvalid(f"volume name '{name}' is that of a directory, which already exists")
+    _short(name)
+
+
+def _short(name: str) -> None:
+    length = len(os.fsencode(name))
+    if length > LONGEST:
+        what = f"Failed to create file '{name[:40]}...': its name has {length} bytes, at most {LONGEST}"
+        raise StorageSystemError(f"{what}: {os.strerror(errno.ENAMETOOLONG)}", int1=errno.ENAMETOOLONG)
