@@ -18,8 +18,8 @@ from embervirt.drivers.qemu.backend.real import RealBackend
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, NoEmulator
 from embervirt.drivers.qemu.model import Domain, written
+from embervirt.drivers.qemu.owners import Owners
 from embervirt.drivers.qemu.postparse import postparse
-from embervirt.drivers.qemu.service.owners import Owners
 from embervirt.drivers.qemu.tables import Running, Tables
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.root.paths import RootPaths

@@ -14,8 +14,8 @@ import msgspec
 
 from embervirt import disk
 from embervirt.drivers.qemu.model import Domain, model_of
+from embervirt.drivers.qemu.owners import Owners, Wanted
 from embervirt.drivers.qemu.ports import channel_dir
-from embervirt.drivers.qemu.service.owners import Owners, Wanted
 from embervirt.drivers.qemu.tables import Definition
 from embervirt.drivers.root.files import Fence, move, point, read, remove, write
 from embervirt.drivers.root.paths import RootPaths

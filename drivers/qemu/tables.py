@@ -5,24 +5,29 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from embervirt.actors.fence import Fence
 from embervirt.actors.table import Table
-from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.states import Ending, State
 from embervirt.supervisor.identity import Identity
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A persistent domain: ``xml`` as on disk and as ``XMLDesc(INACTIVE)`` gives it."""
+    """A persistent domain: ``xml``, which was accepted, as on disk and as ``XMLDesc(INACTIVE)`` gives it."""
 
     uuid: str
     name: str
     xml: str
-    domain: Domain
     autostart: bool = False
+
+    @cached_property
+    def domain(self) -> Domain:
+        """What it says, read when it is asked for first: the models of ten thousand would fill the memory."""
+        return model_of(self.xml)
 
 
 @dataclass(frozen=True)

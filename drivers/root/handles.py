@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 LINKS = 40
@@ -27,6 +27,10 @@ class Handle:
     descriptor: int
     found: os.stat_result
     linkers: frozenset[int]
+
+    def again(self) -> Handle:
+        """As it is by now."""
+        return replace(self, found=os.fstat(self.descriptor))
 
     @property
     def path(self) -> Path:

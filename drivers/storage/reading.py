@@ -23,14 +23,14 @@ def read_pool(xml: str | bytes, *, strict: bool = False) -> Pool:
 
 
 def read_volume(
-    xml: str | bytes, pool: Pool, *, strict: bool = False, capacity_optional: bool = False
+    xml: str | bytes, pool: Pool, *, strict: bool = False, clone: bool = False
 ) -> Volume:
     """A complete volume of ``pool``, with path and key as the XML has them: ``postparse.placed`` gives others.
 
-    ``capacity_optional``: it may have none, when it is a clone or lies upon another image. Raises as
+    ``clone``: it is made from another, whose capacity counts when it has none. Raises as
     ``read_pool`` and ``validate_volume``.
     """
     with errors_of(VIR_FROM_STORAGE):
         volume = postparse_volume(parse(Volume, xml, strict=strict), pool)
-        validate_volume(volume, pool, capacity_optional=capacity_optional)
+        validate_volume(volume, pool, clone=clone)
         return volume

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from embervirt.actors.table import Table
 from embervirt.drivers.storage.images import Image
-from embervirt.drivers.storage.model import Pool
+from embervirt.drivers.storage.model import Permissions, Pool
 
 FILE, BLOCK, DIR = 0, 1, 2
 """virStorageVolType."""
@@ -28,7 +28,8 @@ class Space:
 class PoolRow:
     """A pool. ``pool``: as it is active, else as defined; ``defined``: what its next start begins with.
 
-    A transient pool has no ``defined``. ``space`` is that of its last refresh.
+    A transient pool has no ``defined``. ``space`` and ``permissions``, those of its directory, are of its last
+    refresh.
     """
 
     uuid: str
@@ -38,6 +39,7 @@ class PoolRow:
     active: bool = False
     autostart: bool = False
     space: Space = Space()
+    permissions: Permissions | None = None
 
     @property
     def persistent(self) -> bool:

@@ -128,12 +128,15 @@ class Integer(Codec[int]):
 
     def decode(self, text: str) -> int:
         stripped = text.strip()
-        if not _DECIMAL.fullmatch(stripped) or not self.low <= int(stripped) <= self.high:
+        if not _DECIMAL.fullmatch(stripped) or not self.low <= (number := int(stripped)) <= self.high:
             raise ValueError(text)
-        return int(stripped)
+        return number
 
     def encode(self, value: int) -> str:
         return str(value)
+
+
+_ANY = Integer()
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class Hex(Codec[int]):
 
     def decode(self, text: str) -> int:
         hexadecimal = _HEX.fullmatch(text.strip())
-        value = int(hexadecimal[1], 16) if hexadecimal else Integer().decode(text)
+        value = int(hexadecimal[1], 16) if hexadecimal else _ANY.decode(text)
         if value > self.high:
             raise ValueError(text)
         return value

@@ -15,13 +15,16 @@ from embervirt.drivers.xml import reading
 from embervirt.drivers.xml.bindings import ABSENT, SELF, Binding, Content, Foreign
 from embervirt.drivers.xml.reading import Node, Reading
 from embervirt.drivers.xml.writing import Writer
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import ConfigUnsupported, XmlError
 
 if TYPE_CHECKING:
     from embervirt.drivers.xml.element import Element
 
 Reader = tuple[str, str, Callable[[Any, Node, Reading], Any]]
 """A field, the key of what it reads, and how."""
+
+MOST_ATTRIBUTES = 1000
+"""Of one element: libxml2 looks for each value among all of them."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Schema:
             tag: Any = kid.tag
             if tag in self._plain_tags or self._keeps(kid, tag, seen):
                 found.setdefault(tag, []).append(kid)
+        if len(node.attrib) > MOST_ATTRIBUTES:
+            raise XmlError(f"{reading.place(node)}: more than {MOST_ATTRIBUTES} attributes on one element")
         for name, text in node.items():
             if name in self._plain_attributes or self._keeps_attribute(node, str(name), seen):
                 found["@" + name] = text  # type: ignore[operator]  # the stubs allow bytes

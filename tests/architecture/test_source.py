@@ -21,7 +21,7 @@ COMMON = {
 OWN = {
     "qemu": {
         *("addresses", "aliases", "capabilities", "cpu", "firmware", "host", "nodes", "parts", "plan"),
-        *("plugging", "ports", "postparse"),
+        *("owners", "plugging", "ports", "postparse"),
     },
     "secret": {"reading", "value"},
 }

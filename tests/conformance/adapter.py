@@ -17,6 +17,9 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import embervirt as libvirt
+from embervirt.drivers.storage.postparse import shown
+from embervirt.drivers.storage.reading import read_pool, read_volume
+from embervirt.drivers.xml import render
 
 LEAVE = (
     libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
@@ -111,3 +114,13 @@ def secret_xml(xml: str) -> str:
         return secret.XMLDesc()
     finally:
         secret.undefine()
+
+
+def pool_xml(xml: str) -> str:
+    """The XML of a pool that was defined so; pure, for not every kind is run."""
+    return render(read_pool(xml))
+
+
+def vol_xml(case: Mapping[str, Any]) -> str:
+    """The XML of a volume of a pool, as it was read."""
+    return render(shown(read_volume(case["vol"], read_pool(case["pool"]))))

@@ -33,16 +33,18 @@ def _inside(binding: bindings.Binding) -> Iterator[type[Element]]:
 @cache
 def declared() -> frozenset[tuple[str, str]]:
     """``(Class, field)`` for every field of every class."""
-    return frozenset((cls.__name__, name) for cls in classes() for name in cls.__schema__.bindings)
+    return frozenset((_owner(cls, name), name) for cls in classes() for name in cls.__schema__.bindings)
+
+
+def _owner(cls: type[Element], name: str) -> str:
+    """Which class of its bases declares it: an alias is one thing of all devices."""
+    return next(base.__name__ for base in reversed(cls.__mro__) if name in vars(base).get("__annotations__", ()))
 
 
 def said(value: Element) -> Iterator[tuple[str, str]]:
     """The fields that an object and those in it were given, as in ``declared``."""
-    for name in value.__schema__.bindings:
-        item = getattr(value, name)
-        if item is None or item == () or item is False:
-            continue
-        yield type(value).__name__, name
+    for name, item in vars(value).items():
+        yield _owner(type(value), name), name
         for each in item if isinstance(item, tuple) else (item,):
             if isinstance(each, Element):
                 yield from said(each)

@@ -47,7 +47,7 @@ class QemuDriver(Actor):
 
     def setup(self) -> None:
         """Definitions from disk; guests that are recorded get their actors, which find them."""
-        self._domains.load()
+        self._domains.load(self.progress)
         records = list(self._store.records())
         self._face.tables.ids_after(self._highest_id(records))
         plans = [_plan(record) for record in records]

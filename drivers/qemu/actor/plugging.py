@@ -17,11 +17,11 @@ from embervirt.drivers.qemu.errors import GuestDegraded, MonitorError
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import DeviceAdded, DeviceRemoved
 from embervirt.drivers.qemu.model import Channel, Device, Disk, Domain
+from embervirt.drivers.qemu.owners import NOBODY
 from embervirt.drivers.qemu.parts import Pluggable, disk, of_device, throttle
 from embervirt.drivers.qemu.plugging import Verb, by_alias
 from embervirt.drivers.qemu.ports import channel_dir, with_sockets
 from embervirt.drivers.qemu.service import access, chains, describe, running, screens
-from embervirt.drivers.qemu.service.owners import NOBODY
 from embervirt.drivers.qemu.store import Store
 from embervirt.drivers.root.files import make_directories
 from embervirt.errors import OperationFailed

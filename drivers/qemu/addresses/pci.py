@@ -77,6 +77,10 @@ class _Run:
     def __init__(self, domain: Domain, slots: Slots) -> None:
         self.domain, self.slots = domain, slots
         self.wishes = list(_wishes(domain))
+        self.ich9: dict[int | None, list[_Wish]] = {}
+        for wish in self.wishes:
+            if _in_ich9_set(wish.device):
+                self.ich9.setdefault(wish.device.index, []).append(wish)
         self.places: Places = {}
         self._keep_given()
         self.given = dict(self.places)
@@ -110,9 +114,8 @@ class _Run:
 
     def _companion(self, controller: Controller) -> PciAddress | None:
         """Where another controller of the same USB bus is."""
-        for wish in self.wishes:
-            same = _in_ich9_set(wish.device) and wish.device.index == controller.index
-            if same and wish.item in self.places:
+        for wish in self.ich9[controller.index]:
+            if wish.item in self.places:
                 return self.places[wish.item]  # type: ignore[return-value]  # all are PCI here
         return None
 

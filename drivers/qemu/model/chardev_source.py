@@ -66,3 +66,9 @@ class Chardev(Device, tag="chardev"):
     def source(self) -> CharSource | None:
         """The first, and but for UDP the only one."""
         return self.sources[0] if self.sources else None
+
+    @property
+    def listens(self) -> bool:
+        """Whether QEMU listens on a socket whose path is said."""
+        source = self.source
+        return self.type == "unix" and source is not None and source.mode == "bind" and bool(source.path)

@@ -12,11 +12,15 @@ from embervirt.errors import ConfigUnsupported, InvalidArgument, libvirtError
 _ITEM = re.compile(r"\s*(\^?)([0-9]{1,9})(?:-([0-9]{1,9}))?\s*")
 HIGHEST = 16383
 """The highest number in a set; more would be a bomb."""
+MOST = 2 * (HIGHEST + 1)
+"""Items in the text of a set, likewise."""
 
 
 def members(text: str) -> tuple[int, ...]:
     """The numbers of a set, in order. ValueError when the text is none, or names one above HIGHEST."""
-    found: set[int] = set()
+    if text.count(",") >= MOST:
+        raise ValueError(text)
+    bits = 0
     for item in text.split(","):
         match = _ITEM.fullmatch(item)
         if match is None:
@@ -24,9 +28,9 @@ def members(text: str) -> tuple[int, ...]:
         first, last = int(match[2]), int(match[3] or match[2])
         if last < first or last > HIGHEST or (match[1] and match[3]):
             raise ValueError(text)
-        numbers = range(first, last + 1)
-        found = found.difference(numbers) if match[1] else found.union(numbers)
-    return tuple(sorted(found))
+        named = (1 << last + 1) - (1 << first)
+        bits = bits & ~named if match[1] else bits | named
+    return tuple(number for number in range(bits.bit_length()) if bits >> number & 1)
 
 
 def text_of(numbers: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from typing import Any, TypeVar
 
 from embervirt.drivers.qemu.model import passthrough
@@ -64,6 +65,9 @@ from embervirt.drivers.xml.codecs import Uuid
 from embervirt.errors import ConfigUnsupported, InternalError
 
 E = TypeVar("E", bound=Element)
+
+MOST_IOTHREADS = 1 << 14
+"""What no host has; a number that is not the user's must not fill the memory."""
 
 _ENDS = ("destroy", "restart", "preserve", "rename-restart")
 _end = choice(*_ENDS, error=ConfigUnsupported)
@@ -166,7 +170,7 @@ class Domain(
     memory_backing: MemoryBacking | None = child(MemoryBacking, default=None)
     vcpu: Vcpu = child(Vcpu, default=Vcpu())
     single_vcpus: Vcpus | None = child(Vcpus, default=None)
-    iothread_count: int | None = text("iothreads", integer(0, 2**31 - 1), default=None)
+    iothread_count: int | None = text("iothreads", integer(0, MOST_IOTHREADS), default=None)
     iothread_ids: IoThreadIds | None = child(IoThreadIds, default=None)
     default_iothread: DefaultIoThread | None = child(DefaultIoThread, default=None)
     cputune: CpuTune | None = child(CpuTune, default=None)
@@ -212,8 +216,8 @@ class Domain(
         named = self.iothread_ids.iothreads if self.iothread_ids else ()
         taken = {thread.id for thread in named}
         missing = max(0, (self.iothread_count or 0) - len(named))
-        free = [n for n in range(1, len(taken) + missing + 1) if n not in taken] if missing else []
-        return (*named, *(IoThread(id=number) for number in free[:missing]))
+        free = (number for number in itertools.count(1) if number not in taken)
+        return (*named, *(IoThread(id=number) for number in itertools.islice(free, missing)))
 
     @property
     def memory_in_file(self) -> bool:

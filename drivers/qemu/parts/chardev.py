@@ -16,7 +16,7 @@ from embervirt.drivers.qemu.parts.part import Device, Netdev, Part
 
 def serial(port: Serial, build: Build) -> Iterable[Part]:
     """On ISA it has its number; a debug console has its own address."""
-    yield backend(port, f"char{port.id}", log=_console_log(port, build))
+    yield backend(port, f"char{port.id}", log=_console_log(port, build), fds=build.run.socket_fds)
     type_ = (port.target.type if port.target else None) or "isa-serial"
     props: dict[str, Any] = {"chardev": f"char{port.id}"}
     if type_ == "isa-serial":
@@ -33,14 +33,14 @@ def _console_log(port: Serial, build: Build) -> Log | None:
 
 def parallel(port: Parallel, build: Build) -> Iterable[Part]:
     """QEMU takes the next free one of a PC."""
-    yield backend(port, f"char{port.id}", device="parallel")
+    yield backend(port, f"char{port.id}", device="parallel", fds=build.run.socket_fds)
     yield Device("isa-parallel", port.id, {"chardev": f"char{port.id}", **place(port.address, build)})
 
 
 def console(port: Console, build: Build) -> Iterable[Part]:
     """Nothing for the mirror of a serial port."""
     if port.virtio:
-        yield backend(port, f"char{port.id}")
+        yield backend(port, f"char{port.id}", fds=build.run.socket_fds)
         yield Device("virtconsole", port.id, {"chardev": f"char{port.id}", **place(port.address, build)})
 
 

@@ -63,7 +63,7 @@ def numbered(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
     used: dict[str, set[int | None]] = {}
     for controller in controllers:
         used.setdefault(controller.type, set()).add(controller.index)
-    free = {type_: (number for number in itertools.count() if number not in used[type_]) for type_ in used}
+    free = {type_: itertools.filterfalse(taken.__contains__, itertools.count()) for type_, taken in used.items()}
     done: list[Controller] = []
     usb: list[Controller] = []
     for controller in controllers:

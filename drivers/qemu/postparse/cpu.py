@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpu import Cpu, CpuModel, Topology
-from embervirt.drivers.qemu.model.cpuset import members, text_of
+from embervirt.drivers.qemu.model.cpuset import HIGHEST, members, text_of
 from embervirt.drivers.qemu.model.numa import Cell, Distances, Numa, Sibling
 from embervirt.drivers.xml import replace
 from embervirt.errors import ConfigUnsupported, XmlError
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
+
+MOST_CELLS = 128
+"""QEMU's own limit of nodes."""
 
 LOCAL, REMOTE = 10, 20
 """Distances of a node to itself and to another one, when nobody says (ACPI SLIT)."""
@@ -62,6 +65,10 @@ def _numa(numa: Numa | None, vcpus: int) -> Numa | None:
     """Nodes in the order of their numbers; a vCPU without a node is in the first."""
     if numa is None or not numa.cells:
         return None
+    if len(numa.cells) > MOST_CELLS:
+        raise ConfigUnsupported(f"{len(numa.cells)} NUMA cells; at most {MOST_CELLS} are supported")
+    if vcpus > HIGHEST + 1:
+        raise ConfigUnsupported(f"{vcpus} vCPUs; at most {HIGHEST + 1} can be in NUMA cells")
     cells = _numbered(numa.cells)
     placed = {vcpu for cell in cells for vcpu in members(cell.cpus or "0,^0")}
     free = tuple(vcpu for vcpu in range(vcpus) if vcpu not in placed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.model.cpuset import members
+from embervirt.drivers.qemu.model.cpuset import HIGHEST, members
 from embervirt.drivers.qemu.model.memory import MemoryBacking, SingleVcpu, Vcpu, Vcpus
 from embervirt.drivers.qemu.model.tuning import (
     BlkioTune,
@@ -19,6 +19,7 @@ from embervirt.drivers.qemu.model.tuning import (
     VcpuSched,
 )
 from embervirt.drivers.xml import replace
+from embervirt.errors import ConfigUnsupported, XmlError
 
 
 def complete(domain: Domain) -> Domain:
@@ -52,6 +53,8 @@ def _vcpus(vcpu: Vcpu, single: Vcpus | None) -> tuple[Vcpu, Vcpus | None]:
     if single is None or not single.vcpus:
         current = vcpu.current if vcpu.current != vcpu.count else None
         return replace(vcpu, current=current), None
+    if vcpu.count > HIGHEST + 1:
+        raise ConfigUnsupported(f"{vcpu.count} vCPUs; at most {HIGHEST + 1} can be told one by one")
     given = {each.id: each for each in single.vcpus}
     listed = [given.get(n, SingleVcpu(id=n, enabled=False)) for n in range(vcpu.count)]
     known = tuple(replace(each, hotpluggable=_pluggable(each)) for each in listed)
@@ -84,13 +87,22 @@ def _cputune(tune: CpuTune | None, vcpus: int) -> CpuTune | None:
 
 def _each_vcpu(scheds: tuple[VcpuSched, ...]) -> tuple[VcpuSched, ...]:
     """An element for each vCPU."""
-    single = [replace(each, vcpus=str(number)) for each in scheds for number in members(each.vcpus)]
+    numbers = _bounded([members(each.vcpus) for each in scheds])
+    single = [replace(each, vcpus=str(n)) for each, own in zip(scheds, numbers, strict=True) for n in own]
     return tuple(sorted(single, key=lambda each: int(each.vcpus)))
 
 
 def _each_thread(scheds: tuple[IoThreadSched, ...]) -> tuple[IoThreadSched, ...]:
-    single = [replace(each, iothreads=str(n)) for each in scheds for n in members(each.iothreads)]
+    numbers = _bounded([members(each.iothreads) for each in scheds])
+    single = [replace(each, iothreads=str(n)) for each, own in zip(scheds, numbers, strict=True) for n in own]
     return tuple(sorted(single, key=lambda each: int(each.iothreads)))
+
+
+def _bounded(sets: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """More numbers than there can be in a set are some of them twice, and not worth to be told apart."""
+    if sum(map(len, sets)) > HIGHEST + 1:
+        raise XmlError("vcpusched/iothreadsched attributes must not overlap")
+    return sets
 
 
 def _numatune(tune: NumaTune | None, vcpu: Vcpu) -> NumaTune | None:

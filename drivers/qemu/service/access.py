@@ -15,12 +15,12 @@ from embervirt.drivers.qemu.model.disk_source import DiskSource
 from embervirt.drivers.qemu.model.input import Input
 from embervirt.drivers.qemu.model.rng import Rng
 from embervirt.drivers.qemu.model.tpm import Tpm
+from embervirt.drivers.qemu.owners import Owner, Wanted, touch
 from embervirt.drivers.qemu.parts import MASTER_KEY_FILE
 from embervirt.drivers.qemu.parts.tpm import cancel_path
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.ports import channel_dir
 from embervirt.drivers.qemu.service import nvram, prepare
-from embervirt.drivers.qemu.service.owners import Owner, Wanted, touch
 from embervirt.drivers.qemu.store import Store
 from embervirt.drivers.root import reach
 from embervirt.drivers.root.files import explained
@@ -83,9 +83,10 @@ def _console(plan: Plan, face: Face) -> Path | None:
 
 
 def lend(run: int, files: Iterable[Wanted], face: Face, store: Store) -> None:
-    """If that is to be done at all (setting ``qemu.dynamic_ownership``). Raises as ``Owners.give``."""
-    if face.settings.qemu.dynamic_ownership:
-        store.lend(run, list(files), remember=face.settings.qemu.remember_owner)
+    """Without ``qemu.dynamic_ownership`` only what was made for the run. Raises as ``Owners.give``."""
+    chosen = face.settings.qemu
+    lent = [file for file in files if file.ours or chosen.dynamic_ownership]
+    store.lend(run, lent, remember=chosen.remember_owner)
 
 
 def files_of(domain: Domain, owner: Owner) -> Iterator[Wanted]:
@@ -128,9 +129,8 @@ def _chardev(device: Chardev, owner: Owner) -> Iterator[Wanted]:
     """Files that are written are made by us, for QEMU's user may make none where they are to be."""
     yield from (Wanted(path, owner, made=True) for path in _written(device))
     path = device.source.path if device.source else None
-    mine = device.type == "unix" and device.source is not None and device.source.mode == "bind"
-    if path and not mine and device.type in ("dev", "unix"):
-        yield Wanted(path, owner)
+    if path and device.type in ("dev", "unix"):
+        yield Wanted(path, owner, ours=device.listens)
     if path and device.type == "pipe":
         yield from (Wanted(each, owner) for each in (f"{path}.in", f"{path}.out", path))
 

@@ -44,9 +44,9 @@ class Definitions:
             raise OperationInvalid("cannot rename active domain", virdomain=VIR_FROM_QEMU)
         row = self._persistent(request.uuid, "cannot rename a transient domain")
         self._check_name(row.name, request.name)
-        domain, xml = _rendered(replace(row.domain, name=request.name))
+        xml = _rendered(replace(row.domain, name=request.name))
         self._store.rename(row.name, request.name, xml, row.autostart)
-        self._put(Definition(row.uuid, request.name, xml, domain, row.autostart))
+        self._put(Definition(row.uuid, request.name, xml, row.autostart))
         self._domains.announce(row.name, row.uuid, states.UNDEFINED_RENAMED)
         return self._domains.announce(request.name, row.uuid, states.DEFINED_RENAMED)
 
@@ -64,9 +64,9 @@ class Definitions:
         row = self._persistent(
             request.uuid, "transient domains do not have any persistent config", VIR_FROM_DOM
         )
-        domain, xml = _rendered(edited(row.domain, request.edit))
+        xml = _rendered(edited(row.domain, request.edit))
         self._store.define(row.name, xml)
-        self._put(replace(row, xml=xml, domain=domain))
+        self._put(replace(row, xml=xml))
         if isinstance(request.edit, SetMetadata) and not request.quiet:
             running = self._tables.running.get(row.uuid)
             id_ = -1 if running is None else running.id
@@ -76,9 +76,9 @@ class Definitions:
         """Durable. Raises what the device's rules raise, OperationInvalid for a transient domain."""
         text = "transient domains do not have any persistent config"
         row = self._persistent(request.uuid, text, VIR_FROM_DOM)
-        domain, xml = _rendered(redefined(row.domain, request.verb, request.text, caps))
+        xml = _rendered(redefined(row.domain, request.verb, request.text, caps))
         self._store.define(row.name, xml)
-        self._put(replace(row, xml=xml, domain=domain))
+        self._put(replace(row, xml=xml))
 
     def _persistent(self, uuid: str, refusal: str, virdomain: int = VIR_FROM_QEMU) -> Definition:
         row = self._tables.definitions.get(uuid)
@@ -92,7 +92,8 @@ class Definitions:
         self._tables.definitions.put(self._fence, row.uuid, row)
 
 
-def _rendered(domain: Domain) -> tuple[Domain, str]:
-    """As it will be read again. Raises XmlError and its leaves for what could not be."""
+def _rendered(domain: Domain) -> str:
+    """Its text, which can be read again. Raises XmlError and its leaves for what could not be."""
     xml = render(domain)
-    return model_of(xml), xml
+    model_of(xml)
+    return xml

@@ -20,6 +20,8 @@ from embervirt.drivers.root.files import remove
 from embervirt.errors import InvalidArgument, NotSupported, OperationInvalid
 
 START_PAUSED, START_AUTODESTROY, START_FORCE_BOOT, START_RESET_NVRAM = 1, 2, 8, 32
+PORTION = 100
+"""Definitions that are read in far less than a second."""
 
 
 class Domains:
@@ -28,23 +30,28 @@ class Domains:
     def __init__(self, store: Store, tables: Tables, fence: Fence, publish: Callable[[Event], None]) -> None:
         self._store, self._tables, self._fence, self._publish = store, tables, fence, publish
 
-    def load(self) -> None:
-        """Publish what is on disk; of two with one UUID, which a cut rename leaves, the younger."""
+    def load(self, progress: Callable[[], None]) -> None:
+        """Publish what is on disk; of two with one UUID, which a cut rename leaves, the younger.
+
+        ``progress`` is called for each ``PORTION`` of them: ten thousand take longer than a start may.
+        """
         rows: dict[str, Definition] = {}
         autostart = self._store.autostarting()
-        for text, domain in self._store.definitions():
-            row = Definition(domain.uuid, domain.name, text, domain, domain.name in autostart)
+        for number, (text, domain) in enumerate(self._store.definitions()):
+            if not number % PORTION:
+                progress()
+            row = Definition(domain.uuid, domain.name, text, domain.name in autostart)
             rows[domain.uuid] = self._store.younger(rows.get(domain.uuid), row)
         self._tables.definitions.replace(self._fence, rows)
 
     def define(self, request: Define) -> DomainRef:
         """New, or in place of the definition with the same name and UUID."""
-        domain = _described(request)
+        _described(request)
         self.check_unique(request.name, request.uuid)
         known = self._tables.definitions.get(request.uuid)
         self._store.define(request.name, request.xml)
         autostart = known is not None and known.autostart
-        row = Definition(request.uuid, request.name, request.xml, domain, autostart)
+        row = Definition(request.uuid, request.name, request.xml, autostart)
         self._tables.definitions.put(self._fence, row.uuid, row)
         added = states.DEFINED_ADDED if known is None else states.DEFINED_UPDATED
         return self.announce(row.name, row.uuid, added)

@@ -87,7 +87,7 @@ def start(
         plan = replace(plan, domain=domain)
         undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
         directory = plan.directory(face.paths)
-        channels = handed.enter_context(listening.opened(domain, directory))
+        channels = handed.enter_context(listening.opened(domain, directory, named=face.account is not None))
         command = _command(plan, face, store, call, ram_dir, vsock_fd, channels)
         emulator = tpm.start(plan, face, call, undo)
         launched = face.backend.launch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Mapping
 
@@ -18,6 +19,9 @@ SECTOR = 512
 """Bytes of ``st_blocks``."""
 
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFBLK: BLOCK, stat.S_IFDIR: DIR}
+_UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+"""Control characters, which libvirt passes over too, and what is not UTF-8: no XML can have them."""
+
 _PASSED = (errno.ENOENT, errno.ELOOP, errno.EACCES, errno.ENXIO, errno.EINVAL)
 """A link that leads nowhere, a file that went meanwhile or may not be read: no volume, and no error."""
 
@@ -66,7 +70,7 @@ def _row(directory: int, path: str, name: str, known: VolumeRow | None) -> Volum
         if known is not None and known.stamp == stamp(found):
             return known
         kind = _KINDS.get(stat.S_IFMT(found.st_mode))
-        if kind is None or not name.isprintable():
+        if kind is None or _UNSHOWN.search(name):
             return None
         return seen(found, kind, path, name, image(directory, name, kind))
     except OSError as error:

@@ -7,13 +7,14 @@ from embervirt.drivers.storage.model import Encryption, EncryptionSecret, Pool, 
 from embervirt.drivers.storage.validate.names import volume_name
 
 
-def validate_volume(volume: Volume, pool: Pool, *, capacity_optional: bool = False) -> None:
-    """Rules of a completed volume. ``capacity_optional``: that of what it lies upon or is made from counts.
+def validate_volume(volume: Volume, pool: Pool, *, clone: bool = False) -> None:
+    """Rules of a completed volume. ``clone``: it is made from another, whose capacity counts when
+    it has none; else that of the image below does.
 
     Raises StorageXml, StorageInvalid, StorageUnsupported, StorageSystemError.
     """
     volume_name(volume.name)
-    if volume.capacity is None and not capacity_optional:
+    if volume.capacity is None and volume.backing is None and not clone:
         raise StorageXml(f"missing capacity element: volume '{volume.name}'")
     _formats(volume, pool)
     if volume.target.encryption is not None:

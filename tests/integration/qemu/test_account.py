@@ -14,6 +14,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt import faults
+from embervirt.drivers.root import sockets
 from embervirt.libvirt.connect import virConnect
 from guest.account import NOBODY, ONLY_ROOT, owner, passable, status
 from guest.calls import nothing_is_left
@@ -176,7 +177,7 @@ def test_an_access_control_list_opens_the_way_too(place: Path) -> None:
     subprocess.run(["setfacl", "-m", "u:nobody:x", str(private)], check=True)
     private.chmod(0o710)
     with libvirt.open(uri(private / "root"), settings=USER) as conn:
-        conn.createXML(small("a")).destroy()
+        assert conn.createXML(small("a")).destroy() == 0
 
 
 # Files that are lent.
@@ -253,7 +254,7 @@ def test_an_image_with_all_below_it_goes_back_with_its_last_guest(conn: virConne
     base, shared = image(place / "base", kind="qcow2"), image(place / "shared")
     tops = [place / name for name in ("one", "two")]
     for top in tops:
-        made = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", top]
+        made = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "qcow2", str(top)]
         subprocess.run(made, check=True)
     domains = [
         conn.createXML(
@@ -280,6 +281,18 @@ def test_what_is_everybodys_stays_so(conn: virConnect, place: Path) -> None:
     assert owner(place / "port") == NOBODY
     domain.destroy()
     assert owner(place / "port") == ROOTS
+
+
+def test_a_socket_is_where_that_user_could_make_none(conn: virConnect, place: Path) -> None:
+    """QEMU is handed one that listens, in the place of one that was left; it is gone after the guest."""
+    path = place / "port"
+    sockets.listen(path).close()
+    port = f"<serial type='unix'><source mode='bind' path='{path}'/></serial>"
+    domain = conn.createXML(small("a", devices=port))
+    assert (owner(place), owner(path)) == (ROOTS, NOBODY)
+    with sockets.connect(path):
+        domain.destroy()
+    assert not path.exists()
 
 
 def test_a_link_of_somebody_gives_nothing_away_that_is_not_his(conn: virConnect, place: Path) -> None:

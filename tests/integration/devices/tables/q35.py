@@ -11,7 +11,7 @@ PCI = {
     "pcie-switch-downstream-port": (4, "<address type='pci' bus='3'/>", "104c:8233"),
     "dmi-to-pci-bridge": (5, "", "8086:244e"),
     "pci-bridge": (6, "<address type='pci' bus='5' slot='2'/>", "1b36:0001"),
-    "pcie-to-pci-bridge": (7, "", "1b36:000e"),
+    "pcie-to-pci-bridge": (7, "<address type='pci' bus='8'/>", "1b36:000e"),
 }
 """Index, what else the XML says, the guest's name."""
 
@@ -30,6 +30,9 @@ def _on(bus: int, slot: int = 0) -> str:
 
 
 Q35: dict[str, Sight] = {
+    "pci-port-of-a-bridge": sight(
+        "<controller type='pci' index='8' model='pcie-root-port'/>", "PCI .* id=1b36:000c .* at={at}"
+    ),
     **{
         f"pci-{model}": sight(
             f"<controller type='pci' index='{index}' model='{model.replace('ioh3420', 'pcie-root-port')}'>"
@@ -40,8 +43,8 @@ Q35: dict[str, Sight] = {
     },
     "sata": sight("<controller type='sata' index='0'/>", "PCI .* id=8086:2922 .* driver=ahci at={at}"),
     "disk-sata": sight(
-        _disk("2M", "sdb", "sata", "<serial>SATA-1</serial><wwn>5000c50015ea71ad</wwn>"),
-        r"BLOCK sd\w port=2 size=4096 .* serial=SATA-1 .* wwid=naa.5000c50015ea71ad .* at={at}/block/sd\w",
+        _disk("2M", "sdb", "sata", "<serial>SATA-1</serial>"),
+        r"BLOCK sd\w port=2 size=4096 .* serial=SATA-1 .* at={at}/block/sd\w",
     ),
     "cdrom-sata": sight(
         _disk("3M", "sda", "sata", device="cdrom"),
@@ -74,8 +77,8 @@ Q35: dict[str, Sight] = {
         r"BLOCK sd\w .* size=4096 .* serial=SCSI-1 .* at={at}/block/sd\w",
     ),
     "disk-scsi-names": sight(
-        _disk("3M", "sdd", "scsi", "<vendor>EMBER</vendor><product>VIRT</product>"),
-        r"BLOCK sd\w .* size=6144 .* vendor=EMBER model=VIRT .* at={at}/block/sd\w",
+        _disk("3M", "sdd", "scsi", "<vendor>EMBER</vendor><product>VIRT</product><wwn>5000c50015ea71ad</wwn>"),
+        r"BLOCK sd\w .* size=6144 .* vendor=EMBER model=VIRT wwid=naa.5000c50015ea71ad .* at={at}/block/sd\w",
     ),
     "disk-scsi-solid": sight(
         "<disk><source file='{dir}/4M'/><target dev='sde' bus='scsi' rotation_rate='1'/></disk>",
@@ -123,7 +126,8 @@ Q35: dict[str, Sight] = {
         "NET .* mac={mac} carrier=0 mtu=1400 index=7 .* at={at}/virtio.*/net/.*",
     ),
     "interface-usb-net": sight(
-        "<interface type='user'><mac address='52:54:00:00:02:04'/><model type='usb-net'/></interface>",
+        "<interface type='user'><mac address='52:54:00:00:02:04'/><model type='usb-net'/>"
+        "<address type='usb' bus='0' port='9'/></interface>",
         "USB .* id=0525:a4a2 .* at={at}",
     ),
     "sound-ich9": sight(

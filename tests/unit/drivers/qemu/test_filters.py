@@ -21,7 +21,7 @@ STATES = (states.RUNNING, states.PAUSED, states.SHUTDOWN, states.CRASHED, 7)
 
 def defined(name: str, autostart: bool = False) -> Definition:
     """One that is persistent."""
-    return Definition(f"uuid-{name}", name, "", DOMAIN, autostart)
+    return Definition(f"uuid-{name}", name, "", autostart)
 
 
 def running(name: str, id_: int, state: int = states.RUNNING) -> Running:

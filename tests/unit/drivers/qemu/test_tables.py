@@ -6,12 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embervirt.actors.fence import Fence
-from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.tables import Definition, Named
-from embervirt.drivers.xml import parse
 
-DOMAIN = parse(Domain, "<domain type='qemu'><name>x</name><os><type>hvm</type></os></domain>")
-KEYS = st.sampled_from("123")
 NAMES = st.sampled_from("abc")
 
 
@@ -21,7 +17,7 @@ def test_a_name_leads_to_the_row_that_has_it(steps: list[tuple[str, str, str]]) 
     table: Named[Definition] = Named()
     fence = Fence("qemu", 1)
     for what, key, name in steps:
-        row = Definition(key, name, "", DOMAIN)
+        row = Definition(key, name, "")
         taken = [uuid for uuid, other in table.rows.items() if other.name == name and uuid != key]
         if what == "put" and not taken:  # no two domains have one name
             table.put(fence, key, row)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embervirt.drivers.qemu.service.owners import Owners, Wanted
+from embervirt.drivers.qemu.owners import Owners, Wanted
 from guest.account import NOBODY, ONLY_ROOT, owner
 
 pytestmark = ONLY_ROOT

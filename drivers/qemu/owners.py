@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Collection, Iterable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,15 +33,22 @@ AS_IT_IS = frozenset({errno.EPERM, errno.EROFS, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class Wanted(NamedTuple):
-    """A file that a guest needs, and who is to have it. ``made``: it is made if it is not there."""
+    """A file that a guest needs, and who is to have it.
+
+    ``made``: it is made if it is not there; ``ours``: a socket that was made for the run, and ends with it.
+    """
 
     path: str
     owner: Owner
     made: bool = False
+    ours: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A file that changed hands. ``path`` has no symbolic links; ``runs``: ids of those that use it."""
+    """A file that changed hands. ``path`` has no symbolic links; ``runs``: ids of those that use it.
+
+    ``ours``: nobody gets it back.
+    """
 
     path: str
     device: int
@@ -49,6 +56,7 @@ class Kept(msgspec.Struct, frozen=True):
     before: Owner
     given: Owner
     runs: tuple[int, ...]
+    ours: bool = False
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -56,14 +64,19 @@ class Kept(msgspec.Struct, frozen=True):
         return self.device, self.inode
 
 
+Runs = tuple[int, ...]
 Ledger = dict[tuple[int, int], Kept]
 
 
 class Owners:
-    """Of one root; for any thread. ``file`` is the ledger, which is there only while somebody has a file."""
+    """Of one root; for any thread. ``file`` is the ledger, which is there only while somebody has a file.
+
+    Who waits for the disk of a file holds up only those that want the same file.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file, self._lock = file, world.Lock()
+        self._busy: dict[tuple[int, int], Any] = {}
         self._log = get_logger(driver="qemu")
 
     def give(self, run: int, wanted: Iterable[Wanted], *, remember: bool, fence: Fence) -> None:
@@ -72,23 +85,33 @@ class Owners:
         After an error ``take_back`` puts right what was done. Raises SystemError_, FileRefused for a symbolic
         link by which somebody would have us give away what is not his.
         """
-        with self._lock, ExitStack() as held:
-            ledger = self._read()
+        with ExitStack() as held:
             found = [(each, held.enter_context(handle(Path(each.path)))) for each in _there(wanted)]
-            known = dict(ledger)
-            changing = [self._enter(ledger, run, each, at, remember) for each, at in found if at.givable]
-            if ledger != known:
-                self._write(ledger, fence, durable=ledger.keys() != known.keys())
+            found = [(each, at) for each, at in found if at.givable]
+            for identity in sorted({at.identity for _, at in found}):
+                held.enter_context(self._alone(identity))
+            with self._lock:
+                ledger = self._read()
+                known = dict(ledger)
+                changing = [self._enter(ledger, run, each, at.again(), remember) for each, at in found]
+                if ledger != known:
+                    self._write(ledger, fence, durable=ledger.keys() != known.keys())
             for each, at in filter(None, changing):
                 with fence.guard():
                     self._change(each, at)
+
+    def _alone(self, identity: tuple[int, int]) -> AbstractContextManager[bool]:
+        """Held by who changes the owner of that file."""
+        with self._lock:
+            lock: AbstractContextManager[bool] = self._busy.setdefault(identity, world.Lock())
+            return lock
 
     def _enter(
         self, ledger: Ledger, run: int, wanted: Wanted, at: Handle, remember: bool
     ) -> tuple[Wanted, Handle] | None:
         """Note who has the file; what is to change hands, if it has to."""
         known = ledger.get(at.identity)
-        if known is None and at.owner == wanted.owner:
+        if known is None and at.owner == wanted.owner and not wanted.ours:
             return None
         before = known.before if known else at.owner
         strangers = at.linkers - {0, at.owner[0], before[0]}
@@ -96,7 +119,8 @@ class Owners:
             who = f"a symbolic link of user {min(strangers)}, the file there belongs to user {before[0]}"
             raise FileRefused(f"'{wanted.path}' leads through {who}: expected links of root or of that user")
         if known is None:
-            known = Kept(str(at.path), *at.identity, at.owner if remember else NOBODY, wanted.owner, ())
+            before = before if remember else NOBODY
+            known = Kept(str(at.path), *at.identity, before, wanted.owner, (), wanted.ours)
         runs = tuple(dict.fromkeys((*known.runs, run)))
         ledger[at.identity] = msgspec.structs.replace(known, runs=runs, given=wanted.owner)
         return None if at.owner == wanted.owner else (wanted, at)
@@ -114,31 +138,41 @@ class Owners:
     def take_back(self, run: int, fence: Fence, paths: Collection[str] | None = None) -> None:
         """What a run does not use any more: all of it, or what is at ``paths``. Reports what cannot be."""
         real = None if paths is None else {str(Path(path).resolve()) for path in paths}
-        self._release(lambda kept: run in kept.runs and (real is None or kept.path in real), {run}, fence)
+
+        def left(kept: Kept) -> Runs:
+            return kept.runs if real is not None and kept.path not in real else _without(kept.runs, {run})
+
+        self._release(left, fence)
 
     def settle(self, runs: Collection[int], fence: Fence) -> None:
         """Of all runs but these."""
-        if not self._file.exists():
-            return
-        gone = {run for kept in self._read().values() for run in kept.runs} - set(runs)
-        self._release(lambda kept: bool(gone.intersection(kept.runs)), gone, fence)
+        self._release(lambda kept: tuple(run for run in kept.runs if run in runs), fence)
 
-    def _release(self, fits: Callable[[Kept], bool], gone: set[int], fence: Fence) -> None:
+    def _release(self, left: Callable[[Kept], Runs], fence: Fence) -> None:
+        """``left``: the runs that go on using a file."""
         if not self._file.exists():
             return
         with self._lock:
-            ledger = self._read()
-            for kept in [each for each in ledger.values() if fits(each)]:
-                left = tuple(run for run in kept.runs if run not in gone)
-                ledger[kept.identity] = msgspec.structs.replace(kept, runs=left)
-                if not left:
+            free = [kept for kept in self._read().values() if not left(kept)]
+        for kept in free:
+            with self._alone(kept.identity):
+                if self._is_free(kept, left):
                     with fence.guard():
                         self._restore(kept)
-                    del ledger[kept.identity]
+        with self._lock:
+            ledger = self._read()
+            rest = {each.identity: msgspec.structs.replace(each, runs=left(each)) for each in ledger.values()}
+            rest = {identity: each for identity, each in rest.items() if each.runs}
             try:
-                self._write(ledger, fence, durable=False)
+                self._write(rest, fence, durable=False)
             except SystemError_ as error:  # what went back is not its user's any more, and left alone later
                 self._log.error("the ledger of owners cannot be written", error=str(error))
+
+    def _is_free(self, kept: Kept, left: Callable[[Kept], Runs]) -> bool:
+        """Still: nobody else has begun to use it."""
+        with self._lock:
+            now = self._read().get(kept.identity)
+        return now is not None and not left(now)
 
     def _restore(self, kept: Kept) -> None:
         """Unless another file is there, or somebody else has given it away meanwhile."""
@@ -146,6 +180,8 @@ class Owners:
             with handle(Path(kept.path)) as at:
                 if at.linkers or at.identity[1] != kept.inode or at.owner != kept.given:
                     self._log.info("a file is no longer what QEMU's user was given", path=kept.path)
+                elif kept.ours:
+                    disk.unlink(Path(kept.path))
                 else:
                     disk.give(Path(kept.path), *kept.before, descriptor=at.descriptor)
         except OSError as error:
@@ -168,6 +204,10 @@ class Owners:
             write(self._file, msgspec.json.encode(list(ledger.values())), durable=durable, fence=fence)
         else:
             remove(self._file, durable=durable, fence=fence)
+
+
+def _without(runs: Runs, gone: Collection[int]) -> Runs:
+    return tuple(run for run in runs if run not in gone)
 
 
 def _there(wanted: Iterable[Wanted]) -> list[Wanted]:

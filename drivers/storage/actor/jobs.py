@@ -1,0 +1,124 @@
+"""The jobs of one generation of the actor: threads beside it, seen in the table, written to the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from embervirt import disk, world
+from embervirt.actors.actor import Actor
+from embervirt.drivers.root.journal import Journal
+from embervirt.drivers.storage.jobs import Job
+from embervirt.drivers.storage.messages import JobEnded, JobProgress
+from embervirt.drivers.storage.tables import JobRow, Tables
+from embervirt.errors import OperationAborted, SystemError_, libvirtError
+
+T = TypeVar("T")
+PATIENCE = 5.0
+"""Seconds that the end of a generation waits for its jobs; a step takes much less."""
+
+INTERRUPTED = "the driver ended in the middle of it; nothing of it is left"
+
+
+class Jobs:
+    """``begin`` starts one; what it raises, or gives, is in its future."""
+
+    def __init__(self, actor: Actor, tables: Tables, journal: Journal) -> None:
+        self._actor, self._tables, self._journal = actor, tables, journal
+        self._fence = actor.context.fence
+        self._under_way: dict[str, tuple[Job, Any]] = {}
+        actor.resources.callback(self._end)
+
+    def settle(self) -> None:
+        """What an earlier generation, or process, left in the middle: it is gone, and on record as failed."""
+        for each in self._journal.open():
+            if each.what.startswith(("vol-", "pool-")):
+                staged = each.plan.get("staged")
+                if staged:
+                    with contextlib.suppress(OSError):  # its directory went; the sweep of the pool looks again
+                        disk.unlink(Path(staged), missing_ok=True)
+                self._journal.end(each.id, "failed", INTERRUPTED, self._fence)
+
+    def of(self, pool: str) -> int:
+        """How many of a pool's are under way."""
+        return sum(job.row.pool == pool for job, _ in list(self._under_way.values()))
+
+    def begin(
+        self,
+        what: str,
+        pool: str,
+        volume: str,
+        work: Callable[[Job], T],
+        plan: dict[str, Any] | None = None,
+        total: int = 0,
+    ) -> tuple[str, Future[T]]:
+        """On a thread of its own: its id and its end.
+
+        ``plan``: what undoing it after a crash needs; None for what only looks, and is not on record.
+        """
+        id_ = self._actor.bus.operation(self._actor.activity.trace or self._actor.bus.new_trace())
+        if plan is None:
+            id_ = f"{id_}-{what}"
+        else:
+            self._journal.begin(id_, what, pool, {"volume": volume, **plan}, self._fence)
+        row = JobRow(id_, what, pool, volume, 0, total)
+        job = Job(row, lambda: self._journal.check(id_), self._tell)
+        future: Future[T] = Future()
+        thread = world.Thread(
+            target=self._run, args=(job, work, future), name=f"embervirt-{what}", daemon=True
+        )
+        self._under_way[id_] = (job, thread)
+        self._tables.jobs.put(self._fence, id_, row)
+        thread.start()
+        return id_, future
+
+    def _tell(self, row: JobRow, loud: bool) -> None:
+        self._tables.jobs.put(self._fence, row.id, row)
+        if loud:
+            with self._fence.guard():
+                self._actor.bus.publish(JobProgress(row.id, row.what, row.pool, row.volume, row.done, row.total))
+
+    def _run(self, job: Job, work: Callable[[Job], T], future: Future[T]) -> None:
+        try:
+            result = work(job)
+        except OSError as error:
+            text = f"{job.row.what}: {error.strerror or error}"
+            self._over(job, future, SystemError_(text, int1=error.errno or -1))
+        except BaseException as error:  # noqa: BLE001 - it ends the actor, as a bug of a handler does
+            self._over(job, future, error)
+        else:
+            self._over(job, None, None)
+            future.set_result(result)
+
+    def _over(self, job: Job, future: Future[Any] | None, error: BaseException | None) -> None:
+        row = job.row
+        self._under_way.pop(row.id, None)
+        job.close()
+        with contextlib.suppress(libvirtError):  # a successor of ours ends what is open
+            self._record(row, error)
+        if future is not None and error is not None:
+            future.set_exception(error)
+
+    def _record(self, row: JobRow, error: BaseException | None) -> None:
+        state = "done" if error is None else "undone" if isinstance(error, OperationAborted) else "failed"
+        self._tables.jobs.drop(self._fence, row.id)
+        self._journal.end(row.id, state, "" if error is None else str(error), self._fence)
+        if self._journal.find(row.id) is None:
+            return
+        with self._fence.guard():
+            text = "" if error is None else str(error) or type(error).__name__
+            self._actor.bus.publish(JobEnded(row.id, row.what, row.pool, row.volume, text))
+
+    def _end(self) -> None:
+        """Ask all to end, and wait a little: they have files in hand."""
+        left = list(self._under_way.values())
+        for job, _ in left:
+            job.cancel("the driver ends")
+        until = world.monotonic() + PATIENCE
+        for _, thread in left:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - world.monotonic()))

@@ -1,0 +1,228 @@
+"""Requests about volumes: each is a job of its own, and one volume has one at a time that changes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from embervirt.actors.actor import Actor, Context, handles
+from embervirt.actors.work import Work
+from embervirt.drivers.storage import messages
+from embervirt.drivers.storage.actor.jobs import Jobs
+from embervirt.drivers.storage.backend.directory import space
+from embervirt.drivers.storage.backend.looking import one
+from embervirt.drivers.storage.errors import NoStorageVolume, StorageInvalid, exists
+from embervirt.drivers.storage.face import Face
+from embervirt.drivers.storage.jobs import Job
+from embervirt.drivers.storage.messages import VolumeRef
+from embervirt.drivers.storage.postparse import placed
+from embervirt.drivers.storage.reading import read_volume
+from embervirt.drivers.storage.service import changing, staging, transferring
+from embervirt.drivers.storage.service.making import Making, make
+from embervirt.drivers.storage.service.pools import Pools
+from embervirt.drivers.storage.states import check
+from embervirt.drivers.storage.store import Store
+from embervirt.drivers.storage.tables import PoolRow, VolumeRow
+from embervirt.errors import InvalidArgument
+
+Key = tuple[str, str]
+"""A pool's UUID and a volume's name."""
+
+
+class Volumes(Actor):
+    """The part of the actor that concerns volumes."""
+
+    def __init__(self, context: Context, face: Face) -> None:
+        super().__init__(context)
+        self._face = face
+        self._pools = Pools(Store(face.paths, context.fence), face.tables, context.fence)
+        self._jobs = Jobs(self, face.tables, face.journal)
+        self._made: set[Key] = set()
+        self._used: list[Key] = []
+        self._transfers: dict[str, Future[None]] = {}
+
+    # What is there.
+
+    def _active(self, uuid: str) -> PoolRow:
+        row = self._pools.find(uuid)
+        check(row, "volumes")
+        return row
+
+    def _volume(self, pool: PoolRow, name: str) -> VolumeRow:
+        row = self._pools.volumes(pool.uuid).get(name)
+        if row is None:
+            raise NoStorageVolume(f"no storage vol with matching name '{name}'")
+        return row
+
+    def _idle(self, pool: PoolRow, name: str) -> VolumeRow:
+        """One that nothing is done with. Raises NoStorageVolume, StorageInvalid."""
+        if (pool.uuid, name) in self._made:
+            raise StorageInvalid(f"volume '{name}' is still being allocated.")
+        row = self._volume(pool, name)
+        if (pool.uuid, name) in self._used:
+            raise StorageInvalid(f"volume '{name}' is still in use.")
+        return row
+
+    @contextmanager
+    def _using(self, *keys: Key) -> Iterator[None]:
+        self._used += keys
+        try:
+            yield
+        finally:
+            for key in keys:
+                self._used.remove(key)
+
+    def _seen(self, pool: PoolRow, name: str) -> Work[None]:
+        """Publish the volume as it is now."""
+        path = pool.pool.path
+        _, end = self._jobs.begin("vol-look", pool.uuid, name, lambda _: (one(path, name), space(path)))
+        row, now = yield end
+        self._pools.volume_is(pool.uuid, name, row, now)
+
+    @handles(messages.LookAtVolume)
+    def look(self, request: messages.LookAtVolume) -> Work[None]:
+        """As the file is."""
+        pool = self._active(request.pool)
+        self._volume(pool, request.name)
+        yield from self._seen(pool, request.name)
+
+    # Making.
+
+    @handles(messages.CreateVolume)
+    def create_volume(self, request: messages.CreateVolume) -> Work[VolumeRef]:
+        """Whole, and listed, when this replies."""
+        pool = self._active(request.pool)
+        source = self._source(request.source)
+        volume = placed(read_volume(request.xml, pool.pool, clone=source is not None), pool.pool)
+        name, target = str(volume.name), Path(volume.path)
+        self._check_free(pool, name, target)
+        staged = target.with_name(staging.name_for_staging())
+        making = Making(pool.pool, volume, staged, target, self._face.paths.storage_run, request.flags, source)
+        what = "vol-create" if source is None else "vol-clone"
+        sources = [] if request.source is None else [request.source]
+        self._made.add((pool.uuid, name))
+        try:
+            with self._using(*sources):
+                yield self._changed(what, pool, name, lambda job: make(job, making, self.context.fence), staged)
+            yield from self._seen(pool, name)
+        finally:
+            self._made.discard((pool.uuid, name))
+        return VolumeRef(pool.uuid, name, self._volume(pool, name).key)
+
+    def _source(self, source: Key | None) -> VolumeRow | None:
+        if source is None:
+            return None
+        pool = self._active(source[0])
+        if source in self._made:
+            raise StorageInvalid(f"volume '{source[1]}' is still being allocated.")
+        return self._volume(pool, source[1])
+
+    def _check_free(self, pool: PoolRow, name: str, target: Path) -> None:
+        if name in self._pools.volumes(pool.uuid) or (pool.uuid, name) in self._made:
+            raise exists(name)
+        if os.path.lexists(target):
+            raise StorageInvalid(f"volume target path '{target}' already exists")
+
+    def _changed(
+        self, what: str, pool: PoolRow, name: str, work: Any, staged: Path | None = None
+    ) -> Future[None]:
+        plan = {} if staged is None else {"staged": str(staged)}
+        return self._jobs.begin(what, pool.uuid, name, work, plan)[1]
+
+    # Changing.
+
+    @handles(messages.DeleteVolume)
+    def delete_volume(self, request: messages.DeleteVolume) -> Work[None]:
+        """Gone when this replies."""
+        pool = self._active(request.pool)
+        row = self._idle(pool, request.name)
+        with self._using((pool.uuid, row.name)):
+            yield self._changed(
+                "vol-delete", pool, row.name, lambda _: changing.delete(row, self.context.fence)
+            )
+            yield from self._seen(pool, row.name)
+
+    @handles(messages.ResizeVolume)
+    def resize_volume(self, request: messages.ResizeVolume) -> Work[None]:
+        """So large when this replies."""
+        pool = self._active(request.pool)
+        row = self._idle(pool, request.name)
+        capacity = changing.new_capacity(row, request.capacity, request.flags, pool.space)
+        scratch = self._face.paths.storage_run
+
+        def work(job: Job) -> None:
+            changing.resize(job, row, capacity, request.flags, scratch)
+
+        with self._using((pool.uuid, row.name)):
+            yield self._changed("vol-resize", pool, row.name, work)
+            yield from self._seen(pool, row.name)
+
+    @handles(messages.WipeVolume)
+    def wipe_volume(self, request: messages.WipeVolume) -> Work[None]:
+        """Zeroes when this replies."""
+        pool = self._active(request.pool)
+        row = self._idle(pool, request.name)
+        with self._using((pool.uuid, row.name)):
+            yield self._changed("vol-wipe", pool, row.name, lambda job: changing.wipe(job, row))
+            yield from self._seen(pool, row.name)
+
+    # Streams.
+
+    @handles(messages.Transfer)
+    def transfer(self, request: messages.Transfer) -> str:
+        """Begun when this replies; ``Await`` tells its end."""
+        pipe: int = self.bus.handover.take(request.token)
+        try:
+            pool = self._active(request.pool)
+            row = self._idle(pool, request.name)
+            transferring.check(row, request.offset, request.length)
+        except BaseException:
+            os.close(pipe)
+            raise
+        staged = Path(row.path).with_name(staging.name_for_staging())
+
+        def work(job: Job) -> None:
+            try:
+                if request.upload:
+                    part = request.offset, request.length
+                    transferring.upload(job, row, pipe, *part, staged, self.context.fence)
+                else:
+                    transferring.download(job, row, pipe, request.offset, request.length)
+            finally:
+                os.close(pipe)
+
+        what = "vol-upload" if request.upload else "vol-download"
+        plan = {"staged": str(staged)}
+        id_, end = self._jobs.begin(what, pool.uuid, row.name, work, plan, request.length or row.physical)
+        self._transfers[id_] = over = Future()
+        self.work(self._transferred(pool, row.name, end, over))
+        return id_
+
+    def _transferred(self, pool: PoolRow, name: str, end: Future[None], over: Future[None]) -> Work[None]:
+        """Its end is known to who waits for it when the volume was looked at."""
+        error: BaseException | None = None
+        with self._using((pool.uuid, name)):
+            try:
+                yield end
+                yield from self._seen(pool, name)
+            except Exception as failure:  # noqa: BLE001 - it is the waiting caller's, whatever it is
+                error = failure
+        if error is None:
+            over.set_result(None)
+        else:
+            over.set_exception(error)
+
+    @handles(messages.Await)
+    def await_(self, request: messages.Await) -> Work[None]:
+        """Its error, if it has one, is the reply."""
+        over = self._transfers.get(request.job)
+        if over is None:
+            raise InvalidArgument(f"job {request.job!r} is none of this driver's transfers")
+        try:
+            yield over
+        finally:
+            self._transfers.pop(request.job, None)

@@ -1,0 +1,205 @@
+"""The operations on pools that take no time: on disk first, then published."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from embervirt.actors.fence import Fence
+from embervirt.drivers.root.files import explained
+from embervirt.drivers.storage.backend.kinds import backend
+from embervirt.drivers.storage.backend.protocol import Volumes
+from embervirt.drivers.storage.errors import StorageInvalid
+from embervirt.drivers.storage.model import Permissions, Pool
+from embervirt.drivers.storage.reading import read_pool
+from embervirt.drivers.storage.service import staging
+from embervirt.drivers.storage.states import check, no_pool
+from embervirt.drivers.storage.store import Record, Store
+from embervirt.drivers.storage.tables import PoolRow, Space, Tables, VolumeRow
+from embervirt.drivers.storage.validate.conflicts import check_conflicts
+from embervirt.drivers.xml import render
+from embervirt.errors import libvirtError
+from embervirt.log import get_logger
+
+WITH_BUILD, WITH_OVERWRITE, WITHOUT_OVERWRITE = 1, 2, 4
+"""virStoragePoolCreateFlags."""
+
+NO_OVERWRITE, OVERWRITE = 4, 8
+"""virStoragePoolBuildFlags."""
+
+
+class Pools:
+    """All pools of one root. ``fence``: of the generation at work."""
+
+    def __init__(self, store: Store, tables: Tables, fence: Fence) -> None:
+        self._store, self._tables, self._fence = store, tables, fence
+        self._log = get_logger(driver="storage")
+
+    def find(self, uuid: str) -> PoolRow:
+        """Raises NoStoragePool."""
+        row = self._tables.pools.get(uuid)
+        if row is None:
+            raise no_pool(uuid)
+        return row
+
+    def put(self, row: PoolRow) -> PoolRow:
+        """Publish it."""
+        self._tables.pools.put(self._fence, row.uuid, row)
+        return row
+
+    # What is there when the driver starts.
+
+    def load(self) -> list[PoolRow]:
+        """Publish what is on disk; answers those with autostart that are not active."""
+        rows = self._defined()
+        volumes: dict[str, Volumes] = {}
+        for record in self._store.active():
+            try:
+                row = self._resumed(rows.get(record.uuid), record)
+                row, volumes[row.uuid] = looked_at(row, {}, whole=True)
+                rows[row.uuid] = row
+            except libvirtError as error:
+                self._log.error("pool is no longer active", pool=record.name, error=str(error))
+                self._store.deactivate(record.name)
+        self._tables.volumes.replace(self._fence, volumes)
+        self._tables.pools.replace(self._fence, rows)
+        return [row for row in rows.values() if row.autostart and not row.active]
+
+    def _defined(self) -> dict[str, PoolRow]:
+        rows: dict[str, PoolRow] = {}
+        autostarting = self._store.autostarting()
+        for pool in self._store.definitions():
+            row = new_row(pool, defined=True)
+            if row.uuid in rows:
+                self._log.error("pool is not used", pool=row.name, uuid=row.uuid, is_of=rows[row.uuid].name)
+            else:
+                rows[row.uuid] = replace(row, autostart=row.name in autostarting)
+        return rows
+
+    @staticmethod
+    def _resumed(row: PoolRow | None, record: Record) -> PoolRow:
+        pool = read_pool(record.xml)
+        base = new_row(pool, defined=False) if row is None else row
+        return replace(base, pool=pool, active=True)
+
+    # Definitions.
+
+    def define(self, pool: Pool) -> PoolRow:
+        """New, or in place of the one with its UUID. Raises StorageConflict, StorageNotSupported."""
+        backend(pool)
+        check_conflicts(pool, self._tables.pools.values(), start=False)
+        row = new_row(pool, defined=True)
+        known = self._tables.pools.get(row.uuid)
+        self._store.define(row.name, render(pool))
+        if known is not None:
+            row = replace(known, defined=pool, pool=known.pool if known.active else pool)
+        return self.put(row)
+
+    def undefine(self, uuid: str, jobs: int) -> PoolRow:
+        """Raises NoStoragePool, StorageInvalid while it is active."""
+        row = self.find(uuid)
+        check(row, "undefine", jobs)
+        self._store.undefine(row.name)
+        self._tables.pools.drop(self._fence, uuid)
+        return row
+
+    def set_autostart(self, uuid: str, on: bool) -> None:
+        """Raises StorageInternal for one that is not defined."""
+        row = self.find(uuid)
+        check(row, "autostart")
+        self._store.set_autostart(row.name, on)
+        self.put(replace(row, autostart=on))
+
+    # Active or not.
+
+    def beginning(self, uuid: str) -> PoolRow:
+        """A pool as its start finds it. Raises StorageInvalid when it is active."""
+        row = self.find(uuid)
+        check(row, "start")
+        return row
+
+    def transient(self, pool: Pool) -> PoolRow:
+        """One that is to be started without a definition, or with the one of its UUID."""
+        backend(pool)
+        check_conflicts(pool, self._tables.pools.values(), start=True)
+        known = self._tables.pools.get(str(pool.uuid))
+        return new_row(pool, defined=False) if known is None else replace(known, pool=pool)
+
+    def activated(self, row: PoolRow, volumes: Volumes) -> PoolRow:
+        """It was started."""
+        self._store.activate(row.uuid, row.name, render(row.pool))
+        self._tables.volumes.put(self._fence, row.uuid, volumes)
+        return self.put(replace(row, active=True))
+
+    def deactivated(self, row: PoolRow) -> PoolRow:
+        """It was stopped: without a definition there is nothing left of it."""
+        self._store.deactivate(row.name)
+        self._tables.volumes.drop(self._fence, row.uuid)
+        if row.defined is None:
+            self._tables.pools.drop(self._fence, row.uuid)
+            return row
+        return self.put(replace(row, active=False, pool=row.defined))
+
+    # Volumes.
+
+    def volumes(self, uuid: str) -> Volumes:
+        """By name."""
+        return self._tables.volumes.get(uuid) or {}
+
+    def volume_is(self, uuid: str, name: str, row: VolumeRow | None, space: Space) -> None:
+        """A volume as it is now, None for one that is not; and the pool's space."""
+        known = self._tables.pools.get(uuid)
+        if known is None or not known.active:
+            return
+        others = {key: each for key, each in self.volumes(uuid).items() if key != name}
+        now = others if row is None else {**others, name: row}
+        self._tables.volumes.put(self._fence, uuid, now)
+        self.put(replace(known, space=space))
+
+
+def new_row(pool: Pool, *, defined: bool) -> PoolRow:
+    """Of a complete pool."""
+    return PoolRow(str(pool.uuid), str(pool.name), pool, pool if defined else None)
+
+
+def looked_at(row: PoolRow, known: Volumes, *, whole: bool = False) -> tuple[PoolRow, Volumes]:
+    """Its space and volumes as they are. ``whole``: nothing is being made in it, so what is half-made goes."""
+    if whole and row.pool.path:
+        staging.sweep(Path(row.pool.path))
+    space, volumes = backend(row.pool).look(row.pool, known)
+    return replace(row, space=space, permissions=_permissions(row.pool.path)), volumes
+
+
+def _permissions(path: str) -> Permissions | None:
+    """Of a pool's directory, as it is."""
+    if not path:
+        return None
+    with explained("look at", Path(path)):
+        found = Path(path).stat()
+    return Permissions(mode=found.st_mode & 0o777, owner=found.st_uid, group=found.st_gid)
+
+
+def started(row: PoolRow, build: int) -> tuple[PoolRow, Volumes]:
+    """Built if asked for, usable, looked at; undone when that fails. Takes long."""
+    hands = backend(row.pool)
+    if build:
+        hands.build(row.pool, build_flags(build))
+    hands.start(row.pool)
+    try:
+        return looked_at(row, {}, whole=True)
+    except libvirtError:
+        hands.stop(row.pool)
+        raise
+
+
+def build_flags(create: int) -> int:
+    """virStoragePoolBuildFlags for virStoragePoolCreateFlags."""
+    return (OVERWRITE if create & WITH_OVERWRITE else 0) | (
+        NO_OVERWRITE if create & WITHOUT_OVERWRITE else 0
+    )
+
+
+def exclusive(flags: int, one: int, other: int) -> None:
+    """Raises StorageInvalid for both at once."""
+    if flags & one and flags & other:
+        raise StorageInvalid("a build overwrites or it does not: only one of the two flags is accepted")

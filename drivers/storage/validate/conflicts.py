@@ -1,0 +1,33 @@
+"""A pool beside those that are there: one name, one UUID, one source each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from embervirt.drivers.storage.errors import StorageConflict, StorageInvalid
+from embervirt.drivers.storage.model import Pool
+from embervirt.drivers.storage.tables import PoolRow
+
+
+def check_conflicts(pool: Pool, rows: Iterable[PoolRow], *, start: bool) -> None:
+    """``start``: it is to be active at once. Raises StorageConflict, StorageInvalid."""
+    for row in rows:
+        if row.uuid == pool.uuid:
+            if row.name != pool.name:
+                raise StorageConflict(f"pool '{row.name}' is already defined with uuid {row.uuid}")
+            if start and row.active:
+                raise StorageInvalid(f"pool is already active as '{row.name}'")
+        elif row.name == pool.name:
+            raise StorageConflict(f"pool '{row.name}' already exists with uuid {row.uuid}")
+        elif same_source(pool, row.pool):
+            raise StorageConflict(f"Storage source conflict with pool: '{row.name}'")
+
+
+def same_source(one: Pool, other: Pool) -> bool:
+    """Whether both lie on the same: a directory, a volume group, one of their devices."""
+    if one.type != other.type:
+        return False
+    if one.type in ("dir", "fs", "netfs"):
+        mine, theirs = ({each.path for each in pool.source.devices} for pool in (one, other))
+        return one.path == other.path or bool(mine & theirs)
+    return bool(one.source.name) and one.source.name == other.source.name

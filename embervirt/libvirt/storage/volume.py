@@ -1,0 +1,204 @@
+"""``virStorageVol``: a handle on one volume by its pool's UUID and its name."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, cast
+
+from embervirt.drivers.storage import messages
+from embervirt.drivers.storage.errors import StorageArgument, StorageNotSupported
+from embervirt.drivers.storage.tables import VolumeRow
+from embervirt.errors import libvirtError
+from embervirt.libvirt.flags import only
+from embervirt.libvirt.storage.base import StorageConnection
+from embervirt.libvirt.stream import Far, virStream
+from embervirt.libvirt.unbuilt import VOLUME, unbuilt
+
+if TYPE_CHECKING:
+    from embervirt.libvirt.connect import virConnect
+    from embervirt.libvirt.storage.pool import virStoragePool
+
+ALGORITHMS = (
+    "zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim",
+)  # fmt: skip
+"""By virStorageVolWipeAlgorithm."""
+
+PIPE = 1 << 20
+"""Bytes that wait in the pipe of an upload or download, if the system gives so many."""
+
+F_SETPIPE_SZ = 1031
+
+
+class virStorageVol:
+    """Made by look-ups and by creating; any thread may use it."""
+
+    def __init__(self, conn: StorageConnection, pool: str, pool_name: str, name: str, key: str) -> None:
+        self._conn, self._pool, self._pool_name = conn, pool, pool_name
+        self._name, self._key = name, key
+
+    def __repr__(self) -> str:
+        return f"<virStorageVol {self._name} of {self._pool_name}>"
+
+    def connect(self) -> virConnect:
+        """The connection it was looked up on."""
+        return cast("virConnect", self._conn)
+
+    @property
+    def _key_of_row(self) -> tuple[str, str]:
+        return self._pool, self._name
+
+    @property
+    def _row(self) -> VolumeRow:
+        return self._conn._volume_row(self._pool, self._name)
+
+    def name(self) -> str:
+        """Unique in its pool."""
+        return self._name
+
+    def key(self) -> str:
+        """Unique among all volumes: of a file its path."""
+        return self._key
+
+    def path(self) -> str:
+        """Where it is on this host."""
+        return self._row.path
+
+    def storagePoolLookupByVolume(self) -> virStoragePool:
+        """The pool it is in."""
+        from embervirt.libvirt.storage.pool import virStoragePool
+
+        row = self._conn._pool_row(self._pool)
+        return virStoragePool(self._conn, row.uuid, row.name)
+
+    def XMLDesc(self, flags: int = 0) -> str:
+        """As it is."""
+        only(flags, 0, "XMLDesc")
+        row = self._fresh()
+        return self._conn._storage.volume_xml(row, self._conn._pool_row(self._pool))
+
+    def info(self) -> list[int]:
+        """``[type, capacity, allocation]``: virStorageVolType, and bytes."""
+        return self.infoFlags(0)
+
+    def infoFlags(self, flags: int = 0) -> list[int]:
+        """The same; with GET_PHYSICAL (1) the length of the file instead of what it uses on disk."""
+        only(flags, 1, "infoFlags")
+        row = self._fresh()
+        return [row.kind, row.capacity, row.physical if flags & 1 else row.allocation]
+
+    def _fresh(self) -> VolumeRow:
+        """Looked at again: a guest may have written to it."""
+        row = self._row
+        if not self._conn._storage.unchanged(row):
+            self._conn.root.call("storage", messages.LookAtVolume(self._pool, self._name))
+            row = self._row
+        return row
+
+    def delete(self, flags: int = 0) -> int:
+        """Its data is gone when this returns."""
+        if flags & 1:
+            raise StorageNotSupported(f"volume '{self._name}': wipe it before it is deleted (flag ZEROED, 1)")
+        only(flags, 2, "delete")
+        self._conn._do("virStorageVolDelete", messages.DeleteVolume(self._pool, self._name))
+        return 0
+
+    def resize(self, capacity: int, flags: int = 0) -> int:
+        """To ``capacity`` bytes, or by so many (DELTA, 2); ALLOCATE (1), SHRINK (4)."""
+        only(flags, 7, "resize")
+        if capacity == 0 and not flags & 6:
+            raise StorageArgument("capacity in resize must be greater than zero")
+        self._conn._do("virStorageVolResize", messages.ResizeVolume(self._pool, self._name, capacity, flags))
+        return 0
+
+    def wipe(self, flags: int = 0) -> int:
+        """Overwrite it with zeroes."""
+        return self.wipePattern(0, flags)
+
+    def wipePattern(self, algorithm: int, flags: int = 0) -> int:
+        """The same by one of virStorageVolWipeAlgorithm; here ZERO (0) alone is one."""
+        only(flags, 0, "wipePattern")
+        if not 0 <= algorithm < len(ALGORITHMS):
+            raise StorageArgument(f"wiping algorithm {algorithm} not supported")
+        if algorithm:
+            what = f"wiping algorithm '{ALGORITHMS[algorithm]}' is not served; expected: zero"
+            raise StorageNotSupported(f"volume '{self._name}': {what}")
+        self._conn._do("virStorageVolWipe", messages.WipeVolume(self._pool, self._name))
+        return 0
+
+    # Streams.
+
+    def upload(self, stream: virStream, offset: int, length: int, flags: int = 0) -> int:
+        """Connect ``stream`` to its bytes from ``offset`` on; 0 is any length. ``finish`` waits for the disk.
+
+        What ends by ``abort``, or finds no room, has changed nothing, unless all of that part had room already.
+        """
+        only(flags, 0, "upload")
+        reader, writer = _pipe()
+        self._transfer("virStorageVolUpload", stream, reader, writer, (offset, length), upload=True)
+        return 0
+
+    def download(self, stream: virStream, offset: int, length: int, flags: int = 0) -> int:
+        """Connect ``stream`` to its bytes from ``offset`` on; 0 is up to the end."""
+        only(flags, 0, "download")
+        reader, writer = _pipe()
+        self._transfer("virStorageVolDownload", stream, writer, reader, (offset, length), upload=False)
+        return 0
+
+    def _transfer(
+        self, call: str, stream: virStream, theirs: int, ours: int, part: tuple[int, int], *, upload: bool
+    ) -> None:
+        root = self._conn.root
+        try:
+            if upload:
+                self._conn._check_writable(call)
+            token = root.bus.handover.put(theirs, time.monotonic() + root.bus.seconds)
+            request = messages.Transfer(self._pool, self._name, token, *part, upload)
+            job = root.call("storage", request)
+        except BaseException:
+            os.close(ours)
+            raise
+        stream.attach(ours, far=_Far(self._conn, job))
+
+    if not TYPE_CHECKING:  # a type checker is to see what there is
+
+        def __getattr__(self, name):
+            return unbuilt(name, VOLUME, self)
+
+
+class _Far(Far):
+    """The job at the other end of a stream."""
+
+    def __init__(self, conn: StorageConnection, job: str) -> None:
+        self._conn, self._job = conn, job
+
+    def finish(self) -> None:
+        """Wait for its end, and raise its error."""
+        self._conn.root.call("storage", messages.Await(self._job))
+
+    def abort(self) -> None:
+        """Nothing of it counts."""
+        if self._conn.isAlive():
+            self._conn._give_up(self._job)
+
+    def why(self) -> libvirtError | None:
+        """What ended it, when it closed its end."""
+        try:
+            self.finish()
+        except libvirtError as error:
+            return error
+        return None
+
+
+def _pipe() -> tuple[int, int]:
+    """Reader and writer, of a good size."""
+    import fcntl
+
+    reader, writer = os.pipe()
+    for each in (reader, writer):
+        os.set_blocking(each, False)
+    try:
+        fcntl.fcntl(writer, F_SETPIPE_SZ, PIPE)
+    except OSError:  # beyond what this user may have: the usual size works too
+        return reader, writer
+    return reader, writer
