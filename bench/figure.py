@@ -57,6 +57,13 @@ def milliseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
+def both(work: Callable[[], object]) -> tuple[float, float]:
+    """How long ``work`` takes, and what of it this process computes, the kernel's part included."""
+    begun = time.process_time()
+    spent = milliseconds(work)
+    return spent, (time.process_time() - begun) * 1000
+
+
 def microseconds(work: Callable[[], object], times: int, repeats: int = 5) -> float:
     """Of one call, the fastest of some runs of ``times`` calls each."""
     return min(milliseconds(lambda: [work() for _ in range(times)]) for _ in range(repeats)) * 1000 / times

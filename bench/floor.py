@@ -39,7 +39,10 @@ class ByHand:
         near.connect(self._path)
         number, null = listening.fileno(), subprocess.DEVNULL
         argv = [re.sub(r"^(socket,id=charmonitor,fd=)\d+", rf"\g<1>{number}", word) for word in self._argv]
-        self._process = subprocess.Popen(argv, pass_fds=[number], stdin=null, stdout=null, stderr=null)
+        # In a session of its own like a guest's: the kernel shares the CPUs among sessions first.
+        self._process = subprocess.Popen(
+            argv, pass_fds=[number], stdin=null, stdout=null, stderr=null, start_new_session=True
+        )
         listening.close()
         self._file = near.makefile("rw")
         self._file.readline()

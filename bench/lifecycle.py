@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import embervirt as libvirt
-from bench.figure import Figure, medians, milliseconds, over_floor, times_faster, times_floor
+from bench.figure import Figure, at_most, both, medians, milliseconds, over_floor, times_faster, times_floor
 from bench.floor import ByHand
 from bench.guests import ordinary
 from bench.peer import libvirt9
@@ -31,10 +31,12 @@ def _alone(conn: libvirt.virConnect, directory: Path) -> Iterator[Figure]:
     with libvirt9(directory / "libvirt", xml) as peer:
         rows = []
         for _ in range(ROUNDS):
-            ours = [milliseconds(step) for step in (domain.create, domain.destroy, hand.start, hand.quit)]
-            rows.append((*ours, *(peer.lap() if not peer.why else (0.0, 0.0))))
-        create, destroy, floor_create, floor_destroy, peer_create, peer_destroy = medians(rows)
+            started = both(domain.create)
+            ours = [milliseconds(step) for step in (domain.destroy, hand.start, hand.quit)]
+            rows.append((*started, *ours, *(peer.lap() if not peer.why else (0.0, 0.0))))
+        create, cpu, destroy, floor_create, floor_destroy, peer_create, peer_destroy = medians(rows)
         yield times_floor("create / same argv by hand", create, floor_create, 1.5)
+        yield at_most("create, time of the CPU without QEMU", cpu, None, "ms")
         yield over_floor("destroy / quit by hand", destroy, floor_destroy, 10)
         if peer.why:
             yield Figure("create / libvirt", f"{create:.1f}", f"skipped: {peer.why}")

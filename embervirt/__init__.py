@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from embervirt.libvirt.library import openAuth as openAuth
     from embervirt.libvirt.library import openReadOnly as openReadOnly
     from embervirt.libvirt.secrets import virSecret as virSecret
+    from embervirt.libvirt.storage import virStoragePool as virStoragePool
+    from embervirt.libvirt.storage import virStorageVol as virStorageVol
     from embervirt.libvirt.stream import virStream as virStream
 
 __version__ = "0.1.0"
@@ -38,6 +40,7 @@ _HOMES = {
     "libvirt.connect": ("virConnect",),
     "libvirt.domain": ("virDomain",),
     "libvirt.secrets": ("virSecret",),
+    "libvirt.storage": ("virStoragePool", "virStorageVol"),
     "libvirt.stream": ("virStream",),
     "libvirt.eventloop": ("virEventRegisterDefaultImpl", "virEventRunDefaultImpl"),
     "libvirt.library": ("getVersion", "open", "openAuth", "openReadOnly"),

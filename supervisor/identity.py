@@ -88,6 +88,16 @@ def command_line(pid: int) -> bytes:
         return b""
 
 
+def rights(pid: int) -> tuple[int, int] | None:
+    """User and group that it acts as (proc(5), ``status``); None when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    return int(fields["Uid"].split()[1]), int(fields["Gid"].split()[1])
+
+
 def hold(pid: int, start: int) -> int | None:
     """A descriptor (close-on-exec) of the process of this boot with that pid and start time, zombie or not.
 

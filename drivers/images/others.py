@@ -49,14 +49,16 @@ def vmdk(head: bytes, read: Read) -> Image:
     if len(head) < VMDK.size:
         return Image("raw")
     _, _, _, sectors, _, offset, length = VMDK.unpack_from(head)
-    descriptor = read(min(offset * SECTOR, 2**62), min(length * SECTOR, LONGEST_DESCRIPTOR)) if offset else b""
+    descriptor = (
+        read(min(offset * SECTOR, 2**62), min(length * SECTOR, LONGEST_DESCRIPTOR)) if offset else b""
+    )
     return Image("vmdk", sectors * SECTOR, _parent(descriptor))
 
 
 def vmdk_text(head: bytes, read: Read) -> Image:
     """VMware's descriptor in a file of its own: its extents are other files."""
-    sectors = sum(int(each) for each in EXTENT.findall(head))
-    return Image("vmdk", sectors * SECTOR, _parent(head))
+    text = read(0, LONGEST_DESCRIPTOR)
+    return Image("vmdk", sum(int(each) for each in EXTENT.findall(text)) * SECTOR, _parent(text))
 
 
 def _parent(descriptor: bytes) -> str | None:
@@ -75,7 +77,7 @@ def vdi(head: bytes, read: Read) -> Image:
 
 
 def vpc(head: bytes, read: Read) -> Image:
-    """Microsoft's dynamic or differencing disk; its size by geometry, as the guest of most programs sees it."""
+    """Microsoft's dynamic or differencing disk; its size by geometry, as most programs have it."""
     if len(head) < SECTOR:
         return Image("raw")
     cylinders, heads, sectors = VPC_GEOMETRY.unpack_from(head, 56)
@@ -99,15 +101,12 @@ def cloop(head: bytes, read: Read) -> Image:
 
 
 def luks(head: bytes, read: Read) -> Image:
-    """libvirt's words for it: raw, encrypted. The size is the file's without what stands before the data."""
-    version = int.from_bytes(head[6:8], "big")
-    return Image("raw", encryption="luks2" if version == 2 else "luks")
+    """libvirt's words for it: raw, encrypted. See ``luks_payload`` for the size."""
+    return Image("raw", encryption="luks2" if head[6:8] == b"\0\2" else "luks")
 
 
 def luks_payload(head: bytes) -> int:
-    """Bytes before the data of version 1; 0 for another image."""
-    if head[:8] != b"LUKS\xba\xbe\0\1":
-        return 0
+    """Bytes before the data of version 1, which the guest does not see."""
     return int.from_bytes(head[104:108], "big") * SECTOR
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from functools import partial
+from typing import BinaryIO
 
 from embervirt.drivers.images import others
 from embervirt.drivers.images.image import Image, Read
@@ -37,7 +40,7 @@ DMG, DMG_TRAILER, DMG_SECTORS = b"koly", 512, slice(492, 500)
 
 
 def detect(head: bytes, read: Read) -> Image | None:
-    """The image that begins with ``head``; None when nothing in it names a format. Raises OSError: damaged."""
+    """The image that begins with ``head``; None when nothing names a format. Raises OSError: damaged."""
     magic, reader = READERS.get(head[:4], (b"", None))
     if reader is not None and head.startswith(magic):
         return reader(head, read)
@@ -57,16 +60,15 @@ def probe(descriptor: int, name: str = "") -> Image:
     head = read(0, HEAD)
     found = detect(head, read)
     if found is None:
-        found = _dmg(descriptor) if name.endswith(".dmg") else Image("raw")
-    payload = others.luks_payload(head)
-    if payload:
+        return _dmg(descriptor) if name.endswith(".dmg") else Image("raw")
+    if found.encryption == "luks" and found.format == "raw":
         size = os.lseek(descriptor, 0, os.SEEK_END)
-        return Image("raw", max(size - payload, 0), encryption="luks")
+        return Image("raw", max(size - others.luks_payload(head), 0), encryption="luks")
     return found
 
 
 def _read(descriptor: int, offset: int, length: int) -> bytes:
-    return os.pread(descriptor, length, offset)
+    return os.pread(descriptor, length, offset) if length else b""
 
 
 def _dmg(descriptor: int) -> Image:
@@ -78,10 +80,20 @@ def _dmg(descriptor: int) -> Image:
     return Image("dmg", int.from_bytes(trailer[DMG_SECTORS], "big") * others.SECTOR)
 
 
-def image_at(path: str) -> Image:
-    """``probe`` of a path, which is opened for reading only. Raises OSError."""
+def open_data(path: str) -> BinaryIO:
+    """A file or block device, open for reading. Raises OSError: it is none, or something else (EINVAL).
+
+    A FIFO or terminal is never waited for.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        return probe(descriptor, path)
-    finally:
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is neither a file nor a block device", path)
+    return os.fdopen(descriptor, "rb")
+
+
+def image_at(path: str) -> Image:
+    """``probe`` of what is at a path. Raises OSError as ``open_data`` and ``probe``."""
+    with open_data(path) as file:
+        return probe(file.fileno(), path)

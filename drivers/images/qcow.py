@@ -27,7 +27,7 @@ BACKING_FORMAT, DATA_FILE, END = 0xE2792ACA, 0x44415441, 0
 LONGEST_NAME, LONGEST_EXTENSIONS = 1023, 65536
 
 OLD = struct.Struct(">4sIQIIQBBHI")
-"""Of qcow: magic, version, offset and length of the name, time, bytes, cluster bits, l2 bits, -, encryption."""
+"""Of qcow: magic, version, offset and length of the name, time, bytes, cluster and l2 bits, -, encryption."""
 
 
 def qcow(head: bytes, read: Read) -> Image:
@@ -71,7 +71,7 @@ def _cluster(bits: int) -> int | None:
 
 
 def _extensions(head: bytes, read: Read, start: int, end: int) -> dict[int, bytes]:
-    """Those between the header and the name of the backing file (or the first cluster's end), by their kind."""
+    """Those between the header and the backing file's name, or the first cluster's end; by their kind."""
     length = min(max(end - start, 0), LONGEST_EXTENSIONS)
     data = head[start : start + length]
     if len(data) < length and not _ends(data):

@@ -100,6 +100,11 @@ def _parse(path: Path, data: bytes) -> Descriptor:
         raise InternalError(text, virdomain=VIR_FROM_QEMU) from error
 
 
+def usual_nvram(nvram_dir: str, name: str) -> Path:
+    """Where a domain's variables are when it does not say where."""
+    return Path(nvram_dir) / f"{name}_VARS.fd"
+
+
 def chosen(domain: Domain, nvram_dir: str, places: tuple[Path, ...] | None = None) -> Domain:
     """The domain with the firmware that is to be chosen for it; unchanged when it says which itself.
 
@@ -147,7 +152,7 @@ def _applied(domain: Domain, firmware: Descriptor, nvram_dir: str) -> Domain:
     code = mapping.executable
     loader = replace(loader, readonly=True, type="pflash", path=code.filename if code else "")
     if mapping.mode != "stateless" and mapping.nvram_template:
-        usual = f"{nvram_dir}/{domain.name}_VARS.fd"
+        usual = str(usual_nvram(nvram_dir, domain.name))
         given = nvram or Nvram()
         placed = given if given.path or given.type else replace(given, text=usual)
         nvram = replace(placed, template=given.template or mapping.nvram_template.filename)

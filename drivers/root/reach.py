@@ -36,15 +36,19 @@ def check(directory: Path, account: Account) -> None:
         raise SystemError_(text, int1=errno.EACCES)
 
 
-def open_way(top: Path, target: Path) -> None:
+def open_way(top: Path, target: Path, user: int) -> None:
     """Let everybody pass ``top`` and each directory below it that leads to ``target``: 0711 from 0700.
 
-    They are a root's own. Raises SystemError_.
+    They are a root's own: one below ``top`` that is ``user``'s, as libvirt leaves ``lib/qemu``, becomes ours,
+    for who has it could put anything in the place of what is in it. Raises SystemError_.
     """
     between = [each for each in reversed(target.parents) if each == top or each.is_relative_to(top)]
     for directory in between:
         with explained("let pass", directory):
-            mode = stat.S_IMODE(directory.stat().st_mode)
+            found = directory.stat()
+            mode = stat.S_IMODE(found.st_mode)
+            if found.st_uid == user != os.geteuid() and directory != top:
+                disk.give(directory, os.geteuid(), os.getegid())
             if mode & PASS != PASS:
                 disk.set_mode(directory, mode | PASS)
 

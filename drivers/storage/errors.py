@@ -120,6 +120,18 @@ class StorageSystemError(SystemError_):
     virdomain = VIR_FROM_STORAGE
 
 
+class ArgumentUnsupported(libvirtError):
+    """An argument that libvirt knows and this driver has not."""
+
+    code, virdomain, prefix = 74, VIR_FROM_STORAGE, "argument unsupported"
+
+
+class OperationUnsupported(libvirtError):
+    """A valid wish that this kind or format of volume cannot meet."""
+
+    code, virdomain, prefix = 84, VIR_FROM_STORAGE, "Operation not supported"
+
+
 class StorageInternal(InternalError):
     """What libvirt gives code 1, such as a program that failed."""
 

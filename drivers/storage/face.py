@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from embervirt.actors.bus import Bus
 from embervirt.drivers.driver import Environment
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.storage import filters
 from embervirt.drivers.storage.backend.kinds import backend
+from embervirt.drivers.storage.backend.looking import stamp
 from embervirt.drivers.storage.model import Pool, Volume
 from embervirt.drivers.storage.reading import read_pool, read_volume
 from embervirt.drivers.storage.service.showing import pool_xml, volume_xml
@@ -27,7 +29,7 @@ class Face:
 
     @staticmethod
     def read_pool(text: str, *, strict: bool = False) -> tuple[str, str]:
-        """Parse, complete and check; UUID and final XML. Raises XmlError and its leaves, StorageNotSupported."""
+        """Parse, complete and check; UUID and final XML. Raises XmlError, StorageNotSupported."""
         pool = read_pool(text, strict=strict)
         backend(pool)
         return str(pool.uuid), render(pool)
@@ -48,6 +50,14 @@ class Face:
         if inactive and row.defined is not None:
             row = replace(row, pool=row.defined)
         return pool_xml(row)
+
+    @staticmethod
+    def unchanged(row: VolumeRow) -> bool:
+        """Whether its file is as it was when it was looked at."""
+        try:
+            return stamp(Path(row.path).stat()) == row.stamp
+        except OSError:
+            return False
 
     @staticmethod
     def volume_xml(row: VolumeRow, pool: PoolRow) -> str:

@@ -89,6 +89,7 @@ class Delete(Request[None], frozen=True):
 class Refresh(Request[None], frozen=True):
     """Look again which volumes there are."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     uuid: str
 
@@ -122,11 +123,12 @@ class ResizeVolume(Request[None], frozen=True):
 
 
 class WipeVolume(Request[None], frozen=True):
-    """Overwrite it with zeroes."""
+    """Overwrite it; ``algorithm``: virStorageVolWipeAlgorithm."""
 
     seconds: ClassVar[float | None] = LONG
     pool: str
     name: str
+    algorithm: int = 0
 
 
 class LookAtVolume(Request[None], frozen=True):

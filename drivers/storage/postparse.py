@@ -60,7 +60,9 @@ def postparse_pool(pool: Pool) -> Pool:
         features=pool.features if pool.cow is not None else None,
         source=source,
         target=_pool_target(pool, source),
-        refresh=pool.refresh if pool.refresh and pool.refresh.volume and pool.refresh.volume.allocation else None,
+        refresh=pool.refresh
+        if pool.refresh and pool.refresh.volume and pool.refresh.volume.allocation
+        else None,
         foreign=_foreign(pool),
     )
 
@@ -136,9 +138,7 @@ def permissions(given: Permissions | None) -> Permissions | None:
 def _foreign(pool: Pool) -> tuple[str, ...]:
     """Options of this kind of pool, if there are some."""
     wanted = NAMESPACES.get(pool.type)
-    return tuple(
-        xml for xml in pool.foreign if (root := etree.fromstring(xml)).tag == wanted and len(root)
-    )
+    return tuple(xml for xml in pool.foreign if (root := etree.fromstring(xml)).tag == wanted and len(root))
 
 
 def postparse_volume(volume: Volume, pool: Pool) -> Volume:

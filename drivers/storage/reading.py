@@ -22,10 +22,8 @@ def read_pool(xml: str | bytes, *, strict: bool = False) -> Pool:
         return pool
 
 
-def read_volume(
-    xml: str | bytes, pool: Pool, *, strict: bool = False, clone: bool = False
-) -> Volume:
-    """A complete volume of ``pool``, with path and key as the XML has them: ``postparse.placed`` gives others.
+def read_volume(xml: str | bytes, pool: Pool, *, strict: bool = False, clone: bool = False) -> Volume:
+    """A complete volume of ``pool``, path and key as the XML has them: ``postparse.placed`` gives others.
 
     ``clone``: it is made from another, whose capacity counts when it has none. Raises as
     ``read_pool`` and ``validate_volume``.

@@ -1,4 +1,4 @@
-"""The storage driver's files: ``etc/storage`` as libvirt keeps it, and which pools are active in ``run/storage``.
+"""The storage driver's files: ``etc/storage`` as libvirt keeps it, and in ``run/storage`` what is active.
 
 Active pools are recorded as JSON, in this boot of the host only: after a reboot a pool starts again by
 autostart, or by somebody who wants it.

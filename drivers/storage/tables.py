@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from embervirt.actors.table import Table
-from embervirt.drivers.storage.images import Image
+from embervirt.drivers.images import Image
 from embervirt.drivers.storage.model import Permissions, Pool
 
 FILE, BLOCK, DIR = 0, 1, 2
@@ -28,8 +28,8 @@ class Space:
 class PoolRow:
     """A pool. ``pool``: as it is active, else as defined; ``defined``: what its next start begins with.
 
-    A transient pool has no ``defined``. ``space`` and ``permissions``, those of its directory, are of its last
-    refresh.
+    A transient pool has no ``defined``. ``space``, and ``permissions`` of its directory, are as they were seen
+    last.
     """
 
     uuid: str

@@ -373,9 +373,8 @@ def amount(node: Node, text: str, attribute: str = "") -> int:
 def checked(node: Node, size: int, text: str) -> int:
     """``size`` in bytes, when it is not above LIMIT. Raises NumericalOverflow."""
     if size > units.LIMIT:
-        raise NumericalOverflow(
-            f"{reading.place(node)}: value too large: {text}{node.get('unit', '')}; at most {units.LIMIT} bytes"
-        )
+        what = f"value too large: {text}{node.get('unit', '')}"
+        raise NumericalOverflow(f"{reading.place(node)}: {what}; at most {units.LIMIT} bytes")
     return size
 
 

@@ -20,6 +20,7 @@ from embervirt.cli.power import COMMANDS as POWER
 from embervirt.cli.run import COMMANDS as RUN
 from embervirt.cli.secrets import COMMANDS as SECRETS
 from embervirt.cli.session import Refused, Session
+from embervirt.cli.storage import COMMANDS as STORAGE
 from embervirt.errors import libvirtError
 
 
@@ -62,7 +63,7 @@ def main(ctx: click.Context, root: Path | None, json: bool) -> None:
     ctx.obj = Session(None if root is None else root.absolute(), json)
 
 
-ALL = (DOMAINS, POWER, DEVICES, LOOKING, CONSOLE, RUN, EVENTS, SECRETS, OPERATIONS, HOST, INSPECT)
+ALL = (DOMAINS, POWER, DEVICES, LOOKING, CONSOLE, RUN, EVENTS, SECRETS, STORAGE, OPERATIONS, HOST, INSPECT)
 
 for _command in chain.from_iterable(ALL):
     main.add_command(_command)

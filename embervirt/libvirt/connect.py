@@ -10,6 +10,7 @@ from embervirt.libvirt.host import HostCalls
 from embervirt.libvirt.registering import EventCalls
 from embervirt.libvirt.secrets import SecretCalls
 from embervirt.libvirt.statistics import StatisticsCalls
+from embervirt.libvirt.storage.calls import StorageCalls
 from embervirt.libvirt.streams import StreamCalls
 from embervirt.libvirt.unbuilt import CONNECT, unbuilt
 
@@ -17,7 +18,9 @@ API_VERSION = 9_000_000
 """The libvirt whose API this is: major * 1,000,000 + minor * 1,000 + release."""
 
 
-class virConnect(DomainCalls, EventCalls, StatisticsCalls, StreamCalls, SecretCalls, HostCalls):
+class virConnect(
+    DomainCalls, EventCalls, StatisticsCalls, StreamCalls, SecretCalls, StorageCalls, HostCalls
+):
     """Made by ``open``. ``close`` it, or use it in a ``with``; any thread may use it."""
 
     def getURI(self) -> str:

@@ -24,6 +24,7 @@ class EventCalls(Connection):
 
     def domainEventDeregister(self, cb: Callable[..., Any]) -> int:
         """No more of them. Raises InvalidArgument for a callback that was not registered so."""
+        self._check_open()
         known = self.__dict__.get("_plain", {})
         if cb not in known:
             raise InvalidArgument(f"could not find event callback {cb!r} for deletion")

@@ -231,6 +231,7 @@ class StatisticsCalls(Connection):
     ) -> list[tuple[virDomain, Params]]:
         """The same for these, of which at least one must be given; one that is gone is left out."""
         only(flags, NOWAIT | BACKING | ENFORCE, "domainListGetStats")
+        self._check_open()
         if not doms:
             text = "doms array in virDomainListGetStats must contain at least one domain"
             raise InvalidArgument(text, virdomain=VIR_FROM_DOM)

@@ -9,7 +9,7 @@ import select
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from embervirt import disk
 from embervirt.errors import InternalError, NotSupported, SystemError_, libvirtError
@@ -30,6 +30,19 @@ ENDED = (errno.EIO, errno.ECONNRESET)
 """What reading gives once the other end of a pty, or of a socket, is gone."""
 
 
+class Far(Protocol):
+    """What is at the other end, where that is somebody of ours."""
+
+    def finish(self) -> None:
+        """All was sent or read. Waits for what becomes of it, and raises its error."""
+
+    def abort(self, *, wait: bool) -> None:
+        """Nothing of it counts; before the descriptor is closed."""
+
+    def why(self) -> libvirtError | None:
+        """Why it closed its end, once it did."""
+
+
 class virStream:
     """Made by ``newStream``, connected by ``openConsole`` and its like; any thread may use it.
 
@@ -43,6 +56,7 @@ class virStream:
         self._used = False
         self._moving = 0
         self._at_end: Callable[[], None] = _nothing
+        self._far: Far | None = None
         self._watching: Watching | None = None
         self._closing: tuple[int, ...] = ()
         self._wake: int | None = None
@@ -53,7 +67,9 @@ class virStream:
 
     # What embervirt does with it.
 
-    def attach(self, descriptor: int, at_end: Callable[[], None] | None = None) -> None:
+    def attach(
+        self, descriptor: int, at_end: Callable[[], None] | None = None, far: Far | None = None
+    ) -> None:
         """From now on it is this descriptor, which it owns; ``at_end`` is called once, when it is closed."""
         os.set_blocking(descriptor, False)
         with self._lock:
@@ -63,6 +79,7 @@ class virStream:
             self._descriptor, self._used = descriptor, True
             self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             self._at_end = at_end or _nothing
+            self._far = far
 
     def _says(self, kind: type[libvirtError], text: str) -> libvirtError:
         return kind(text, virdomain=VIR_FROM_STREAMS)
@@ -122,6 +139,9 @@ class virStream:
                         return WOULD_BLOCK
                     _poll(descriptor, wake, event)
                 except OSError as error:
+                    why = None if self._far is None else self._far.why()
+                    if why is not None:
+                        raise why from error
                     text, number = f"{call}: {error.strerror}", error.errno or -1
                     raise SystemError_(text, int1=number, virdomain=VIR_FROM_STREAMS) from error
 
@@ -215,16 +235,27 @@ class virStream:
         """No more of it. Raises NotSupported when it was never connected."""
         if not self._used:
             raise self._says(NotSupported, "virStreamFinish")
+        far, self._far = self._far, None
         self._close()
+        if far is not None:
+            far.finish()
         return 0
 
     def abort(self) -> int:
         """The same, also for what is under way."""
-        self._close()
+        self._give_up(wait=True)
         return 0
 
+    def _give_up(self, *, wait: bool) -> None:
+        far, self._far = self._far, None
+        try:
+            if far is not None:
+                far.abort(wait=wait)
+        finally:
+            self._close()
+
     def __del__(self) -> None:
-        self._close()
+        self._give_up(wait=False)  # whichever thread this is on: it may be the one that would answer
 
     # Events.
 

@@ -14,21 +14,18 @@ CONNECT = frozenset(
     domainXMLFromNative findStoragePoolSources getMemoryParameters getSEVInfo
     getStoragePoolCapabilities interfaceDefineXML interfaceLookupByMACString
     interfaceLookupByName listAllDevices listAllInterfaces listAllNWFilterBindings listAllNWFilters
-    listAllNetworks listAllStoragePools listDefinedInterfaces listDefinedNetworks
-    listDefinedStoragePools listDevices listInterfaces listNWFilters listNetworks listStoragePools
+    listAllNetworks listDefinedInterfaces listDefinedNetworks
+    listDevices listInterfaces listNWFilters listNetworks
     networkCreateXML networkCreateXMLFlags networkDefineXML networkDefineXMLFlags
     networkEventDeregisterAny networkEventRegisterAny networkLookupByName networkLookupByUUID
     networkLookupByUUIDString nodeDeviceCreateXML nodeDeviceDefineXML
     nodeDeviceEventDeregisterAny nodeDeviceEventRegisterAny nodeDeviceLookupByName
-    nodeDeviceLookupSCSIHostByWWN numOfDefinedInterfaces numOfDefinedNetworks numOfDefinedStoragePools
-    numOfDevices numOfInterfaces numOfNWFilters numOfNetworks numOfStoragePools nwfilterBindingCreateXML
+    nodeDeviceLookupSCSIHostByWWN numOfDefinedInterfaces numOfDefinedNetworks
+    numOfDevices numOfInterfaces numOfNWFilters numOfNetworks nwfilterBindingCreateXML
     nwfilterBindingLookupByPortDev nwfilterDefineXML nwfilterDefineXMLFlags nwfilterLookupByName
     nwfilterLookupByUUID nwfilterLookupByUUIDString registerCloseCallback restore restoreFlags
     restoreParams saveImageDefineXML saveImageGetXMLDesc setIdentity setKeepAlive setMemoryParameters
-    storagePoolCreateXML storagePoolDefineXML storagePoolEventDeregisterAny storagePoolEventRegisterAny
-    storagePoolLookupByName storagePoolLookupByTargetPath storagePoolLookupByUUID
-    storagePoolLookupByUUIDString storageVolLookupByKey storageVolLookupByPath suspendForDuration
-    unregisterCloseCallback virConnGetLastError virConnResetLastError
+    suspendForDuration unregisterCloseCallback virConnGetLastError virConnResetLastError
     """.split()
 )
 
@@ -59,6 +56,9 @@ SECRET = frozenset(
     c_pointer
     """.split()
 )
+
+POOL = SECRET
+VOLUME = SECRET
 
 
 def unbuilt(name: str, known: frozenset[str], owner: object) -> Callable[..., NoReturn]:

@@ -24,10 +24,11 @@ OWN = {
         *("owners", "plugging", "ports", "postparse"),
     },
     "secret": {"reading", "value"},
+    "storage": {"images", "jobs", "postparse", "reading"},
 }
 """What only one of them has a use for."""
 
-SHARED = {"root", "xml"}
+SHARED = {"images", "root", "xml"}
 """Folders of ``drivers/`` that are no drivers."""
 
 

@@ -17,6 +17,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import embervirt as libvirt
+from embervirt.drivers.storage.images import Keys, create
+from embervirt.drivers.storage.images.pools import start
 from embervirt.drivers.storage.postparse import shown
 from embervirt.drivers.storage.reading import read_pool, read_volume
 from embervirt.drivers.xml import render
@@ -124,3 +126,18 @@ def pool_xml(xml: str) -> str:
 def vol_xml(case: Mapping[str, Any]) -> str:
     """The XML of a volume of a pool, as it was read."""
     return render(shown(read_volume(case["vol"], read_pool(case["pool"]))))
+
+
+def vol_argv(case: Mapping[str, Any]) -> list[list[str]]:
+    """What qemu-img is told to make a volume, from another when the case has one."""
+    given, source = case.get("input_vol"), None
+    if given:
+        source = read_volume(given, read_pool(case["input_pool"] or case["pool"]))
+    volume = read_volume(case["vol"], read_pool(case["pool"]), clone=bool(given))
+    keys = Keys("/path/to/secretFile", "/path/to/inputSecretFile")
+    return create(volume, source=source, metadata=case["prealloc_metadata"], keys=keys)
+
+
+def pool_argv(xml: str) -> list[list[str]]:
+    """What is run to start a pool."""
+    return start(read_pool(xml))

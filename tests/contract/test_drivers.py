@@ -17,6 +17,7 @@ import embervirt as libvirt
 from embervirt.actors.messages import Event, Message, Numbered, Request
 from embervirt.drivers.qemu import messages as qemu
 from embervirt.drivers.secret import messages as secret
+from embervirt.drivers.storage import messages as storage
 from embervirt.errors import ActorUnavailable, InvalidConnection, OperationTimeout, OutcomeUnknown
 from embervirt.runtime.drivers import find, installed
 from embervirt.supervisor.report import ChildFailed, Node
@@ -66,6 +67,17 @@ CONTRACTS = {
         request=lambda n: secret.Undefine(UUIDS[n]),
         happened=secret.SecretLifecycle,
         folder="etc/secrets",
+    ),
+    "storage": Contract(
+        make=lambda conn, n: conn.storagePoolDefineXML(
+            f"<pool type='dir'><name>d{n}</name><uuid>{UUIDS[n]}</uuid>"
+            f"<target><path>/nowhere/{n}</path></target></pool>"
+        ),
+        names=lambda conn: sorted(each.UUIDString() for each in conn.listAllStoragePools()),
+        remove=lambda pool: pool.undefine(),
+        request=lambda n: storage.Undefine(UUIDS[n]),
+        happened=storage.PoolLifecycle,
+        folder="etc/storage",
     ),
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +18,16 @@ ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run QEMU
 
 
 @contextmanager
-def passable(directory: Path) -> Iterator[None]:
-    """Everybody can come to ``directory``: pytest makes what is above it private."""
-    above = [each for each in directory.parents if not each.stat().st_mode & 0o001]
-    modes = {each: each.stat().st_mode & 0o7777 for each in (*above, directory)}
-    for each, mode in modes.items():
-        each.chmod(mode | 0o711)
+def public_place() -> Iterator[Path]:
+    """A directory that everybody can come to; pytest's are private, and made so again by every session."""
+    place = Path(tempfile.mkdtemp(prefix="embervirt-")).resolve()
     try:
-        yield
+        place.chmod(0o711)
+        if not all(each.stat().st_mode & 0o001 for each in place.parents):
+            pytest.skip(f"not everybody can come to {place}")
+        yield place
     finally:
-        for each, mode in modes.items():
-            each.chmod(mode)
+        shutil.rmtree(place)
 
 
 def owner(path: Path) -> tuple[int, int]:

@@ -41,7 +41,12 @@ def missing(sight_: Sight, name: str, devices: ElementTree.Element, report: str)
     mac = device.find("mac")
     known = {"at": place(device, devices), "mac": "" if mac is None else mac.get("address", "")}
     patterns = [_filled(pattern, known) for pattern in sight_.says]
-    return [each for each in patterns if not re.search(f"^{each}$", report, re.MULTILINE)]
+    return [each for each in patterns if not fitting(each, report)]
+
+
+def fitting(pattern: str, report: str) -> list[str]:
+    """The lines that it fits as a whole."""
+    return [line for line in report.splitlines() if re.fullmatch(pattern, line)]
 
 
 def _filled(pattern: str, known: dict[str, str]) -> str:

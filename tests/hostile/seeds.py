@@ -54,7 +54,7 @@ DISKS = (
         "<max_size unit='bytes'>65536</max_size></metadata_cache></format><source file='/dir/b.qcow2'/>"
         "<backingStore/></backingStore><target dev='vda' bus='virtio'/>"
         "<blockio logical_block_size='512' physical_block_size='512'/><serial>s-1</serial>"
-        f"<shareable/>{_TUNED}<boot order='1'/><alias name='ua-d'/>{_place(9)}</disk>",
+        f"{_TUNED}<boot order='1'/><alias name='ua-d'/>{_place(9)}</disk>",
         "<iothreads>1</iothreads>",
     ),
     domain(
@@ -70,7 +70,7 @@ DISKS = (
         "<disk type='file' device='cdrom'><target dev='sdb' bus='sata' tray='open'/></disk>"
         "<disk type='file'><source file='/dir/a.raw'/><target dev='sdc' bus='usb' removable='on'/>"
         "<address type='usb' bus='0' port='1'/></disk>"
-        "<disk type='block'><source dev='/dir/block'/><target dev='vdb'/></disk>"
+        "<disk type='block'><source dev='/dir/block'/><target dev='vdb'/><shareable/></disk>"
     ),
     domain(
         "<disk device='floppy'><source file='/dir/b.raw'/><target dev='fda'/></disk>"

@@ -29,19 +29,28 @@ def assign(domain: Domain, spare: bool = True) -> Domain:
         dry.spare(own_ports=len(models) > 1)
     else:
         dry.place()
-    known = {c.index for c in domain.devices.controllers if c.type == "pci"}
-    grown = [
-        Controller(type="pci", index=index, model=model)
-        for index, model in enumerate(dry.slots.models)
-        if index not in known
-    ]
+    grown = _grown(domain, dry.slots.models)
     if not grown:
         return _shared(put(domain, dry.places))
-    devices = replace(domain.devices, controllers=(*domain.devices.controllers, *grown))
-    domain = put(replace(domain, devices=devices), dry.given)
-    run = _Run(domain, Slots(_models(domain)))
-    run.place()
+    given = dry.given
+    while grown:
+        devices = replace(domain.devices, controllers=(*domain.devices.controllers, *grown))
+        domain = put(replace(domain, devices=devices), given)
+        run = _Run(domain, Slots(_models(domain)))
+        run.place()
+        # The new ones take slots too, and may want more of them.
+        given, grown = run.given, _grown(domain, run.slots.models)
     return _shared(put(domain, run.places))
+
+
+def _grown(domain: Domain, models: list[str]) -> list[Controller]:
+    """The controllers of buses that have none yet."""
+    known = {c.index for c in domain.devices.controllers if c.type == "pci"}
+    return [
+        Controller(type="pci", index=index, model=model)
+        for index, model in enumerate(models)
+        if index not in known
+    ]
 
 
 def _models(domain: Domain) -> list[str]:

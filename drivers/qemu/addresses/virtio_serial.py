@@ -15,6 +15,9 @@ TYPE = "virtio-serial"
 PORTS = 31
 """Of a controller that says nothing of them. Source: QEMU's ``max_ports``."""
 
+FULL = -1
+"""In place of a port: nobody need look at that controller again."""
+
 Taken = set[tuple[int, int]]
 
 
@@ -81,11 +84,14 @@ def _keep(address: VirtioSerialAddress, ports: dict[int, int], taken: Taken) -> 
 
 def _free(wanted: VirtioSerialAddress | None, ports: dict[int, int], taken: Taken) -> VirtioSerialAddress:
     """The first free port, on the controller that is asked for; a new controller when all are full."""
-    for controller, count in sorted(ports.items()):
-        for port in range(1, count):
-            if (controller, port) not in taken and (wanted is None or wanted.controller == controller):
+    for controller in sorted(ports) if wanted is None else [wanted.controller]:
+        if (controller, FULL) in taken:
+            continue
+        for port in range(1, ports.get(controller, 0)):
+            if (controller, port) not in taken:
                 taken.add((controller, port))
                 return VirtioSerialAddress(controller=controller, port=port)
+        taken.add((controller, FULL))
     if wanted is not None:
         raise XmlError(f"Unable to find a free port on virtio-serial controller {wanted.controller}")
     ports[next(number for number in range(len(ports) + 1) if number not in ports)] = PORTS

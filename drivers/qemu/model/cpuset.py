@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 
 from embervirt.drivers.xml import Codec
 from embervirt.errors import ConfigUnsupported, InvalidArgument, libvirtError
@@ -18,6 +19,24 @@ MOST = 2 * (HIGHEST + 1)
 
 def members(text: str) -> tuple[int, ...]:
     """The numbers of a set, in order. ValueError when the text is none, or names one above HIGHEST."""
+    return tuple(itertools.chain.from_iterable(range(first, end) for first, end in _runs(_bits(text))))
+
+
+def size(text: str) -> int:
+    """How many numbers a set has, without writing them down. ValueError as ``members``."""
+    return _bits(text).bit_count()
+
+
+def text_of(numbers: Iterable[int]) -> str:
+    """The shortest text of a set: ``0-3,7``."""
+    bits = 0
+    for number in numbers:
+        bits |= 1 << number
+    return _text(bits)
+
+
+def _bits(text: str) -> int:
+    """A set as a number with a bit for each of its members: what is said in few characters costs little."""
     if text.count(",") >= MOST:
         raise ValueError(text)
     bits = 0
@@ -30,14 +49,24 @@ def members(text: str) -> tuple[int, ...]:
             raise ValueError(text)
         named = (1 << last + 1) - (1 << first)
         bits = bits & ~named if match[1] else bits | named
-    return tuple(number for number in range(bits.bit_length()) if bits >> number & 1)
+    return bits
 
 
-def text_of(numbers: tuple[int, ...]) -> str:
-    """The shortest text of a set: ``0-3,7``."""
-    runs = groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0])
-    spans = [[number for _, number in run] for _, run in runs]
-    return ",".join(f"{s[0]}-{s[-1]}" if len(s) > 1 else str(s[0]) for s in spans)
+def _runs(bits: int) -> Iterator[tuple[int, int]]:
+    """First numbers and those after the last."""
+    start = 0
+    while bits:
+        gap = (bits & -bits).bit_length() - 1
+        bits >>= gap
+        length = (bits + 1 & ~bits).bit_length() - 1
+        bits >>= length
+        yield start + gap, start + gap + length
+        start += gap + length
+
+
+def _text(bits: int) -> str:
+    spans = ((first, end - 1) for first, end in _runs(bits))
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
 
 
 @dataclass(frozen=True)
@@ -50,16 +79,16 @@ class CpuSet(Codec[str]):
 
     def error_for(self, text: str) -> type[libvirtError]:
         try:
-            members(text)
+            _bits(text)
         except ValueError:
             return InvalidArgument
         return ConfigUnsupported
 
     def decode(self, text: str) -> str:
-        found = members(text)
+        found = _bits(text)
         if not found:
             raise ValueError(text)
-        return text_of(found)
+        return _text(found)
 
     def encode(self, value: str) -> str:
         return value

@@ -12,6 +12,9 @@ from embervirt.drivers.qemu.parts.context import CompileContext
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
+MACHINES_OWN = {(False, "ide", 0): "ide", (True, "sata", 0): "ide"}
+"""QEMU's names of what the machine has built in, by ``Domain.q35``, type and index, whatever its alias."""
+
 
 @dataclass(frozen=True)
 class Build:
@@ -25,6 +28,8 @@ class Build:
         """QEMU's id of a controller: ``pci.0``, ``usb``, ``virtio-serial0``."""
         if type_ == "pci" and index == 0:
             return "pcie.0" if self.domain.q35 else "pci.0"
+        if (own := MACHINES_OWN.get((self.domain.q35, type_, index))) is not None:
+            return own
         found = (c.id for c in self.domain.devices.controllers if (c.type, c.index) == (type_, index))
         return next(found, f"{type_}.{index}" if type_ == "pci" else f"{type_}{index}")
 

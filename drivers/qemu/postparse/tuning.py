@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.model.cpuset import HIGHEST, members
+from embervirt.drivers.qemu.model.cpuset import HIGHEST, members, size
 from embervirt.drivers.qemu.model.memory import MemoryBacking, SingleVcpu, Vcpu, Vcpus
 from embervirt.drivers.qemu.model.tuning import (
     BlkioTune,
@@ -87,22 +87,22 @@ def _cputune(tune: CpuTune | None, vcpus: int) -> CpuTune | None:
 
 def _each_vcpu(scheds: tuple[VcpuSched, ...]) -> tuple[VcpuSched, ...]:
     """An element for each vCPU."""
-    numbers = _bounded([members(each.vcpus) for each in scheds])
+    numbers = _bounded([each.vcpus for each in scheds])
     single = [replace(each, vcpus=str(n)) for each, own in zip(scheds, numbers, strict=True) for n in own]
     return tuple(sorted(single, key=lambda each: int(each.vcpus)))
 
 
 def _each_thread(scheds: tuple[IoThreadSched, ...]) -> tuple[IoThreadSched, ...]:
-    numbers = _bounded([members(each.iothreads) for each in scheds])
+    numbers = _bounded([each.iothreads for each in scheds])
     single = [replace(each, iothreads=str(n)) for each, own in zip(scheds, numbers, strict=True) for n in own]
     return tuple(sorted(single, key=lambda each: int(each.iothreads)))
 
 
-def _bounded(sets: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+def _bounded(sets: list[str]) -> list[tuple[int, ...]]:
     """More numbers than there can be in a set are some of them twice, and not worth to be told apart."""
-    if sum(map(len, sets)) > HIGHEST + 1:
+    if sum(map(size, sets)) > HIGHEST + 1:
         raise XmlError("vcpusched/iothreadsched attributes must not overlap")
-    return sets
+    return list(map(members, sets))
 
 
 def _numatune(tune: NumaTune | None, vcpu: Vcpu) -> NumaTune | None:

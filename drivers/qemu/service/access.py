@@ -48,10 +48,11 @@ def arrange(plan: Plan, face: Face, store: Store, ram_dir: Path, new_nvram: bool
         return
     directory = plan.directory(face.paths)
     variables = nvram.file_of(plan.domain) if new_nvram else None
-    own = [directory / MASTER_KEY_FILE, directory, channel_dir(directory), variables, _console(plan, face)]
+    own = [directory, channel_dir(directory), variables, _console(plan, face)]
     memories = [ram_dir] if ram_dir.is_dir() else []
     if plan.domain.memory_backing is not None and plan.domain.memory_backing.hugepages is not None:
         memories += map(Path, set(prepare.huge_page_dirs(face.paths).values()))
+    _give(directory / MASTER_KEY_FILE, account.owner)
     for path in (*own, *memories):
         if path is not None and path.exists():
             hand_over(path, account.owner, face)
@@ -64,9 +65,13 @@ def hand_over(path: Path, owner: Owner, face: Face) -> None:
     The way is in the root, or what we made in a directory that roots share.
     """
     top = face.paths.path
+    reach.open_way(top if path.is_relative_to(top) else path.parents[1], path, owner[0])
+    _give(path, owner)
+
+
+def _give(path: Path, owner: Owner) -> None:
     with explained("give to QEMU's user", path):
         disk.give(path, *owner)
-    reach.open_way(top if path.is_relative_to(top) else path.parents[1], path)
 
 
 def _console(plan: Plan, face: Face) -> Path | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from embervirt import disk
 from embervirt.actors.fence import Fence
-from embervirt.drivers.qemu import filters
+from embervirt.drivers.qemu import filters, firmware
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.service import nvram, tpm
@@ -59,6 +59,9 @@ def _tpm(paths: RootPaths, domain: Domain, flags: int, active: bool) -> list[Pat
 def _beside(paths: RootPaths, name: str, domain: Domain, active: bool) -> list[Beside]:
     """In the order in which libvirt asks."""
     variables = nvram.file_of(domain)
+    if variables is None and domain.os.firmware_kind == "efi":
+        # Chosen for each start; its variables are where they always are.
+        variables = firmware.usual_nvram(str(paths.nvram), name)
     words = "Refusing to undefine while domain managed save image exists"
     kept = [Beside(paths.managed_save(name), MANAGED_SAVE, 0, words)]
     if variables is not None:

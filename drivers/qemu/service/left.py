@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import OperationInvalid, libvirtError
 from embervirt.log import get_logger
 from embervirt.supervisor import search
-from embervirt.supervisor.identity import command_line
+from embervirt.supervisor.identity import command_line, rights
 from embervirt.supervisor.processes import Watched
 
 KILLED = 10.0
@@ -113,7 +114,9 @@ class Left:
             return None
         watched = Watched(identity, spawned, str(directory / EXIT_STATUS))
         ram = self.paths.ram_path(id_, domain.name, self.memory_backing_dir)
-        record = Record(id_, domain.uuid, domain.name, xml, watched, str(ram))
+        acts_as = rights(identity.pid)
+        account = None if acts_as == (os.geteuid(), os.getegid()) else acts_as
+        record = Record(id_, domain.uuid, domain.name, xml, watched, str(ram), account=account)
         return Plan(record.id, domain, xml, recorded=True, orphan=record)
 
     def _description(self, arguments: bytes) -> tuple[Domain, str]:

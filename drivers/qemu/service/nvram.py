@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from embervirt.drivers.qemu import firmware
+from embervirt.drivers.qemu.backend import images
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.root import files
 from embervirt.errors import OperationFailed, SystemError_
+
+LARGEST = 64 << 20
+"""Bytes of a template; those of firmware have less than one MiB."""
 
 
 def file_of(domain: Domain) -> Path | None:
@@ -32,10 +36,14 @@ def provide(domain: Domain, reset: bool = False) -> bool:
         text = f"unable to find any master var store for loader: {loader.path}"
         raise OperationFailed(text, virdomain=VIR_FROM_QEMU)
     try:
-        content = Path(template).read_bytes()
+        with images.open_data(template) as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         text = f"Failed to open file '{template}': {error.strerror}"
         raise SystemError_(text, int1=error.errno or -1, virdomain=VIR_FROM_QEMU) from error
+    if len(content) > LARGEST:
+        text = f"template '{template}' is no firmware's: it has more than {LARGEST} bytes"
+        raise OperationFailed(text, virdomain=VIR_FROM_QEMU)
     files.make_directories([path.parent])
     files.write(path, content, durable=True)
     return True

@@ -63,7 +63,7 @@ def of(plan: Plan, face: Face, call: Call) -> Swtpm | None:
     make_directories([made.log.parent, made.socket.parent, made.state, made.authority])
     if face.account is not None:
         for each in (made.socket, made.directory, made.authority):
-            reach.open_way(root, each)
+            reach.open_way(root, each, face.account.uid)
     made.manufacture(face.settings.qemu.start_timeout)
     return made
 

@@ -51,7 +51,7 @@ class StorageDriver(Volumes):
         self._pools.set_autostart(request.uuid, request.on)
 
     @handles(messages.Start)
-    def start(self, request: messages.Start) -> Work[None]:
+    def activate(self, request: messages.Start) -> Work[None]:
         """Active, and looked at, when this replies."""
         row = self._pools.beginning(request.uuid)
         yield from self._start(row, request.build)
@@ -100,7 +100,7 @@ class StorageDriver(Volumes):
         self._announce(row, DELETED)
 
     @handles(messages.Stop)
-    def stop(self, request: messages.Stop) -> Work[None]:
+    def deactivate(self, request: messages.Stop) -> Work[None]:
         """What is in it stays."""
         row = self._pools.find(request.uuid)
         self._alone(row, "stop")

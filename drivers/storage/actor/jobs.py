@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from embervirt import disk, world
 from embervirt.actors.actor import Actor
-from embervirt.drivers.root.journal import Journal
+from embervirt.drivers.root.journal import Journal, State
 from embervirt.drivers.storage.jobs import Job
 from embervirt.drivers.storage.messages import JobEnded, JobProgress
 from embervirt.drivers.storage.tables import JobRow, Tables
@@ -39,7 +39,7 @@ class Jobs:
             if each.what.startswith(("vol-", "pool-")):
                 staged = each.plan.get("staged")
                 if staged:
-                    with contextlib.suppress(OSError):  # its directory went; the sweep of the pool looks again
+                    with contextlib.suppress(OSError):  # its directory went: the pool's sweep looks again
                         disk.unlink(Path(staged), missing_ok=True)
                 self._journal.end(each.id, "failed", INTERRUPTED, self._fence)
 
@@ -80,7 +80,8 @@ class Jobs:
         self._tables.jobs.put(self._fence, row.id, row)
         if loud:
             with self._fence.guard():
-                self._actor.bus.publish(JobProgress(row.id, row.what, row.pool, row.volume, row.done, row.total))
+                about = row.id, row.what, row.pool, row.volume
+                self._actor.bus.publish(JobProgress(*about, row.done, row.total))
 
     def _run(self, job: Job, work: Callable[[Job], T], future: Future[T]) -> None:
         try:
@@ -104,7 +105,9 @@ class Jobs:
             future.set_exception(error)
 
     def _record(self, row: JobRow, error: BaseException | None) -> None:
-        state = "done" if error is None else "undone" if isinstance(error, OperationAborted) else "failed"
+        state: State = "done" if error is None else "failed"
+        if isinstance(error, OperationAborted):
+            state = "undone"
         self._tables.jobs.drop(self._fence, row.id)
         self._journal.end(row.id, state, "" if error is None else str(error), self._fence)
         if self._journal.find(row.id) is None:

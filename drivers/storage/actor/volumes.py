@@ -17,12 +17,14 @@ from embervirt.drivers.storage.backend.directory import space
 from embervirt.drivers.storage.backend.looking import one
 from embervirt.drivers.storage.errors import NoStorageVolume, StorageInvalid, exists
 from embervirt.drivers.storage.face import Face
+from embervirt.drivers.storage.images import wiping
 from embervirt.drivers.storage.jobs import Job
 from embervirt.drivers.storage.messages import VolumeRef
 from embervirt.drivers.storage.postparse import placed
 from embervirt.drivers.storage.reading import read_volume
 from embervirt.drivers.storage.service import changing, staging, transferring
 from embervirt.drivers.storage.service.making import Making, make
+from embervirt.drivers.storage.service.making import check as check_made
 from embervirt.drivers.storage.service.pools import Pools
 from embervirt.drivers.storage.states import check
 from embervirt.drivers.storage.store import Store
@@ -101,13 +103,16 @@ class Volumes(Actor):
         name, target = str(volume.name), Path(volume.path)
         self._check_free(pool, name, target)
         staged = target.with_name(staging.name_for_staging())
-        making = Making(pool.pool, volume, staged, target, self._face.paths.storage_run, request.flags, source)
+        scratch = self._face.paths.storage_run
+        making = Making(pool.pool, volume, staged, target, scratch, request.flags, source)
+        check_made(making)
         what = "vol-create" if source is None else "vol-clone"
         sources = [] if request.source is None else [request.source]
         self._made.add((pool.uuid, name))
         try:
             with self._using(*sources):
-                yield self._changed(what, pool, name, lambda job: make(job, making, self.context.fence), staged)
+                fence = self.context.fence
+                yield self._changed(what, pool, name, lambda job: make(job, making, fence), staged)
             yield from self._seen(pool, name)
         finally:
             self._made.discard((pool.uuid, name))
@@ -152,10 +157,11 @@ class Volumes(Actor):
         pool = self._active(request.pool)
         row = self._idle(pool, request.name)
         capacity = changing.new_capacity(row, request.capacity, request.flags, pool.space)
+        programs = changing.resizing(row, pool.pool, capacity, request.flags)
         scratch = self._face.paths.storage_run
 
         def work(job: Job) -> None:
-            changing.resize(job, row, capacity, request.flags, scratch)
+            changing.resize(job, row, capacity, request.flags, programs, scratch)
 
         with self._using((pool.uuid, row.name)):
             yield self._changed("vol-resize", pool, row.name, work)
@@ -163,11 +169,11 @@ class Volumes(Actor):
 
     @handles(messages.WipeVolume)
     def wipe_volume(self, request: messages.WipeVolume) -> Work[None]:
-        """Zeroes when this replies."""
+        """Overwritten when this replies."""
         pool = self._active(request.pool)
-        row = self._idle(pool, request.name)
+        row, how = self._idle(pool, request.name), wiping(request.algorithm)
         with self._using((pool.uuid, row.name)):
-            yield self._changed("vol-wipe", pool, row.name, lambda job: changing.wipe(job, row))
+            yield self._changed("vol-wipe", pool, row.name, lambda job: changing.wipe(job, row, how))
             yield from self._seen(pool, row.name)
 
     # Streams.
@@ -198,7 +204,8 @@ class Volumes(Actor):
         what = "vol-upload" if request.upload else "vol-download"
         plan = {"staged": str(staged)}
         id_, end = self._jobs.begin(what, pool.uuid, row.name, work, plan, request.length or row.physical)
-        self._transfers[id_] = over = Future()
+        over: Future[None] = Future()
+        self._transfers[id_] = over
         self.work(self._transferred(pool, row.name, end, over))
         return id_
 

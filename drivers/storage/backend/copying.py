@@ -136,3 +136,36 @@ def zero(job: Job, file: File) -> None:
             write(file, nothing[: min(BLOCK, found.st_size - at)], at)
             job.step(min(at + BLOCK, found.st_size), found.st_size)
     disk.sync(file)
+
+
+def overwrite(job: Job, file: File, passes: tuple[bytes | None, ...], *, verify: bool) -> None:
+    """Write over all data of a file: the pattern of each pass again and again, None for random bytes.
+
+    ``verify``: what the last one wrote is read again. Raises OSError, of EIO when that is not there.
+    """
+    parts = list(data(file.descriptor, os.fstat(file.descriptor).st_size))
+    length = sum(stop - start for start, stop in parts)
+    done, total = 0, length * (len(passes) + verify)
+    for pattern in passes:
+        for at, count in _portions(parts):
+            write(file, os.urandom(count) if pattern is None else _repeated(pattern, at, count), at)
+            done += count
+            job.step(done, total)
+        disk.sync(file)
+    for at, count in _portions(parts) if verify and passes[-1] is not None else ():
+        if os.pread(file.descriptor, count, at) != _repeated(passes[-1] or b"", at, count):
+            raise OSError(errno.EIO, f"what was written at byte {at} is not there", str(file.path))
+        done += count
+        job.step(done, total)
+
+
+def _portions(parts: list[Range]) -> Iterator[Range]:
+    """Where each begins, and how long it is."""
+    for start, stop in parts:
+        for at in range(start, stop, BLOCK):
+            yield at, min(BLOCK, stop - at)
+
+
+def _repeated(pattern: bytes, at: int, count: int) -> bytes:
+    shift = at % len(pattern)
+    return (pattern * (count // len(pattern) + 2))[shift : shift + count]

@@ -8,7 +8,7 @@ import re
 import stat
 from collections.abc import Mapping
 
-from embervirt.drivers.storage.images import Image, probe
+from embervirt.drivers.images import Image, probe
 from embervirt.drivers.storage.tables import BLOCK, DIR, FILE, Stamp, VolumeRow
 from embervirt.log import get_logger
 
@@ -22,7 +22,7 @@ _KINDS = {stat.S_IFREG: FILE, stat.S_IFBLK: BLOCK, stat.S_IFDIR: DIR}
 _UNSHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 """Control characters, which libvirt passes over too, and what is not UTF-8: no XML can have them."""
 
-_PASSED = (errno.ENOENT, errno.ELOOP, errno.EACCES, errno.ENXIO, errno.EINVAL)
+_PASSED = (errno.ENOENT, errno.ELOOP, errno.EACCES, errno.ENXIO)
 """A link that leads nowhere, a file that went meanwhile or may not be read: no volume, and no error."""
 
 
@@ -30,7 +30,8 @@ def volumes(directory: str, known: Mapping[str, VolumeRow]) -> dict[str, VolumeR
     """By name. Names with control characters, or that are not UTF-8, are none of ours. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        names = [name for name in sorted(os.listdir(descriptor)) if not staged(name)]
+        listed = sorted(os.listdir(descriptor))  # noqa: PTH208 - a Path would be another directory by then
+        names = [name for name in listed if not staged(name)]
         rows = (_row(descriptor, directory, name, known.get(name)) for name in names)
         return {row.name: row for row in rows if row is not None}
     finally:
@@ -81,12 +82,17 @@ def _row(directory: int, path: str, name: str, known: VolumeRow | None) -> Volum
 
 
 def image(directory: int, name: str, kind: int) -> Image:
-    """What a file says of itself. Raises OSError."""
+    """What a file says of itself; of a damaged one nothing but its bytes is believed. Raises OSError."""
     if kind == DIR:
         return Image("dir")
     descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
     try:
-        return probe(descriptor)
+        return probe(descriptor, name)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        get_logger(driver="storage").warning("image is damaged", file=name, error=error.strerror)
+        return Image("raw")
     finally:
         os.close(descriptor)
 

@@ -15,7 +15,7 @@ class Backend(Protocol):
     """One kind of pool. Every call may take long: it runs beside the actor. All raise SystemError_."""
 
     def build(self, pool: Pool, flags: int) -> None:
-        """Make what it lies on; ``flags``: virStoragePoolBuildFlags. Raises OperationInvalid for wrong ones."""
+        """Make what it lies on; ``flags``: virStoragePoolBuildFlags. Raises OperationInvalid."""
 
     def start(self, pool: Pool) -> None:
         """Make it usable: mount it, say."""

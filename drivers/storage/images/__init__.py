@@ -1,5 +1,29 @@
-"""Images: what they say, and the programs that make, fill and change them. Nothing is run here."""
+"""Images: what they say, and the programs that make and change them and their pools. Nothing is run here."""
 
 from embervirt.drivers.images import Image, image_at, probe
+from embervirt.drivers.storage.images.changing import Wiping, resize, wiping
+from embervirt.drivers.storage.images.creating import (
+    How,
+    Keys,
+    create,
+    how,
+    image_format,
+    with_progress,
+)
+from embervirt.drivers.storage.images.encrypting import secret_id
 
-__all__ = ["Image", "image_at", "probe"]
+__all__ = [
+    "How",
+    "Image",
+    "Keys",
+    "Wiping",
+    "create",
+    "how",
+    "image_at",
+    "image_format",
+    "probe",
+    "resize",
+    "secret_id",
+    "wiping",
+    "with_progress",
+]

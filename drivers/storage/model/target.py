@@ -8,7 +8,9 @@ from embervirt.drivers.storage.model.permissions import Permissions
 from embervirt.drivers.storage.model.source import Format
 from embervirt.drivers.xml import Element, Text, byte_size, child, flag, text
 
-COMPAT = Text(r"[0-9]+\.[0-9]+", "a version such as 0.10 or 1.1 (else: forbidden characters in 'compat')", StorageXml)
+COMPAT = Text(
+    r"[0-9]+\.[0-9]+", "a version such as 0.10 or 1.1 (else: forbidden characters in 'compat')", StorageXml
+)
 
 
 class Timestamps(Element, tag="timestamps"):
@@ -54,5 +56,5 @@ class BackingStore(Element, tag="backingStore"):
 
     @property
     def format_name(self) -> str:
-        """"raw" when none is named: a format is never guessed."""
+        """ "raw" when none is named: a format is never guessed."""
         return (self.format.type if self.format else None) or "raw"

@@ -12,11 +12,14 @@ from embervirt.actors.fence import Fence
 from embervirt.disk import File
 from embervirt.drivers.root.files import explained
 from embervirt.drivers.storage.backend import child, copying
-from embervirt.drivers.storage.errors import StorageArgument, StorageFailed
-from embervirt.drivers.storage.images import commands
+from embervirt.drivers.storage.errors import StorageArgument, StorageFailed, StorageNotSupported
+from embervirt.drivers.storage.images import Wiping
+from embervirt.drivers.storage.images import resize as commands
 from embervirt.drivers.storage.jobs import Job
+from embervirt.drivers.storage.model import Pool, Volume
 from embervirt.drivers.storage.service import staging
-from embervirt.drivers.storage.tables import DIR, Space, VolumeRow
+from embervirt.drivers.storage.service.showing import volume
+from embervirt.drivers.storage.tables import DIR, FILE, Space, VolumeRow
 
 ALLOCATE, DELTA, SHRINK = 1, 2, 4
 """virStorageVolResizeFlags."""
@@ -40,13 +43,27 @@ def new_capacity(row: VolumeRow, capacity: int, flags: int, space: Space) -> int
     return wanted
 
 
-def resize(job: Job, row: VolumeRow, capacity: int, flags: int, scratch: Path) -> None:
+def resizing(row: VolumeRow, pool: Pool, capacity: int, flags: int) -> list[list[str]]:
+    """The commands for it, none for a raw file. Raises OperationUnsupported, StorageNotSupported."""
+    known: Volume = volume(row, pool)
+    if known.target.encryption is not None:
+        raise StorageNotSupported(f"volume '{row.name}': encryption of volumes is not built yet")
+    if row.kind != FILE:
+        raise StorageNotSupported(f"volume '{row.name}' is no file: it cannot be resized")
+    shrink = capacity < row.capacity
+    return commands(known, capacity, allocate=bool(flags & ALLOCATE), shrink=shrink)
+
+
+def resize(
+    job: Job, row: VolumeRow, capacity: int, flags: int, programs: list[list[str]], scratch: Path
+) -> None:
     """To so many bytes; it is as it was when this raises."""
     path = Path(row.path)
     with staging.room(path.parent, f"resize volume '{row.name}'", lambda: max(capacity - row.allocation, 0)):
-        if row.image.format != "raw":
-            argv = commands.resize(row, capacity, bool(flags & ALLOCATE))
-            child.run(job, argv, scratch, capacity)
+        if programs:
+            with staging.in_place(path):  # never what a link leads to
+                for argv in programs:
+                    child.run(job, argv, scratch, capacity)
             return
         with staging.in_place(path) as file:
             _resize_raw(job, file, capacity, bool(flags & ALLOCATE))
@@ -74,11 +91,14 @@ def _undone(file: File, size: int | None, empty: list[copying.Range]) -> Iterato
         raise
 
 
-def wipe(job: Job, row: VolumeRow) -> None:
-    """Nothing but zeroes. Raises StorageSystemError, for a symbolic link too."""
+def wipe(job: Job, row: VolumeRow, how: Wiping) -> None:
+    """Overwritten as ``how`` says. Raises SystemError_, FileRefused for a symbolic link."""
     path = Path(row.path)
     with explained("wipe volume", path), staging.in_place(path) as file:
-        copying.zero(job, file)
+        if how.passes == (b"\0",):
+            copying.zero(job, file)
+        else:
+            copying.overwrite(job, file, how.passes, verify=how.verify)
 
 
 def delete(row: VolumeRow, fence: Fence) -> None:

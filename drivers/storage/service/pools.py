@@ -163,7 +163,7 @@ def new_row(pool: Pool, *, defined: bool) -> PoolRow:
 
 
 def looked_at(row: PoolRow, known: Volumes, *, whole: bool = False) -> tuple[PoolRow, Volumes]:
-    """Its space and volumes as they are. ``whole``: nothing is being made in it, so what is half-made goes."""
+    """Its space and volumes as they are. ``whole``: nothing is being made in it: what is half-made goes."""
     if whole and row.pool.path:
         staging.sweep(Path(row.pool.path))
     space, volumes = backend(row.pool).look(row.pool, known)

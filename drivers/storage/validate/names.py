@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from embervirt.drivers.storage.errors import (
     StorageInvalid,
@@ -14,6 +15,8 @@ from embervirt.drivers.storage.errors import (
 
 LONGEST = 255
 """Bytes of a file's name (NAME_MAX)."""
+
+_LVM = re.compile("[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}")
 
 
 def pool_name(name: str | None) -> None:
@@ -28,7 +31,10 @@ def pool_name(name: str | None) -> None:
 
 
 def volume_name(name: str | None) -> None:
-    """``-x``, a comma or a line feed is a name like others. Raises StorageXml, StorageInvalid, StorageSystemError."""
+    """``-x``, a comma or a line feed is a name like others.
+
+    Raises StorageXml, StorageInvalid, StorageSystemError.
+    """
     if not name:
         raise StorageXml("missing volume name element: expected <name>...</name>")
     if "/" in name:
@@ -36,6 +42,16 @@ def volume_name(name: str | None) -> None:
     if name in (".", ".."):
         raise StorageInvalid(f"volume name '{name}' is that of a directory, which already exists")
     _short(name)
+
+
+def lvm_name(name: str, what: str) -> None:
+    """Of a volume group or logical volume: LVM's own rule, so that none is an option or another path.
+
+    Raises StorageInvalid.
+    """
+    if not _LVM.fullmatch(name) or name in (".", ".."):
+        accepted = "letters, digits and + _ . -, no hyphen first, at most 127"
+        raise StorageInvalid(f"{what} '{name}' is no name for LVM; accepted are {accepted}")
 
 
 def _short(name: str) -> None:

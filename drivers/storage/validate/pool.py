@@ -46,7 +46,9 @@ def _target(pool: Pool) -> None:
     if pool.kind.target == "given" and not pool.path:
         raise StorageXml(f"missing storage pool target path: pool '{pool.name}', expected <target><path>")
     if pool.path and not PurePosixPath(pool.path).is_absolute():
-        raise StorageXml(f"pool '{pool.name}': target path '{pool.path}' is relative; expected an absolute one")
+        raise StorageXml(
+            f"pool '{pool.name}': target path '{pool.path}' is relative; expected an absolute one"
+        )
 
 
 def _features(pool: Pool) -> None:

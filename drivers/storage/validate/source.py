@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from embervirt.drivers.storage.errors import StorageUnsupported, StorageXml, StorageXmlDetail
 from embervirt.drivers.storage.model import Adapter, Auth, Pool
+from embervirt.drivers.storage.validate.names import lvm_name
 
 HOSTS = ("netfs", "iscsi", "iscsi-direct", "rbd", "sheepdog", "gluster")
 DEVICES = ("fs", "disk")
 """Kinds that need at least one of these."""
+
+RUN = ("fs", "netfs", "logical", "disk")
+"""Kinds whose sources are handed to programs."""
 
 
 def validate_source(pool: Pool) -> None:
     """Raises StorageXml, StorageXmlDetail, StorageUnsupported."""
     _servers(pool)
     _places(pool)
+    _words(pool)
     if pool.type == "scsi":
         _adapter(pool.source.adapter)
     if pool.type == "iscsi-direct" and pool.source.initiator is None:
@@ -26,7 +31,9 @@ def validate_source(pool: Pool) -> None:
 
 def _servers(pool: Pool) -> None:
     if pool.type in HOSTS and not pool.source.hosts:
-        raise StorageXml(f"missing storage pool source host name: pool '{pool.name}', expected <host name='...'/>")
+        raise StorageXml(
+            f"missing storage pool source host name: pool '{pool.name}', expected <host name='...'/>"
+        )
     if any(host.name is None for host in pool.source.hosts):
         raise StorageXml(f"missing storage pool host name: pool '{pool.name}', a <host> has no 'name'")
 
@@ -40,6 +47,17 @@ def _places(pool: Pool) -> None:
         raise StorageXml(f"missing storage pool source device path: pool '{pool.name}'")
     if pool.type == "netfs" and pool.source.dir is None:
         raise StorageXml(f"missing storage pool source path: pool '{pool.name}', expected <dir path='...'/>")
+
+
+def _words(pool: Pool) -> None:
+    """What becomes a word of a command: never one that is an option, though libvirt takes it."""
+    if pool.type == "logical":
+        lvm_name(pool.source.name or "", "volume group")
+    given = [host.name for host in pool.source.hosts] + [device.path for device in pool.source.devices]
+    if pool.type in RUN and any(word is None or not word or word.startswith("-") for word in given):
+        raise StorageXml(
+            f"pool '{pool.name}': a host or device is empty or begins with '-'; expected a name or a path"
+        )
 
 
 def _adapter(adapter: Adapter | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from embervirt.drivers.storage.errors import StorageUnsupported, StorageXml
 from embervirt.drivers.storage.model import Encryption, EncryptionSecret, Pool, Volume
-from embervirt.drivers.storage.validate.names import volume_name
+from embervirt.drivers.storage.validate.names import lvm_name, volume_name
 
 
 def validate_volume(volume: Volume, pool: Pool, *, clone: bool = False) -> None:
@@ -14,6 +14,8 @@ def validate_volume(volume: Volume, pool: Pool, *, clone: bool = False) -> None:
     Raises StorageXml, StorageInvalid, StorageUnsupported, StorageSystemError.
     """
     volume_name(volume.name)
+    if pool.type == "logical":
+        lvm_name(volume.name or "", "volume name")
     if volume.capacity is None and volume.backing is None and not clone:
         raise StorageXml(f"missing capacity element: volume '{volume.name}'")
     _formats(volume, pool)

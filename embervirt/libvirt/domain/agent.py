@@ -38,6 +38,7 @@ class AgentCalls(Handle):
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int:
         """Seconds that calls of this handle wait; DEFAULT (-1), BLOCK (-2) for ever, NOWAIT (0)."""
         only(flags, 0, "agentSetResponseTimeout")
+        self._running()
         self._patience = patience(timeout)
         return 0
 

@@ -94,6 +94,7 @@ class Console(Handle):
 
     def sendProcessSignal(self, pid_value: int, signum: int, flags: int = 0) -> int:
         """Raises NotSupported: processes of the guest are its own."""
+        self._running()
         raise NotSupported("virDomainSendProcessSignal")
 
 

@@ -139,7 +139,7 @@ class virStoragePool:
         return self._create("virStorageVolCreateXML", xmlDesc, flags, None)
 
     def createXMLFrom(self, xmlDesc: str, clonevol: virStorageVol, flags: int = 0) -> virStorageVol:
-        """A copy of ``clonevol``, in the format that the XML says; REFLINK (2): sharing its data or not at all."""
+        """A copy of ``clonevol``, in the format that the XML says; REFLINK (2): sharing its data."""
         only(flags, PREALLOC_METADATA | REFLINK | VALIDATE, "createXMLFrom")
         return self._create("virStorageVolCreateXMLFrom", xmlDesc, flags, clonevol)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from embervirt.drivers.storage import messages
 from embervirt.drivers.storage.errors import StorageArgument, StorageNotSupported
 from embervirt.drivers.storage.tables import VolumeRow
-from embervirt.errors import libvirtError
+from embervirt.errors import InternalError, libvirtError
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.storage.base import StorageConnection
 from embervirt.libvirt.stream import Far, virStream
@@ -18,11 +20,6 @@ from embervirt.libvirt.unbuilt import VOLUME, unbuilt
 if TYPE_CHECKING:
     from embervirt.libvirt.connect import virConnect
     from embervirt.libvirt.storage.pool import virStoragePool
-
-ALGORITHMS = (
-    "zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim",
-)  # fmt: skip
-"""By virStorageVolWipeAlgorithm."""
 
 PIPE = 1 << 20
 """Bytes that wait in the pipe of an upload or download, if the system gives so many."""
@@ -66,10 +63,7 @@ class virStorageVol:
 
     def storagePoolLookupByVolume(self) -> virStoragePool:
         """The pool it is in."""
-        from embervirt.libvirt.storage.pool import virStoragePool
-
-        row = self._conn._pool_row(self._pool)
-        return virStoragePool(self._conn, row.uuid, row.name)
+        return self.connect().storagePoolLookupByUUIDString(self._pool)
 
     def XMLDesc(self, flags: int = 0) -> str:
         """As it is."""
@@ -116,14 +110,9 @@ class virStorageVol:
         return self.wipePattern(0, flags)
 
     def wipePattern(self, algorithm: int, flags: int = 0) -> int:
-        """The same by one of virStorageVolWipeAlgorithm; here ZERO (0) alone is one."""
+        """The same by one of virStorageVolWipeAlgorithm; TRIM (9) is none here, as in libvirt."""
         only(flags, 0, "wipePattern")
-        if not 0 <= algorithm < len(ALGORITHMS):
-            raise StorageArgument(f"wiping algorithm {algorithm} not supported")
-        if algorithm:
-            what = f"wiping algorithm '{ALGORITHMS[algorithm]}' is not served; expected: zero"
-            raise StorageNotSupported(f"volume '{self._name}': {what}")
-        self._conn._do("virStorageVolWipe", messages.WipeVolume(self._pool, self._name))
+        self._conn._do("virStorageVolWipe", messages.WipeVolume(self._pool, self._name, algorithm))
         return 0
 
     # Streams.
@@ -131,32 +120,33 @@ class virStorageVol:
     def upload(self, stream: virStream, offset: int, length: int, flags: int = 0) -> int:
         """Connect ``stream`` to its bytes from ``offset`` on; 0 is any length. ``finish`` waits for the disk.
 
-        What ends by ``abort``, or finds no room, has changed nothing, unless all of that part had room already.
+        What ends by ``abort``, or finds no room, has changed nothing, unless all of that part had room.
         """
         only(flags, 0, "upload")
+        self._conn._check_writable("virStorageVolUpload")
         reader, writer = _pipe()
-        self._transfer("virStorageVolUpload", stream, reader, writer, (offset, length), upload=True)
+        self._transfer(stream, reader, writer, (offset, length), upload=True)
         return 0
 
     def download(self, stream: virStream, offset: int, length: int, flags: int = 0) -> int:
         """Connect ``stream`` to its bytes from ``offset`` on; 0 is up to the end."""
         only(flags, 0, "download")
+        self._conn._check_writable("virStorageVolDownload")
         reader, writer = _pipe()
-        self._transfer("virStorageVolDownload", stream, writer, reader, (offset, length), upload=False)
+        self._transfer(stream, writer, reader, (offset, length), upload=False)
         return 0
 
     def _transfer(
-        self, call: str, stream: virStream, theirs: int, ours: int, part: tuple[int, int], *, upload: bool
+        self, stream: virStream, theirs: int, ours: int, part: tuple[int, int], *, upload: bool
     ) -> None:
         root = self._conn.root
+        token = root.bus.handover.put(theirs, time.monotonic() + root.bus.seconds)
         try:
-            if upload:
-                self._conn._check_writable(call)
-            token = root.bus.handover.put(theirs, time.monotonic() + root.bus.seconds)
-            request = messages.Transfer(self._pool, self._name, token, *part, upload)
-            job = root.call("storage", request)
+            job = root.call("storage", messages.Transfer(self._pool, self._name, token, *part, upload))
         except BaseException:
             os.close(ours)
+            with suppress(InternalError):  # the driver has it, and closed it
+                os.close(root.bus.handover.take(token))
             raise
         stream.attach(ours, far=_Far(self._conn, job))
 
@@ -176,10 +166,12 @@ class _Far(Far):
         """Wait for its end, and raise its error."""
         self._conn.root.call("storage", messages.Await(self._job))
 
-    def abort(self) -> None:
-        """Nothing of it counts."""
-        if self._conn.isAlive():
+    def abort(self, *, wait: bool) -> None:
+        """Nothing of it counts; with ``wait`` it is over when this returns."""
+        if self._conn._lease.open:
             self._conn._give_up(self._job)
+            if wait:
+                self.why()
 
     def why(self) -> libvirtError | None:
         """What ended it, when it closed its end."""
@@ -192,8 +184,6 @@ class _Far(Far):
 
 def _pipe() -> tuple[int, int]:
     """Reader and writer, of a good size."""
-    import fcntl
-
     reader, writer = os.pipe()
     for each in (reader, writer):
         os.set_blocking(each, False)

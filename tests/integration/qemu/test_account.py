@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.root import sockets
 from embervirt.libvirt.connect import virConnect
-from guest.account import NOBODY, ONLY_ROOT, owner, passable, status
+from guest.account import NOBODY, ONLY_ROOT, owner, public_place, status
 from guest.calls import nothing_is_left
 from guest.domain import SECONDS, Console, kill, linux, pid_of, qemus, small, uri, wait_until
 from guest.host import Host
@@ -33,15 +34,16 @@ LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 SECRET = f"""<secret><uuid>{UUID}</uuid><usage type='volume'><volume>/luks</volume></usage></secret>"""
 ENCRYPTION = f"<encryption format='luks'><secret type='passphrase' uuid='{UUID}'/></encryption>"
 PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 12
+CHANNEL = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 OVMF = Path("/usr/share/OVMF")
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path) -> Iterator[Path]:
+def place() -> Iterator[Path]:
     """A directory that the user can come to; whatever runs in the end is killed."""
-    with passable(tmp_path):
-        yield tmp_path
-        for pid in qemus(tmp_path):
+    with public_place() as made:
+        yield made
+        for pid in qemus(made):
             kill(pid)
 
 
@@ -134,7 +136,7 @@ def test_only_the_way_to_its_own_is_open_to_that_user(conn: virConnect, place: P
     root = place / "root"
     vnc = "<graphics type='vnc'><listen type='socket'/></graphics>"
     memory = "<memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>"
-    xml = small("a", devices=vnc + "<console type='pty'/>", more=memory)
+    xml = small("a", devices=vnc + "<console type='pty'/>" + CHANNEL, more=memory)
     domain = conn.createXML(xml)
     run = root / "lib/qemu/domain-1-a"
     own = [run, run / "master-key.aes", run / "vnc.sock", root / "lib/qemu/ram/1-a"]
@@ -148,6 +150,17 @@ def test_only_the_way_to_its_own_is_open_to_that_user(conn: virConnect, place: P
     assert {path.stat().st_mode & 0o066 for path in mine} == {0}
     domain.destroy()
     assert not run.exists()
+
+
+def test_a_directory_that_libvirt_left_to_that_user_is_ours_again(place: Path) -> None:
+    """Libvirt's driver gives it all of ``lib/qemu``: there it could put links in the place of files."""
+    root = place / "root"
+    (root / "lib/qemu").mkdir(parents=True)
+    os.chown(root / "lib/qemu", *NOBODY)
+    with libvirt.open(uri(root), settings=USER) as conn:
+        domain = conn.createXML(small("a"))
+        assert (owner(root / "lib/qemu"), owner(root / "lib/qemu/domain-1-a")) == (ROOTS, NOBODY)
+        domain.destroy()
 
 
 def test_a_root_that_the_user_cannot_reach_is_an_error_of_the_start(place: Path) -> None:
@@ -448,3 +461,39 @@ def test_a_file_that_cannot_be_given_fails_the_start_and_nothing_else(
         assert {owner(file) for file in files} == {NOBODY}
         domain.destroy()
     assert {owner(file) for file in files} == {OTHER}
+
+
+def test_a_disk_that_hangs_holds_up_only_who_needs_it(conn: virConnect, place: Path) -> None:
+    """Another guest starts and ends meanwhile, with files of its own; the first goes on in the end."""
+    slow, fast = image(place / "slow"), image(place / "fast")
+    waiting, other = (conn.defineXML(small(file.name, devices=disk(file))) for file in (slow, fast))
+    with faults.inject("file.given", faults.hang(), times=1, where={"path": str(slow)}) as hung:
+        starting = threading.Thread(target=waiting.create)
+        starting.start()
+        hung.wait()
+        other.create()
+        assert owner(fast) == NOBODY
+        other.destroy()
+        assert (owner(fast), owner(slow)) == (OTHER, OTHER)
+        hung.release()
+        starting.join()
+    assert (waiting.isActive(), owner(slow)) == (1, NOBODY)
+    waiting.destroy()
+    assert owner(slow) == OTHER
+
+
+def test_an_orphan_of_that_user_is_known_as_its(place: Path) -> None:
+    """Its record is lost, and the setting too: what is plugged after its adoption is that user's."""
+    root, file, more = place / "root", image(place / "a"), image(place / "b")
+    xml = small("a", devices=disk(file) + PORTS)
+    with libvirt.open(uri(root), settings=USER) as conn:
+        conn.defineXML(xml).create()
+    (root / "run/qemu/a.json").unlink()
+    with libvirt.open(uri(root)) as conn:
+        domain = conn.lookupByName("a")
+        assert owner(file) == NOBODY
+        domain.adopt(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+        domain.attachDeviceFlags(disk(more, "vdb"), LIVE)
+        assert owner(more) == NOBODY
+        domain.destroy()
+    assert (owner(file), owner(more)) == (OTHER, OTHER)

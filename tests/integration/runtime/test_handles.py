@@ -53,6 +53,14 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "setValue": (b"v",),
     "domainEventDeregisterAny": (1,),
     "secretEventDeregisterAny": (1,),
+    "domainEventDeregister": (print,),
+    "domainListGetStats": ([],),
+    "agentSetResponseTimeout": (-2,),
+    "fSTrim": (None, 0),
+    "pMSuspendForDuration": (0, 0),
+    "sendKey": (0, 0, [30], 1),
+    "sendProcessSignal": (1, 9),
+    "setTime": ({"seconds": 1},),
 }
 
 

@@ -33,6 +33,11 @@ VIRSH = [
     "domxml-to-native", "dumpxml", "list", "reboot", "reset", "resume", "secret-define", "secret-dumpxml",
     "secret-get-value", "secret-list", "secret-set-value", "secret-undefine", "shutdown", "start", "suspend",
     "undefine", "update-device",
+    "pool-autostart", "pool-build", "pool-create", "pool-create-as", "pool-define", "pool-define-as",
+    "pool-delete", "pool-destroy", "pool-dumpxml", "pool-info", "pool-list", "pool-name", "pool-refresh",
+    "pool-start", "pool-undefine", "pool-uuid", "vol-clone", "vol-create", "vol-create-as", "vol-create-from",
+    "vol-delete", "vol-download", "vol-dumpxml", "vol-info", "vol-key", "vol-list", "vol-name", "vol-path",
+    "vol-pool", "vol-resize", "vol-upload", "vol-wipe",
 ]  # fmt: skip
 OURS = ["adopt", "config", "end", "events", "operations", "run", "secret-rewrap", "tree"]
 

@@ -14,6 +14,8 @@ from embervirt.libvirt import unbuilt
         (libvirt.virConnect, unbuilt.CONNECT),
         (libvirt.virDomain, unbuilt.DOMAIN),
         (libvirt.virSecret, unbuilt.SECRET),
+        (libvirt.virStoragePool, unbuilt.POOL),
+        (libvirt.virStorageVol, unbuilt.VOLUME),
     ],
 )
 def test_what_is_listed_as_unbuilt_is_not_built(cls: type, names: frozenset[str]) -> None:

@@ -8,7 +8,6 @@ USB = {
     "piix3-uhci": ("8086:7020", "uhci_hcd"),
     "piix4-uhci": ("8086:7112", "uhci_hcd"),
     "ehci": ("8086:24cd", "ehci-pci"),
-    "vt82c686b-uhci": ("1106:3038", "uhci_hcd"),
     "pci-ohci": ("106b:003f", "ohci-pci"),
     "nec-xhci": ("1033:0194", "xhci_hcd"),
     "qemu-xhci": ("1b36:000d", "xhci_hcd"),
@@ -29,6 +28,9 @@ SCSI = {
     "virtio-transitional": ("1af4:1004", "virtio-pci"),
     "virtio-non-transitional": ("1af4:1048", "virtio-pci"),
 }
+
+NARROW = ("lsilogic", "am53c974", "dc390")
+"""Those that only count targets, which libvirt calls units."""
 
 CARDS = {
     "rtl8139": ("10ec:8139", "8139cp"),
@@ -75,10 +77,11 @@ def _scsi() -> dict[str, Sight]:
         xml = f"<controller type='scsi' index='{index}' model='{model}'/>"
         rows[f"scsi-{model}"] = sight(xml, f"PCI .* id={name} .* driver={driver} at={{at}}")
         letter = chr(ord("a") + index)
-        where = f"<address type='drive' controller='{index}' bus='0' target='0' unit='{index % 2}'/>"
-        disk = f"<disk><source file='{{dir}}/1M'/><target dev='sd{letter}' bus='scsi'/>{where}</disk>"
+        number = "unit" if model in NARROW else "target"
+        where = f"<address type='drive' controller='{index}' bus='0' {number}='1'/>"
+        disk = f"<disk><source file='{{dir}}/1M'/><target dev='sd{letter}' bus='scsi'/><readonly/>{where}</disk>"
         rows[f"disk-{model}"] = sight(
-            disk, r"BLOCK sd.* size=2048 ro=0 .* vendor=QEMU model=QEMU_HARDDISK .* at={at}/block/sd\w"
+            disk, r"BLOCK sd.* size=2048 ro=1 .* vendor=QEMU model=QEMU_HARDDISK .* at={at}/block/sd\w"
         )
     return rows
 

@@ -11,7 +11,7 @@ PCI = {
     "pcie-switch-downstream-port": (4, "<address type='pci' bus='3'/>", "104c:8233"),
     "dmi-to-pci-bridge": (5, "", "8086:244e"),
     "pci-bridge": (6, "<address type='pci' bus='5' slot='2'/>", "1b36:0001"),
-    "pcie-to-pci-bridge": (7, "<address type='pci' bus='8'/>", "1b36:000e"),
+    "pcie-to-pci-bridge": (8, "<address type='pci' bus='7'/>", "1b36:000e"),
 }
 """Index, what else the XML says, the guest's name."""
 
@@ -31,7 +31,7 @@ def _on(bus: int, slot: int = 0) -> str:
 
 Q35: dict[str, Sight] = {
     "pci-port-of-a-bridge": sight(
-        "<controller type='pci' index='8' model='pcie-root-port'/>", "PCI .* id=1b36:000c .* at={at}"
+        "<controller type='pci' index='7' model='pcie-root-port'/>", "PCI .* id=1b36:000c .* at={at}"
     ),
     **{
         f"pci-{model}": sight(
@@ -73,28 +73,28 @@ Q35: dict[str, Sight] = {
         "<controller type='scsi' index='0' model='virtio-scsi'/>", "PCI .* id=1af4:1048 .* at={at}"
     ),
     "disk-scsi": sight(
-        _disk("2M", "sdc", "scsi", "<serial>SCSI-1</serial><address type='drive' target='2' unit='3'/>"),
-        r"BLOCK sd\w .* size=4096 .* serial=SCSI-1 .* at={at}/block/sd\w",
+        _disk("8M", "sdc", "scsi", "<serial>SCSI-1</serial><address type='drive' target='2' unit='3'/>"),
+        r"BLOCK sd\w .* size=16384 .* serial=SCSI-1 .* at={at}/block/sd\w",
     ),
     "disk-scsi-names": sight(
-        _disk("3M", "sdd", "scsi", "<vendor>EMBER</vendor><product>VIRT</product><wwn>5000c50015ea71ad</wwn>"),
-        r"BLOCK sd\w .* size=6144 .* vendor=EMBER model=VIRT wwid=naa.5000c50015ea71ad .* at={at}/block/sd\w",
+        _disk("9M", "sdd", "scsi", "<vendor>EMBER</vendor><product>VIRT</product><wwn>5000c50015ea71ad</wwn>"),
+        r"BLOCK sd\w .* size=18432 .* vendor=EMBER model=VIRT wwid=naa.5000c50015ea71ad .* at={at}/block/sd\w",
     ),
     "disk-scsi-solid": sight(
-        "<disk><source file='{dir}/4M'/><target dev='sde' bus='scsi' rotation_rate='1'/></disk>",
-        r"BLOCK sd\w .* size=8192 .* turns=0 .* at={at}/block/sd\w",
+        "<disk><source file='{dir}/10M'/><target dev='sde' bus='scsi' rotation_rate='1'/></disk>",
+        r"BLOCK sd\w .* size=20480 .* turns=0 .* at={at}/block/sd\w",
     ),
     "cdrom-scsi": sight(
-        _disk("5M", "sdf", "scsi", device="cdrom"), r"BLOCK sr\d .* size=10240 .* at={at}/block/sr\d"
+        _disk("11M", "sdf", "scsi", device="cdrom"), r"BLOCK sr\d .* size=22528 .* at={at}/block/sr\d"
     ),
     "usb": sight(
         "<controller type='usb' index='0' model='qemu-xhci' ports='15'/>",
         "PCI .* id=1b36:000d .* driver=xhci_hcd at={at}",
     ),
     "disk-usb": sight(
-        "<disk><source file='{dir}/6M'/><target dev='sdg' bus='usb' removable='on'/></disk>",
+        "<disk><source file='{dir}/12M'/><target dev='sdg' bus='usb' removable='on'/></disk>",
         "USB .* id=46f4:0001 product=QEMU_USB_HARDDRIVE .* at={at}",
-        r"BLOCK sd\w .* size=12288 .* removable=1 .* at={at}/.*/block/sd\w",
+        r"BLOCK sd\w .* size=24576 .* removable=1 .* at={at}/.*/block/sd\w",
     ),
     "tablet-usb": sight("<input type='tablet' bus='usb'/>", "INPUT .* name=QEMU_QEMU_USB_Tablet at={at}/.*"),
     "mouse-usb": sight("<input type='mouse' bus='usb'/>", "INPUT .* name=QEMU_QEMU_USB_Mouse at={at}/.*"),
@@ -121,9 +121,9 @@ Q35: dict[str, Sight] = {
     ),
     "interface-virtio": sight(
         "<interface type='user'><mac address='52:54:00:00:02:03'/><model type='virtio'/>"
-        "<link state='down'/><mtu size='1400'/><acpi index='7'/></interface>",
+        "<link state='down'/><acpi index='7'/></interface>",
         "PCI .* id=1af4:1041 .* at={at}",
-        "NET .* mac={mac} carrier=0 mtu=1400 index=7 .* at={at}/virtio.*/net/.*",
+        "NET .* mac={mac} carrier=0 .* index=7 .* at={at}/virtio.*/net/.*",
     ),
     "interface-usb-net": sight(
         "<interface type='user'><mac address='52:54:00:00:02:04'/><model type='usb-net'/>"

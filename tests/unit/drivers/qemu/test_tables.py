@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from embervirt.actors.fence import Fence
 from embervirt.drivers.qemu.tables import Definition, Named
 
+KEYS = st.sampled_from("123")
 NAMES = st.sampled_from("abc")
 
 

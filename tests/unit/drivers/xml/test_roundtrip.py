@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from embervirt.drivers.qemu.model import Disk, Domain, Interface, Rng, Serial
 from embervirt.drivers.qemu.model.cpuset import CpuSet, text_of
+from embervirt.drivers.storage.model import Pool, Volume
+from embervirt.drivers.storage.model.permissions import Mode
+from embervirt.drivers.storage.model.source import Wwn
 from embervirt.drivers.xml import Codec, Element, Text, parse, render
 from embervirt.drivers.xml.bindings import (
     Amount,
     Attribute,
     Beside,
     Binding,
+    Bytes,
     Child,
     Children,
     ChildText,
@@ -57,6 +61,10 @@ def values(codec: Codec[Any]) -> st.SearchStrategy[Any]:
             return st.sets(st.integers(0, 99), min_size=1, max_size=9).map(
                 lambda found: text_of(tuple(found))
             )
+        case Mode():
+            return st.integers(0, 0o777)
+        case Wwn():
+            return st.binary(min_size=8, max_size=8).map(bytes.hex)
         case Text(str(pattern)):
             return st.from_regex(pattern, fullmatch=True).filter(bool).filter(lambda text: text.isprintable())
         case _:
@@ -70,6 +78,8 @@ def fields(binding: Binding) -> st.SearchStrategy[Any]:
             return values(codec)
         case Beside(codec=codec):
             return values(codec)
+        case Bytes():
+            return st.integers(0, 2**63 - 1)
         case Size() | Amount():
             return st.integers(0, 2**53 - 1)
         case Children(cls=cls) | Nested(cls=cls):
@@ -101,6 +111,20 @@ def test_devices_read_back_as_they_were(cls: type[Element]) -> None:
     """Any device that can be made reads back as itself, and is written the same again."""
 
     @settings(max_examples=50)
+    @given(objects(cls))
+    def check(value: Element) -> None:
+        document = render(value)
+        assert parse(cls, document, strict=True) == value
+        assert render(parse(cls, document)) == document
+
+    check()
+
+
+@pytest.mark.parametrize("cls", [Pool, Volume])
+def test_pools_and_volumes_read_back_as_they_were(cls: type[Element]) -> None:
+    """Any pool or volume that can be made reads back as itself, and is written the same again."""
+
+    @settings(max_examples=40)
     @given(objects(cls))
     def check(value: Element) -> None:
         document = render(value)

@@ -1,0 +1,11 @@
+"""Commands about storage pools and volumes, with virsh's names."""
+
+from __future__ import annotations
+
+import click
+
+from embervirt.cli.storage.making import COMMANDS as MAKING
+from embervirt.cli.storage.pools import COMMANDS as POOLS
+from embervirt.cli.storage.volumes import COMMANDS as VOLUMES
+
+COMMANDS: list[click.Command] = [*POOLS, *MAKING, *VOLUMES]

@@ -1,0 +1,156 @@
+"""Whatever a device's XML says: a guest that runs gets it, or a libvirtError; and QEMU is as before in the end.
+
+``HOSTILE_EXAMPLES`` and ``HOSTILE_SEED`` as in ``test_hostile_domains``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+import embervirt as libvirt
+from embervirt.libvirt.connect import virConnect
+from embervirt.libvirt.domain import virDomain
+from embervirt.libvirt.qemu import qemuMonitorCommand
+from guest.domain import kill, qemus, uri
+from hostile import seeds
+from hostile.containment import contained
+from hostile.files import make
+from hostile.mutations import mutated
+
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "6"))
+SEED = os.environ.get("HOSTILE_SEED", "1")
+SECONDS = 45.0
+LIVE, CONFIG = 1, 2
+
+DEVICES = {
+    family: [
+        etree.tostring(device, encoding="unicode", with_tail=False)
+        for text in texts
+        for device in etree.fromstring(text).iterfind("devices/*")
+    ]
+    for family, texts in seeds.FAMILIES.items()
+}
+GUEST = seeds.domain(
+    "<controller type='pci' model='pcie-root'/>"
+    + "<controller type='pci' model='pcie-root-port'/>" * 8
+    + "<controller type='usb' model='qemu-xhci' ports='8'/><controller type='scsi' model='virtio-scsi'/>"
+    "<controller type='virtio-serial'/><disk device='cdrom'><target dev='sdz' bus='sata'/></disk>"
+    "<interface type='user'><mac address='52:54:00:00:00:07'/><model type='virtio'/></interface>",
+    "<iothreads>1</iothreads>",
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the seeds' files."""
+    made = tmp_path_factory.mktemp("hostile")
+    make(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def conn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[virConnect]:
+    """A root; whatever runs in the end is killed."""
+    root = tmp_path_factory.mktemp("h") / "root"
+    with libvirt.open(uri(root)) as made:
+        yield made
+    for pid in qemus(root):
+        kill(pid)
+
+
+@pytest.fixture
+def guest(conn: virConnect) -> Iterator[virDomain]:
+    """One that has never run: its slots are off, so QEMU takes devices out again at once."""
+    domain = conn.defineXML(GUEST)
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    yield domain
+    domain.destroy()
+    domain.undefine()
+
+
+def qmp(domain: virDomain, command: str, **arguments: Any) -> Any:
+    """What QEMU answers."""
+    asked = json.dumps({"execute": command, "arguments": arguments})
+    return json.loads(qemuMonitorCommand(domain, asked, 0))["return"]
+
+
+def traces(domain: virDomain) -> dict[str, list[str]]:
+    """Everything in QEMU that a device can leave behind."""
+    named = {
+        "devices": qmp(domain, "qom-list", path="/machine/peripheral"),
+        "objects": qmp(domain, "qom-list", path="/objects"),
+    }
+    found = {what: sorted(each["name"] for each in listed) for what, listed in named.items()}
+    found["chardevs"] = sorted(each["label"] for each in qmp(domain, "query-chardev"))
+    found["nodes"] = sorted(each["node-name"] for each in qmp(domain, "query-named-block-nodes"))
+    found["statistics"] = sorted(each["qdev"] for each in qmp(domain, "query-blockstats"))
+    return found
+
+
+def tried(call: Any, text: str, flags: int) -> bool:
+    """Whether it was done; a libvirtError is that it was not, anything else is the test's end."""
+    try:
+        call(text, flags)
+    except libvirt.libvirtError as error:
+        assert error.get_error_code() is not None and error.get_error_message()
+        return False
+    return True
+
+
+def newest(domain: virDomain, shown: str) -> str:
+    """The device that the live XML has more, for what was attached may fit several."""
+    old = {etree.tostring(each, with_tail=False) for each in etree.fromstring(shown).iterfind("devices/*")}
+    listed = etree.fromstring(domain.XMLDesc(0)).findall("devices/*")
+    new = [each for each in listed if etree.tostring(each, with_tail=False) not in old]
+    return etree.tostring(new[-1], encoding="unicode", with_tail=False)
+
+
+@pytest.mark.timeout(60 + EXAMPLES * 20)
+@pytest.mark.parametrize("family", [name for name, devices in DEVICES.items() if devices])
+def test_mutated_devices_come_and_go_without_a_trace(family: str, guest: virDomain, place: Path) -> None:
+    """What is refused leaves nothing in QEMU; what is attached can be detached, and leaves nothing then."""
+    before, shown = traces(guest), guest.XMLDesc(0)
+    became = {"refused": 0, "attached": 0, "kept": 0}
+    for number in range(EXAMPLES):
+        chance = random.Random(f"{SEED}/{family}/{number}")
+        valid = chance.choice(DEVICES[family])
+        text = contained(mutated(valid, chance, most=2) if chance.random() < 0.8 else valid, place)
+        begun = time.monotonic()
+        attached = tried(guest.attachDeviceFlags, text, LIVE)
+        assert attached or (traces(guest), guest.XMLDesc(0)) == (before, shown), text
+        became["attached" if attached else "refused"] += 1
+        if attached:
+            tried(guest.detachDeviceFlags, newest(guest, shown), LIVE)
+            if guest.XMLDesc(0) != shown:
+                # Conventional PCI asks the guest, and this one does not answer: the device is there, whole.
+                assert set(before["devices"]) < set(traces(guest)["devices"]), text
+                became["kept"] += 1
+                before, shown = traces(guest), guest.XMLDesc(0)
+        assert traces(guest) == before, text
+        assert time.monotonic() - begun < SECONDS, text
+    print(family, became)  # noqa: T201 - what a run of many has seen
+
+
+@pytest.mark.timeout(60 + EXAMPLES * 20)
+def test_mutated_updates_and_detachments_are_done_or_refused(guest: virDomain, place: Path) -> None:
+    """Changes of devices that are there, and of ones that are not, live and in the definition."""
+    chance = random.Random(SEED)
+    everything = [text for listed in DEVICES.values() for text in listed]
+    for _ in range(4 * EXAMPLES):
+        own = etree.fromstring(guest.XMLDesc(0)).findall("devices/*")
+        there = [etree.tostring(each, encoding="unicode", with_tail=False) for each in own]
+        text = contained(mutated(chance.choice(there + everything), chance, most=2), place)
+        call = chance.choice([guest.updateDeviceFlags, guest.detachDeviceFlags, guest.attachDeviceFlags])
+        begun = time.monotonic()
+        tried(call, text, chance.choice([LIVE, CONFIG, LIVE | CONFIG]))
+        assert time.monotonic() - begun < SECONDS, text
+        assert guest.state()[0] == libvirt.VIR_DOMAIN_PAUSED

@@ -1,0 +1,160 @@
+"""Long work beside the driver: progress, cancel, a crash in the middle, and others answered meanwhile."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import embervirt as libvirt
+from embervirt import disk
+from embervirt.drivers.storage.face import Face
+from embervirt.drivers.storage.messages import JobEnded, JobProgress
+from embervirt.drivers.storage.tables import JobRow
+from embervirt.errors import OperationAborted
+from guest.domain import uri, wait_until, watching
+from integration.storage.conftest import Storage, volume_xml
+
+MIB = 1 << 20
+
+
+def jobs(storage: Storage) -> list[JobRow]:
+    """Under way."""
+    face: Face = storage.conn.root.part("storage").face
+    return list(face.tables.jobs.values())
+
+
+def begun(work: Callable[[], Any]) -> Future[Any]:
+    """On a thread of its own."""
+    done: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
+@contextmanager
+def held() -> Iterator[threading.Event]:
+    """Preallocation stops at its first step until the event is set: long work, as long as a test wants."""
+    going, over = threading.Event(), threading.Event()
+
+    def allocate(file: disk.File, offset: int, length: int) -> None:
+        going.set()
+        over.wait(30)
+
+    with disk.substituted(allocate=allocate):
+        try:
+            yield over
+        finally:
+            over.set()
+
+
+def test_others_are_answered_while_a_volume_is_made(storage: Storage) -> None:
+    """Within 5 ms in the middle; the volume is not shown before it is whole, and nobody else takes its name."""
+    with held() as over:
+        making = begun(lambda: storage.make("long", 4 * MIB, allocation=None))
+        wait_until(lambda: bool(jobs(storage)))
+        [row] = jobs(storage)
+        assert (row.what, row.volume) == ("vol-create", "long")
+        times = []
+        for _ in range(50):
+            began = time.perf_counter()
+            storage.pool.setAutostart(0)
+            times.append(time.perf_counter() - began)
+        assert statistics.median(times) < 0.005
+        assert storage.pool.listVolumes() == []
+        with pytest.raises(libvirt.libvirtError, match="exists already"):
+            storage.make("long")
+        with pytest.raises(libvirt.libvirtError, match="asynchronous jobs running"):
+            storage.pool.destroy()
+        over.set()
+        assert making.result(10).name() == "long"
+    assert jobs(storage) == []
+
+
+def test_a_cancelled_job_leaves_nothing(storage: Storage) -> None:
+    """Its caller is told, it is on record as undone, and an event says so."""
+    with watching(storage.conn.root) as events, held() as over:
+        making = begun(lambda: storage.make("long", 4 * MIB, allocation=None))
+        wait_until(lambda: bool(jobs(storage)))
+        [row] = jobs(storage)
+        storage.conn.root.cancel(row.id)
+        over.set()
+        assert isinstance(making.exception(10), OperationAborted)
+        [ended] = events.wait(lambda event: isinstance(event, JobEnded) and event.volume == "long")
+        assert isinstance(ended, JobEnded) and "cancelled" in ended.error
+    assert storage.conn.root.operation(row.id).state == "undone"
+    assert (storage.files(), storage.pool.listVolumes()) == ([], [])
+
+
+def test_a_crash_in_the_middle_leaves_no_volume(storage: Storage) -> None:
+    """The driver dies: the successor has no such volume, no file is left, and the record says failed."""
+    with held() as over:
+        making = begun(lambda: storage.make("long", 4 * MIB, allocation=None))
+        wait_until(lambda: bool(jobs(storage)))
+        [row] = jobs(storage)
+        storage.conn.root.crash("drivers/storage")
+        assert isinstance(making.exception(10), libvirt.libvirtError)
+        over.set()
+        storage.pool.refresh()
+    wait_until(lambda: storage.conn.root.operation(row.id).state != "open")
+    assert storage.conn.root.operation(row.id).state in ("failed", "undone")
+    wait_until(lambda: storage.files() == [])
+    assert storage.pool.listVolumes() == []
+    assert storage.make("long", 4 * MIB).info()[1] == 4 * MIB
+
+
+def test_an_open_record_of_a_dead_process_is_settled(tmp_path: Path) -> None:
+    """What a killed program left half-made is gone when the driver is next up, and listed as failed."""
+    staged = tmp_path / ".embervirt-0011223344556677.tmp"
+    staged.touch()
+    with libvirt.open(uri(tmp_path / "root", "secret")) as conn:
+        conn.root.journal.begin("x-1", "vol-create", "uuid", {"volume": "a", "staged": str(staged)})
+        assert conn.listAllSecrets() == []
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        record = conn.root.operation("x-1")
+        assert (record.state, staged.exists()) == ("failed", False)
+        assert "nothing of it is left" in record.error
+
+
+def test_a_copy_by_qemu_img_tells_its_progress(storage: Storage) -> None:
+    """In bytes of what is copied, by events while it runs."""
+    original = storage.make("a", 192 * MIB)
+    with (storage.folder / "a").open("r+b") as file:
+        for _ in range(192):
+            file.write(b"x" * MIB)
+    storage.pool.refresh()
+    told: list[JobRow] = []
+    face: Face = storage.conn.root.part("storage").face
+    with watching(storage.conn.root) as events:
+        making = begun(
+            lambda: storage.pool.createXMLFrom(volume_xml("b", 0, format="qcow2"), original)
+        )
+        while not making.done():
+            told += [row for row in face.tables.jobs.values() if row.done]
+        assert making.exception() is None
+        seen = [event for event in events.fitting(lambda event: isinstance(event, JobProgress))]
+    done = [row.done for row in told]
+    assert done and done == sorted(done) and 0 < done[0] <= told[-1].total or not seen
+    assert storage.pool.storageVolLookupByName("b").info()[1] == 192 * MIB
+
+
+def test_qemu_imgs_own_words_are_told(storage: Storage) -> None:
+    """An image below that is not there: the error is the program's, whole, and nothing is left."""
+    xml = """<volume><name>a</name><capacity>1048576</capacity><target><format type='qcow2'/></target>
+      <backingStore><path>/nowhere/base</path><format type='raw'/></backingStore></volume>"""
+    with pytest.raises(libvirt.libvirtError, match=r"(?s)qemu-img create.*Could not open '/nowhere/base'"):
+        storage.pool.createXML(xml)
+    assert storage.files() == []

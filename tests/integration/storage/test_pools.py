@@ -1,0 +1,176 @@
+"""Pools of kind dir on real directories: their life, what is refused and in which words, events."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import embervirt as libvirt
+from guest.domain import uri
+from integration.storage.conftest import Storage, pool_xml
+
+SECONDS = 10.0
+
+
+def refusal(call: Callable[..., Any], *arguments: Any) -> tuple[int | None, int | None, str]:
+    """Code, domain and text of the error."""
+    with pytest.raises(libvirt.libvirtError) as caught:
+        call(*arguments)
+    return caught.value.get_error_code(), caught.value.get_error_domain(), str(caught.value)
+
+
+def test_a_pool_lives_as_libvirts_does(tmp_path: Path) -> None:
+    """Defined, built, started, stopped, deleted, undefined; each state shows, and in a new process too."""
+    folder = tmp_path / "images"
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        pool = conn.storagePoolDefineXML(pool_xml("images", folder))
+        assert (pool.isActive(), pool.isPersistent(), pool.info()) == (0, 1, [0, 0, 0, 0])
+        code, _, said = refusal(pool.create)
+        assert (code, said) == (38, f"cannot open directory '{folder}': No such file or directory")
+        pool.build()
+        assert folder.stat().st_mode & 0o777 == 0o711
+        pool.create()
+        state, capacity, allocation, available = pool.info()
+        assert (state, capacity) == (libvirt.VIR_STORAGE_POOL_RUNNING, allocation + available)
+        pool.setAutostart(1)
+    with libvirt.open(uri(tmp_path / "root")) as conn:
+        pool = conn.storagePoolLookupByName("images")
+        assert (pool.isActive(), pool.autostart()) == (1, 1)
+        pool.destroy()
+        assert pool.isActive() == 0
+        pool.delete()
+        pool.undefine()
+        assert (conn.listAllStoragePools(), folder.exists()) == ([], False)
+    assert [path for path in (tmp_path / "root/etc/storage").rglob("*") if not path.is_dir()] == []
+
+
+def test_a_transient_pool_is_forgotten_when_it_stops(storage: Storage, tmp_path: Path) -> None:
+    """It is built if wanted, active at once, and cannot start with the host."""
+    other = tmp_path / "other"
+    pool = storage.conn.storagePoolCreateXML(pool_xml("t", other), libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
+    assert (pool.isActive(), pool.isPersistent(), other.is_dir()) == (1, 0, True)
+    assert refusal(pool.setAutostart, 1) == (1, 18, "internal error: pool has no config file")
+    pool.destroy()
+    assert refusal(pool.info)[0] == libvirt.VIR_ERR_NO_STORAGE_POOL
+
+
+def test_what_is_refused_is_refused_in_libvirts_words(storage: Storage, tmp_path: Path) -> None:
+    """Codes, domain and text, as libvirt 9 answered the same."""
+    conn, pool, folder = storage.conn, storage.pool, storage.folder
+    invalid = "Requested operation is not valid: storage pool 'images' is"
+    assert refusal(pool.undefine) == (55, 18, f"{invalid} still active")
+    assert refusal(pool.create) == (55, 18, f"{invalid} already active")
+    assert refusal(pool.build) == (55, 18, f"{invalid} already active")
+    assert refusal(pool.delete) == (55, 18, f"{invalid} still active")
+    said = f"operation failed: pool 'images' already exists with uuid {pool.UUIDString()}"
+    assert refusal(conn.storagePoolDefineXML, pool_xml("images", tmp_path / "x")) == (9, 18, said)
+    said = "operation failed: Storage source conflict with pool: 'images'"
+    assert refusal(conn.storagePoolDefineXML, pool_xml("two", folder)) == (9, 18, said)
+    assert refusal(conn.storagePoolCreateXML, pool_xml("two", folder)) == (9, 18, said)
+    pool.destroy()
+    assert refusal(pool.destroy) == (55, 18, f"{invalid} not active")
+    assert refusal(pool.refresh) == (55, 18, f"{invalid} not active")
+    assert refusal(pool.listVolumes) == (55, 18, f"{invalid} not active")
+    said = "Requested operation is not valid: No source device specified when formatting pool 'images'"
+    assert refusal(pool.build, libvirt.VIR_STORAGE_POOL_BUILD_OVERWRITE)[2] == said
+    (folder / "x").touch()
+    assert refusal(pool.delete)[2] == f"cannot remove pool '{folder}': Directory not empty"
+    said = "Storage pool not found: no storage pool with matching name 'nope'"
+    assert refusal(conn.storagePoolLookupByName, "nope") == (49, 18, said)
+
+
+@pytest.mark.parametrize("kind", ["rbd", "iscsi", "mpath"])
+def test_a_kind_that_is_not_served_is_refused_by_name(storage: Storage, kind: str) -> None:
+    """When it is defined, and not when it is used."""
+    source = "<host name='h'/><name>n</name><device path='d'/>"
+    target = "<target><path>/dev/x</path></target>"
+    xml = f"<pool type='{kind}'><name>p</name><source>{source}</source>{target}</pool>"
+    code, domain, said = refusal(storage.conn.storagePoolDefineXML, xml)
+    assert (code, domain) == (libvirt.VIR_ERR_NO_SUPPORT, 18)
+    assert f"'{kind}'" in said
+
+
+def test_pools_are_found_and_listed(storage: Storage, tmp_path: Path) -> None:
+    """By name, UUID, target path; by state, persistence, autostart and kind."""
+    conn, pool = storage.conn, storage.pool
+    other = conn.storagePoolDefineXML(pool_xml("other", tmp_path / "other"))
+    other.setAutostart(1)
+    found = [
+        conn.storagePoolLookupByUUID(pool.UUID()),
+        conn.storagePoolLookupByUUIDString(pool.UUIDString()),
+        conn.storagePoolLookupByTargetPath(f"{storage.folder}/"),
+    ]
+    assert [each.name() for each in found] == ["images"] * 3
+    both = ["images", "other"]
+    expected = {
+        0: both, 1: ["other"], 2: ["images"], 8: [], 16: ["other"], 32: ["images"], 64: both, 128: [],
+    }  # fmt: skip
+    for flags, names in expected.items():
+        assert [each.name() for each in conn.listAllStoragePools(flags)] == names
+    assert (conn.listStoragePools(), conn.listDefinedStoragePools()) == (["images"], ["other"])
+    assert (conn.numOfStoragePools(), conn.numOfDefinedStoragePools()) == (1, 1)
+
+
+def test_a_redefinition_counts_from_the_next_start(storage: Storage, tmp_path: Path) -> None:
+    """The active pool stays where it is; INACTIVE shows what comes."""
+    uuid = f"<uuid>{storage.pool.UUIDString()}</uuid>"
+    xml = pool_xml("images", tmp_path / "new").replace("<target>", f"{uuid}<target>")
+    storage.conn.storagePoolDefineXML(xml)
+    assert f"<path>{storage.folder}</path>" in storage.pool.XMLDesc()
+    assert f"<path>{tmp_path}/new</path>" in storage.pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE)
+    storage.pool.destroy()
+    assert f"<path>{tmp_path}/new</path>" in storage.pool.XMLDesc()
+
+
+def test_events_tell_what_happens_to_pools(storage: Storage, tmp_path: Path) -> None:
+    """Lifecycle and refresh, of all pools or of one."""
+    heard: queue.Queue[tuple[str, int]] = queue.Queue()
+    conn = storage.conn
+
+    def lifecycle(_: object, pool: libvirt.virStoragePool, event: int, *__: object) -> None:
+        heard.put((pool.name(), event))
+
+    conn.storagePoolEventRegisterAny(None, 0, lifecycle, None)
+    conn.storagePoolEventRegisterAny(
+        storage.pool, 1, lambda _, pool, __: heard.put((pool.name(), -1)), None
+    )
+    storage.pool.refresh()
+    other = conn.storagePoolDefineXML(pool_xml("other", tmp_path / "other"))
+    other.build()
+    other.create()
+    other.refresh()
+    other.destroy()
+    other.delete()
+    other.undefine()
+    assert [heard.get(timeout=SECONDS) for _ in range(7)] == [
+        ("images", -1), *(("other", event) for event in (0, 4, 2, 3, 5, 1)),
+    ]  # fmt: skip
+
+
+def test_an_active_pool_is_active_after_a_crash(storage: Storage) -> None:
+    """Its volumes are looked at again; what is half-made from before goes."""
+    storage.make("a")
+    left = storage.folder / ".embervirt-0123456789abcdef.tmp"
+    left.touch()
+    storage.conn.root.crash("drivers/storage")
+    storage.pool.refresh()
+    assert (storage.pool.listVolumes(), storage.files()) == (["a"], ["a"])
+
+
+def test_autostart_is_once_in_a_boot(tmp_path: Path) -> None:
+    """The first opening of the root after a boot starts what is marked; a pool stopped since stays so."""
+    (tmp_path / "images").mkdir()
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        pool = conn.storagePoolDefineXML(pool_xml("images", tmp_path / "images"))
+        pool.setAutostart(1)
+    (tmp_path / "root/run/storage/autostarted").unlink()
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        pool = conn.storagePoolLookupByName("images")
+        assert pool.isActive() == 1
+        pool.destroy()
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        assert conn.storagePoolLookupByName("images").isActive() == 0
