@@ -1,4 +1,4 @@
-"""Whatever a device's XML says: a guest that runs gets it, or a libvirtError; and QEMU is as before in the end.
+"""Whatever a device's XML says: a guest gets it, or a libvirtError; and QEMU is as before in the end.
 
 ``HOSTILE_EXAMPLES`` and ``HOSTILE_SEED`` as in ``test_hostile_domains``.
 """

@@ -98,7 +98,7 @@ def tried(conn: virConnect, text: str) -> str:
 
 
 def unordered(xml: str) -> list[bytes]:
-    """All elements: as with libvirt, a definition that is read again may have its controllers in another order."""
+    """All elements: as with libvirt, one that is read again may have its controllers in another order."""
     tree = etree.fromstring(xml)
     listed = [kid for node in tree for kid in (node if node.tag == "devices" else [node])]
     return sorted(etree.tostring(kid, with_tail=False) for kid in listed)
@@ -124,7 +124,7 @@ def owners(place: Path) -> dict[str, tuple[int, int, int]]:
 @pytest.mark.timeout(60 + EXAMPLES * 20)
 @pytest.mark.parametrize("family", seeds.FAMILIES)
 def test_mutations_end_in_an_error_or_a_guest(family: str, conn: virConnect, root: Path, place: Path) -> None:
-    """Every mutation is refused, refused by QEMU, or starts; in time; and no file, process or owner changes."""
+    """Every mutation is refused, also by QEMU, or starts; in time; no file, process or owner changes."""
     owned, became = owners(place), {"refused": 0, "not started": 0, "started": 0}
     for number in range(EXAMPLES):
         chance = random.Random(f"{SEED}/{family}/{number}")

@@ -1,4 +1,4 @@
-"""A changed document may name any file of the host; a test that starts it keeps it in a directory of its own."""
+"""A changed document may name any file of the host; a test that starts it keeps it in one directory."""
 
 from __future__ import annotations
 

@@ -64,9 +64,11 @@ def value(root: Node, random: Random) -> str:
         case 2:
             return random.choice(TEXTS)
         case 3:
-            return random.choice([*(word for node in _nodes(root) for word in node.attrib.values()), "x"])
+            values = [str(word) for node in _nodes(root) for word in node.attrib.values()]
+            return random.choice([*values, "x"])
         case _:
-            return random.choice([*(node.text for node in _nodes(root) if (node.text or "").strip()), "x"])
+            texts = [node.text or "" for node in _nodes(root) if (node.text or "").strip()]
+            return random.choice([*texts, "x"])
 
 
 def _nodes(root: Node) -> list[Node]:

@@ -38,7 +38,9 @@ def declared() -> frozenset[tuple[str, str]]:
 
 def _owner(cls: type[Element], name: str) -> str:
     """Which class of its bases declares it: an alias is one thing of all devices."""
-    return next(base.__name__ for base in reversed(cls.__mro__) if name in vars(base).get("__annotations__", ()))
+    return next(
+        base.__name__ for base in reversed(cls.__mro__) if name in vars(base).get("__annotations__", ())
+    )
 
 
 def said(value: Element) -> Iterator[tuple[str, str]]:

@@ -89,7 +89,8 @@ DISKS = (
         "<config file='/dir/conf'/><auth username='u'><secret type='ceph' usage='a'/></auth></source>"
         "<target dev='vda'/></disk><disk type='network'><source protocol='iscsi' name='iqn.a:b/1'>"
         "<host name='h'/><initiator><iqn name='iqn.c:d'/></initiator></source><target dev='vdb'/></disk>"
-        "<disk type='network' device='cdrom'><source protocol='https' name='/a.iso' query='a=b'><host name='h'"
+        "<disk type='network' device='cdrom'><source protocol='https' name='/a.iso' "
+        "query='a=b'><host name='h'"
         " port='443'/><ssl verify='no'/><readahead size='65536'/><timeout seconds='5'/></source>"
         "<target dev='sda' bus='sata'/></disk>"
     ),
@@ -111,16 +112,19 @@ CONTROLLERS = (
         "<controller type='pci' index='0' model='pcie-root'/><controller type='pci' index='1' "
         "model='pcie-root-port'><model name='pcie-root-port'/><target chassis='1' port='0x10' hotplug='off'/>"
         "<address type='pci' bus='0' slot='2' function='0' multifunction='on'/></controller>"
-        "<controller type='pci' index='2' model='pcie-expander-bus'><target busNr='200'><node>0</node></target>"
+        "<controller type='pci' index='2' model='pcie-expander-bus'><target "
+        "busNr='200'><node>0</node></target>"
         "</controller><controller type='usb' index='0' model='qemu-xhci' ports='8'/>"
-        "<controller type='virtio-serial' index='0' ports='16' vectors='4'/><controller type='sata' index='1'/>"
+        "<controller type='virtio-serial' index='0' ports='16' vectors='4'/><controller type='sata' "
+        "index='1'/>"
         "<controller type='scsi' index='0' model='virtio-scsi'/><controller type='ccid' index='0'/>",
         "<vcpu>1</vcpu><cpu mode='custom'><model>qemu64</model><numa><cell id='0' cpus='0' memory='32768'/>"
         "</numa></cpu>",
     ),
     domain(
         "<controller type='pci' index='0' model='pci-root'><pcihole64 unit='KiB'>1048576</pcihole64>"
-        "</controller><controller type='pci' index='1' model='pci-bridge'><target chassisNr='7'/></controller>"
+        "</controller><controller type='pci' index='1' model='pci-bridge'><target "
+        "chassisNr='7'/></controller>"
         "<controller type='usb' index='0' model='ich9-ehci1'/><controller type='usb' index='0' "
         "model='ich9-uhci1'><master startport='0'/></controller><controller type='ide' index='0'/>"
         "<controller type='fdc' index='0'/><controller type='scsi' model='lsilogic'/>",
@@ -229,9 +233,7 @@ SMALL = (
         "<input type='evdev'><source dev='/dev/input/event0' grab='all' grabToggle='ctrl-ctrl' repeat='on'/>"
         "</input>"
     ),
-    domain(
-        f"<vsock model='virtio'><cid auto='yes'/><driver {_VIRTIO}/></vsock><memballoon model='none'/>"
-    ),
+    domain(f"<vsock model='virtio'><cid auto='yes'/><driver {_VIRTIO}/></vsock><memballoon model='none'/>"),
     domain("<vsock><cid auto='no' address='77'/></vsock>"),
     domain(
         "<tpm model='tpm-crb'><backend type='emulator' version='2.0' persistent_state='yes'>"
@@ -284,19 +286,18 @@ MACHINE = (
         os="<loader readonly='yes' secure='no' type='pflash' format='raw'>/dir/code</loader>"
         "<nvram template='/dir/vars' format='raw' type='file'><source file='/dir/nvram'/></nvram>",
     ),
-    domain(
-        more=_ACPI, os="<loader type='pflash' stateless='yes' readonly='yes'>/dir/code</loader>"
-    ),
+    domain(more=_ACPI, os="<loader type='pflash' stateless='yes' readonly='yes'>/dir/code</loader>"),
     domain(
         more=_ACPI,
-        os="<loader type='pflash' readonly='yes'>/dir/code</loader><nvram template='/dir/vars'>/dir/n</nvram>",
+        os="<loader type='pflash' readonly='yes'>/dir/code</loader><nvram "
+        "template='/dir/vars'>/dir/n</nvram>",
     ),
     domain(more=_ACPI).replace(
         "<os>", "<os firmware='efi'><firmware><feature enabled='no' name='secure-boot'/></firmware>"
     ),
     domain(
-        after=f"<seclabel type='static' model='dac' relabel='yes'><label>0:0</label><baselabel>b</baselabel>"
-        f"<imagelabel>i</imagelabel></seclabel><qemu:commandline><qemu:arg value='-name'/>"
+        after="<seclabel type='static' model='dac' relabel='yes'><label>0:0</label><baselabel>b</baselabel>"
+        "<imagelabel>i</imagelabel></seclabel><qemu:commandline><qemu:arg value='-name'/>"
         "<qemu:arg value='x'/><qemu:env name='A' value='b'/></qemu:commandline>"
         "<qemu:override><qemu:device alias='ua-z'><qemu:frontend><qemu:property name='a' type='string' "
         "value='b'/></qemu:frontend></qemu:device></qemu:override>"
@@ -317,12 +318,14 @@ CPUS = (
         "<smm state='off'/><vmcoreinfo state='on'/><msrs unknown='ignore'/></features>"
     ),
     domain(
-        more="<features><apic eoi='on'/><kvm><dirty-ring state='on' size='4096'/></kvm><smm state='on'><tseg unit='MiB'>48</tseg></smm>"
+        more="<features><apic eoi='on'/><kvm><dirty-ring state='on' size='4096'/></kvm><smm "
+        "state='on'><tseg unit='MiB'>48</tseg></smm>"
         "<ioapic driver='qemu'/><tcg><tb-cache unit='MiB'>32</tb-cache></tcg></features>"
     ),
     domain(
         more="<vcpu>4</vcpu><cpu mode='custom' match='exact' check='none'><model fallback='forbid'>"
-        "Nehalem</model><vendor>Intel</vendor><topology sockets='1' dies='1' clusters='1' cores='2' threads='2'/>"
+        "Nehalem</model><vendor>Intel</vendor><topology sockets='1' dies='1' clusters='1' cores='2' "
+        "threads='2'/>"
         "<cache level='3' mode='emulate'/><maxphysaddr mode='emulate' bits='42'/>"
         "<feature policy='disable' name='lahf_lm'/></cpu>"
     ),
@@ -336,7 +339,8 @@ CPUS = (
         "<line value='8' unit='B'/></cache></cell><cell id='1' cpus='1' memory='16384'/>"
         "<interconnects><latency initiator='0' target='0' cache='1' type='read' value='5'/>"
         "<latency initiator='0' target='1' type='access' value='5'/>"
-        "<bandwidth initiator='0' target='0' cache='1' type='access' value='204800' unit='KiB'/></interconnects>"
+        "<bandwidth initiator='0' target='0' cache='1' type='access' value='204800' "
+        "unit='KiB'/></interconnects>"
         "</numa></cpu>"
     ),
 )
@@ -355,7 +359,8 @@ TUNING = (
     ).replace("<memory unit='MiB'>", "<memory unit='MiB' dumpCore='off'>"),
     domain(more="<memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>"),
     domain(
-        more="<memoryBacking><hugepages><page size='2048' unit='KiB' nodeset='0'/></hugepages></memoryBacking>"
+        more="<memoryBacking><hugepages><page size='2048' unit='KiB' "
+        "nodeset='0'/></hugepages></memoryBacking>"
         "<vcpu>1</vcpu><cpu><numa><cell id='0' cpus='0' memory='32768'/></numa></cpu>"
     ),
     domain(
@@ -375,20 +380,27 @@ TUNING = (
         "<idmap><uid start='0' target='1000' count='10'/><gid start='0' target='1000' count='10'/></idmap>"
     ),
     domain(
-        more="<vcpu>2</vcpu><iothreads>1</iothreads><cputune><vcpupin vcpu='0' cpuset='0'/><vcpusched vcpus='0-1' "
+        more="<vcpu>2</vcpu><iothreads>1</iothreads><cputune><vcpupin vcpu='0' "
+        "cpuset='0'/><vcpusched vcpus='0-1' "
         "scheduler='batch'/><iothreadsched iothreads='1' scheduler='idle'/></cputune>"
     ),
 )
 
 REFUSED = (
-    domain("<disk device='lun' rawio='yes' sgio='filtered'><source file='/dir/a.raw' fdgroup='f'/>"
-           "<target dev='sda' bus='scsi'/></disk>"),
-    domain("<disk><auth username='u'><secret type='ceph' usage='a'/></auth><source file='/dir/a.raw'>"
-           "<seclabel model='selinux' labelskip='yes'><label>l</label></seclabel></source>"
-           "<target dev='vda'/><boot order='1' loadparm='1'/></disk>"),
-    domain("<disk><source file='/dir/a.raw'><encryption format='luks'><cipher name='aes' size='256' "
-           f"mode='xts' hash='sha256'/><ivgen name='plain64' hash='sha256'/>{_SECRET}</encryption></source>"
-           "<target dev='vda'/></disk>"),
+    domain(
+        "<disk device='lun' rawio='yes' sgio='filtered'><source file='/dir/a.raw' fdgroup='f'/>"
+        "<target dev='sda' bus='scsi'/></disk>"
+    ),
+    domain(
+        "<disk><auth username='u'><secret type='ceph' usage='a'/></auth><source file='/dir/a.raw'>"
+        "<seclabel model='selinux' labelskip='yes'><label>l</label></seclabel></source>"
+        "<target dev='vda'/><boot order='1' loadparm='1'/></disk>"
+    ),
+    domain(
+        "<disk><source file='/dir/a.raw'><encryption format='luks'><cipher name='aes' size='256' "
+        f"mode='xts' hash='sha256'/><ivgen name='plain64' hash='sha256'/>{_SECRET}</encryption></source>"
+        "<target dev='vda'/></disk>"
+    ),
     domain("<interface type='user'><mtu size='1500'/><acpi index='5'/></interface>"),
     domain("<graphics type='vnc'><listen type='none' network='default'/></graphics>"),
     domain("<input type='tablet' bus='usb'><address type='ccid' controller='0' slot='0'/></input>"),

@@ -63,7 +63,9 @@ def numbered(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
     used: dict[str, set[int | None]] = {}
     for controller in controllers:
         used.setdefault(controller.type, set()).add(controller.index)
-    free = {type_: itertools.filterfalse(taken.__contains__, itertools.count()) for type_, taken in used.items()}
+    free = {
+        type_: itertools.filterfalse(taken.__contains__, itertools.count()) for type_, taken in used.items()
+    }
     done: list[Controller] = []
     usb: list[Controller] = []
     for controller in controllers:

@@ -6,7 +6,9 @@ tells which is below. An image below that is neither a file nor an NBD export is
 
 from __future__ import annotations
 
+import errno
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,10 @@ def _note(path: str, seen: list[str], above: str | None = None) -> None:
         below = f"Cannot access backing file '{path}' of storage file '{above}': {error.strerror}"
         text = below if above else f"Cannot access storage file '{path}': {error.strerror}"
         raise SystemError_(text, int1=error.errno or -1, virdomain=VIR_FROM_STORAGE) from error
+    if stat.S_ISFIFO(real.st_mode):
+        # Whoever opens one waits for a writer: QEMU would hang.
+        text = f"Cannot access storage file '{path}': it is a FIFO"
+        raise SystemError_(text, int1=errno.EINVAL, virdomain=VIR_FROM_STORAGE)
     identity = f"{real.st_dev}:{real.st_ino}"
     if identity in seen or len(seen) >= MOST:
         text = f"backing store for {above or path} is self-referential or too deeply nested"

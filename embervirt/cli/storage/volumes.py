@@ -202,8 +202,8 @@ def _renamed(xml: str, name: str) -> str:
 @vol_argument
 @click.argument("file", type=click.File("rb"))
 @pool_option
-@click.option("--offset", type=size, metavar="SIZE", default=0, help="Where in the volume it begins.")
-@click.option("--length", type=size, metavar="SIZE", default=0, help="How much of FILE; else all of it.")
+@click.option("--offset", type=size, metavar="SIZE", default="0", help="Where in the volume it begins.")
+@click.option("--length", type=size, metavar="SIZE", default="0", help="How much of FILE; else all of it.")
 @pass_session
 def vol_upload(session: Session, vol: str, file: Any, pool: str | None, offset: int, length: int) -> None:
     """Fill a volume with what is in FILE."""
@@ -230,8 +230,8 @@ def vol_upload(session: Session, vol: str, file: Any, pool: str | None, offset: 
 @vol_argument
 @click.argument("file", type=click.File("wb"))
 @pool_option
-@click.option("--offset", type=size, metavar="SIZE", default=0, help="Where in the volume to begin.")
-@click.option("--length", type=size, metavar="SIZE", default=0, help="How much; else up to its end.")
+@click.option("--offset", type=size, metavar="SIZE", default="0", help="Where in the volume to begin.")
+@click.option("--length", type=size, metavar="SIZE", default="0", help="How much; else up to its end.")
 @pass_session
 def vol_download(session: Session, vol: str, file: Any, pool: str | None, offset: int, length: int) -> None:
     """Write what is in a volume to FILE."""

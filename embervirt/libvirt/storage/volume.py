@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
@@ -161,10 +162,14 @@ class _Far(Far):
 
     def __init__(self, conn: StorageConnection, job: str) -> None:
         self._conn, self._job = conn, job
+        self._lock = threading.Lock()
+        self._outcome: tuple[libvirtError | None] | None = None
 
     def finish(self) -> None:
         """Wait for its end, and raise its error."""
-        self._conn.root.call("storage", messages.Await(self._job))
+        error = self.why()
+        if error is not None:
+            raise error
 
     def abort(self, *, wait: bool) -> None:
         """Nothing of it counts; with ``wait`` it is over when this returns."""
@@ -174,9 +179,15 @@ class _Far(Far):
                 self.why()
 
     def why(self) -> libvirtError | None:
-        """What ended it, when it closed its end."""
+        """What ended it; the driver tells that once."""
+        with self._lock:
+            if self._outcome is None:
+                self._outcome = (self._asked(),)
+            return self._outcome[0]
+
+    def _asked(self) -> libvirtError | None:
         try:
-            self.finish()
+            self._conn.root.call("storage", messages.Await(self._job))
         except libvirtError as error:
             return error
         return None

@@ -38,7 +38,7 @@ def begun(work: Callable[[], Any]) -> Future[Any]:
     def run() -> None:
         try:
             done.set_result(work())
-        except BaseException as error:
+        except libvirt.libvirtError as error:
             done.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -62,7 +62,7 @@ def held() -> Iterator[threading.Event]:
 
 
 def test_others_are_answered_while_a_volume_is_made(storage: Storage) -> None:
-    """Within 5 ms in the middle; the volume is not shown before it is whole, and nobody else takes its name."""
+    """Within 5 ms in the middle; the volume is not shown before it is whole, and its name is taken."""
     with held() as over:
         making = begun(lambda: storage.make("long", 4 * MIB, allocation=None))
         wait_until(lambda: bool(jobs(storage)))
@@ -147,7 +147,7 @@ def test_a_copy_by_qemu_img_tells_its_progress(storage: Storage) -> None:
         assert making.exception() is None
         seen = [event for event in events.fitting(lambda event: isinstance(event, JobProgress))]
     done = [row.done for row in told]
-    assert done and done == sorted(done) and 0 < done[0] <= told[-1].total or not seen
+    assert (done and done == sorted(done) and 0 < done[0] <= told[-1].total) or not seen
     assert storage.pool.storageVolLookupByName("b").info()[1] == 192 * MIB
 
 

@@ -1,4 +1,4 @@
-"""Volumes on real files: made, looked up, resized, wiped, copied, removed; nothing half-made, nothing outside."""
+"""Volumes on real files: made, looked up, resized, wiped, copied, removed; nothing half-made or outside."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_links_in_a_pool_lead_no_change_out_of_it(storage: Storage, tmp_path: Pa
 
 
 def test_a_refresh_sees_what_others_did(storage: Storage) -> None:
-    """New files, changed ones, and those that are gone; directories and links that lead nowhere as libvirt."""
+    """New files, changed ones, and those that are gone; directories are volumes too, as in libvirt."""
     storage.make("a")
     storage.make("b")
     (storage.folder / "a").unlink()
@@ -222,9 +222,9 @@ def test_a_full_disk_leaves_the_pool_as_it_was(small: Storage) -> None:
         (lambda: made.resize(20 * MIB, libvirt.VIR_STORAGE_VOL_RESIZE_ALLOCATE), 4 * MIB),
         (upload, 1),
     ):
-        code, _, said = refusal(change)
-        found = re.search(r"No space left on device: .* ([0-9]+) are missing", said)
-        assert code == libvirt.VIR_ERR_SYSTEM_ERROR and found is not None, said
+        said = refusal(change)[2]
+        found = re.search("(?:No|Not enough) space left on .* ([0-9]+)(?: bytes)? are missing", said)
+        assert found is not None, said
         assert int(found[1]) >= missing
         assert (small.files(), made.info(), empty.info()) == before
     small.pool.refresh()

@@ -42,7 +42,7 @@ def defined(text: str, caps: Capabilities) -> Domain:
 
 
 def placed(domain: Domain) -> list[tuple[str, str]]:
-    """All that it says, whatever the order of its lists: libvirt too sorts controllers again when it reads."""
+    """All that it says, in whatever order: libvirt too sorts controllers again when it reads."""
     lists = domain.devices.lists
     devices = [(name, repr(each)) for name, found in lists.items() for each in found]
     return sorted([*devices, ("domain", repr(domain.__schema__.cls(**_rest(domain))))])
@@ -86,7 +86,7 @@ def test_damaged_text_is_compiled_or_refused(caps: Capabilities, valid: str, ran
 
 
 def test_everything_that_is_declared_stands_in_a_seed() -> None:
-    """A new element or attribute without a valid domain that says it is found here: ``tests/hostile/seeds``."""
+    """A new element or attribute needs a valid domain that says it, in ``tests/hostile/seeds``."""
     said = {each for text in seeds.ALL for each in schema.said(parse(Domain, text, strict=True))}
     assert schema.declared() - said == frozenset()
 
@@ -111,7 +111,10 @@ MANY = {
 @pytest.mark.parametrize("machine", ["pc", "q35"])
 def test_many_devices_are_soon_placed_or_refused(machine: str, device: str, caps: Capabilities) -> None:
     """Two thousand of a kind take a moment, and not one that grows with their square."""
-    devices = "".join(device.format(number=n, letters=f"{'v' if 'virtio' in device else 's'}d{_letters(n)}") for n in range(2000))
+    devices = "".join(
+        device.format(number=n, letters=f"{'v' if 'virtio' in device else 's'}d{_letters(n)}")
+        for n in range(2000)
+    )
     begun = time.monotonic()
     assert_compiled_or_refused(seeds.domain(devices, machine=machine), caps)
     assert time.monotonic() - begun < SOON
@@ -138,7 +141,9 @@ HUGE = {
     ),
     "name of a disk": seeds.domain("<disk><target dev='sdzzzzzz' bus='scsi'/></disk>"),
     "long name of a disk": seeds.domain(f"<disk><target dev='vd{'z' * 50000}'/></disk>"),
-    "ports of a hub": seeds.domain("<controller type='usb' ports='4294967295'/><input type='tablet' bus='usb'/>"),
+    "ports of a hub": seeds.domain(
+        "<controller type='usb' ports='4294967295'/><input type='tablet' bus='usb'/>"
+    ),
     "index": seeds.domain("<controller type='scsi' index='4294967295'/>"),
     "vcpus one by one": seeds.domain(more=_vcpus("<vcpus><vcpu id='0' enabled='yes'/></vcpus>")),
     "vcpus in nodes": seeds.domain(more=_vcpus("<cpu><numa><cell memory='1024'/></numa></cpu>")),

@@ -1,0 +1,119 @@
+"""Data of volumes: its parts, copies, patterns, and what is undone; on small real files."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from embervirt import disk
+from embervirt.drivers.storage.backend import copying
+from embervirt.drivers.storage.jobs import Job
+from embervirt.drivers.storage.service import staging
+from embervirt.drivers.storage.tables import JobRow
+from embervirt.errors import OperationAborted
+
+BLOCK = 4096
+
+
+@pytest.fixture
+def job() -> Iterator[Job]:
+    """One that nobody watches."""
+    made = Job(JobRow("1", "test", "p", "v"), lambda: None, lambda row, loud: None)
+    yield made
+    made.close()
+
+
+def sparse(path: Path, blocks: list[bool]) -> bytes:
+    """A file of data and holes; its content."""
+    with path.open("wb") as file:
+        for place, full in enumerate(blocks):
+            if full:
+                file.seek(place * BLOCK)
+                file.write(bytes([place % 255 + 1]) * BLOCK)
+        file.truncate(len(blocks) * BLOCK)
+    return path.read_bytes()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.booleans(), min_size=1, max_size=20))
+def test_a_copy_is_the_same_with_or_without_help_of_the_kernel(
+    tmp_path: Path, job: Job, blocks: list[bool]
+) -> None:
+    """Same bytes, and no more room than the source takes."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    content = sparse(source, blocks)
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EXDEV, "no")
+
+    for helpers in ({}, {"reflink": refuse}, {"reflink": refuse, "copy": refuse}):
+        with (
+            disk.substituted(**helpers),
+            staging.created(target) as file,
+            staging.in_place(source) as original,
+        ):
+            copying.copy(job, file, original.descriptor, len(content))
+        assert target.read_bytes() == content
+        assert target.stat().st_blocks <= source.stat().st_blocks
+        target.unlink()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.booleans(), min_size=1, max_size=20))
+def test_data_and_holes_make_up_a_file(tmp_path: Path, blocks: list[bool]) -> None:
+    """Side by side, without overlap."""
+    size = len(sparse(tmp_path / "f", blocks))
+    with staging.in_place(tmp_path / "f") as file:
+        parts = [*copying.data(file.descriptor, size), *copying.holes(file.descriptor, 0, size)]
+    assert sum(stop - start for start, stop in parts) == size
+    ordered = sorted(parts)
+    assert all(one[1] <= two[0] for one, two in itertools.pairwise(ordered))
+
+
+@given(st.binary(min_size=1, max_size=5), st.integers(0, 1000), st.integers(1, 1000))
+def test_a_pattern_goes_on_where_the_portion_before_ended(pattern: bytes, at: int, count: int) -> None:
+    """Byte for byte as one long repetition."""
+    assert copying._repeated(pattern, at, count) == (pattern * 2001)[at : at + count]
+
+
+def test_what_was_not_written_is_noticed(tmp_path: Path, job: Job) -> None:
+    """A pass that is verified, on a disk that forgets."""
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * BLOCK)
+    with (
+        disk.substituted(write_at=lambda file, data, offset: len(data)),
+        staging.in_place(path) as file,
+        pytest.raises(OSError, match="is not there"),
+    ):
+        copying.overwrite(job, file, (b"\0",), verify=True)
+
+
+def test_a_cancelled_copy_stops_at_its_next_step(tmp_path: Path, job: Job) -> None:
+    """It does not go to its end first."""
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(BLOCK))
+    job.cancel("enough")
+    with (
+        pytest.raises(OperationAborted, match="enough"),
+        staging.in_place(source) as original,
+        staging.created(tmp_path / "target") as file,
+    ):
+        copying.copy(job, file, original.descriptor, BLOCK)
+
+
+def test_a_volumes_file_is_never_reached_by_a_link(tmp_path: Path) -> None:
+    """Neither to be made nor to be changed."""
+    (tmp_path / "target").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("target")
+    for reach in (staging.in_place, staging.created):
+        with pytest.raises(OSError) as caught, reach(tmp_path / "link"):
+            raise AssertionError("it was opened")
+        assert caught.value.errno in (errno.ELOOP, errno.EEXIST)
+    assert (tmp_path / "target").read_bytes() == b"x"
