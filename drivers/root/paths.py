@@ -138,6 +138,10 @@ class RootPaths:
         """What QEMU and the guests' consoles print: ``NAME.log``."""
         return self.path / "log/qemu"
 
+    def console_log(self, name: str) -> Path:
+        """What the guest's first serial port says in its current run."""
+        return self.qemu_log / f"{name}.console"
+
     @property
     def qemu_cache(self) -> Path:
         """Capabilities of QEMU binaries; may be deleted at any time."""

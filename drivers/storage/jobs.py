@@ -65,4 +65,3 @@ class Job:
         with self._lock:
             self._over = True
             self._wake.close()
-

@@ -37,6 +37,7 @@ class Define(Request[PoolRef], frozen=True):
 class Undefine(Request[None], frozen=True):
     """Forget a pool that is not active."""
 
+    safe = True
     uuid: str
 
 
@@ -51,6 +52,7 @@ class SetAutostart(Request[None], frozen=True):
 class CreatePool(Request[PoolRef], frozen=True):
     """Start a pool that is not defined; ``build``: virStoragePoolCreateFlags."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     uuid: str
     xml: str
@@ -60,6 +62,7 @@ class CreatePool(Request[PoolRef], frozen=True):
 class Start(Request[None], frozen=True):
     """Start a defined pool; ``build``: virStoragePoolCreateFlags."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     uuid: str
     build: int = 0
@@ -68,6 +71,7 @@ class Start(Request[None], frozen=True):
 class Build(Request[None], frozen=True):
     """Make what a pool lies on; ``flags``: virStoragePoolBuildFlags."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     uuid: str
     flags: int = 0
@@ -76,12 +80,14 @@ class Build(Request[None], frozen=True):
 class Stop(Request[None], frozen=True):
     """No longer active; its volumes stay."""
 
+    safe = True
     uuid: str
 
 
 class Delete(Request[None], frozen=True):
     """Remove what a pool that is not active lies on, if nothing is in it."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     uuid: str
 
@@ -97,6 +103,7 @@ class Refresh(Request[None], frozen=True):
 class CreateVolume(Request[VolumeRef], frozen=True):
     """``flags``: virStorageVolCreateFlags. ``source``: the pool and name of a volume to copy, if any."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     pool: str
     xml: str
@@ -107,6 +114,7 @@ class CreateVolume(Request[VolumeRef], frozen=True):
 class DeleteVolume(Request[None], frozen=True):
     """Its data is gone when this replies."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     pool: str
     name: str
@@ -115,6 +123,7 @@ class DeleteVolume(Request[None], frozen=True):
 class ResizeVolume(Request[None], frozen=True):
     """``capacity`` in bytes; ``flags``: virStorageVolResizeFlags."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     pool: str
     name: str
@@ -125,6 +134,7 @@ class ResizeVolume(Request[None], frozen=True):
 class WipeVolume(Request[None], frozen=True):
     """Overwrite it; ``algorithm``: virStorageVolWipeAlgorithm."""
 
+    safe = True
     seconds: ClassVar[float | None] = LONG
     pool: str
     name: str

@@ -169,12 +169,13 @@ def _volume_target(target: VolumeTarget, pool: Pool) -> VolumeTarget:
 
 
 def _backing(backing: BackingStore | None, pool: Pool) -> BackingStore | None:
-    """None without a path; its format is "raw" when none is named."""
+    """None without a path; its format is "raw" when none is named, of a partition "none"."""
     if backing is None or not backing.path:
         return None
+    default = pool.kind.default_volume_format
     return replace(
         backing,
-        format=_format(backing.format, "raw") if pool.kind.volume_formats else None,
+        format=_format(backing.format, default) if default else None,
         permissions=permissions(backing.permissions),
         timestamps=None,
     )

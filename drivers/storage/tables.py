@@ -28,8 +28,8 @@ class Space:
 class PoolRow:
     """A pool. ``pool``: as it is active, else as defined; ``defined``: what its next start begins with.
 
-    A transient pool has no ``defined``. ``space``, and ``permissions`` of its directory, are as they were seen
-    last.
+    A transient pool has no ``defined``. ``space``, and ``permissions`` of its directory, are those that were
+    seen last.
     """
 
     uuid: str

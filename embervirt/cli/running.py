@@ -54,7 +54,7 @@ def run_guest(
         processes += [] if row is None else [row.process]
         with closing(Run(domain, watch, signals)) as guest:
             ended = _attached(
-                guest, domain, Log(conn.root.paths.qemu_log / f"{domain.name()}.console"), out
+                guest, domain, Log(conn.root.paths.console_log(domain.name())), out
             )
     return Ended(domain.name(), domain.UUIDString(), guest.id, ended)
 

@@ -16,9 +16,9 @@ from embervirt.drivers.qemu.actor.seen import Seen
 from embervirt.drivers.qemu.errors import GuestDegraded, MonitorError
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import DeviceAdded, DeviceRemoved
-from embervirt.drivers.qemu.model import Channel, Device, Disk, Domain
+from embervirt.drivers.qemu.model import Channel, Device, Disk, Domain, Interface
 from embervirt.drivers.qemu.owners import NOBODY
-from embervirt.drivers.qemu.parts import Pluggable, disk, of_device, throttle
+from embervirt.drivers.qemu.parts import Pluggable, disk, interface, of_device, throttle
 from embervirt.drivers.qemu.plugging import Verb, by_alias
 from embervirt.drivers.qemu.ports import channel_dir, with_sockets
 from embervirt.drivers.qemu.service import access, chains, describe, running, screens
@@ -62,7 +62,7 @@ class Plugging:
         wanted = [part for each in new for part in of_device(by_alias(live, each.id), build)]
         yield from self._lent(new, self._add(wanted))
         for each in new:
-            yield from self._limit(each)
+            yield from self._settle(each)
         chardevs = yield from self._link.ask("query-chardev")
         self._seen.describe(describe.live(live, live.id or 0, describe.ptys(chardevs)))
         for each in new:
@@ -93,9 +93,11 @@ class Plugging:
         if gone:
             self._store.take_back(self._seen.plan.id, gone)
 
-    def _limit(self, device: Device) -> Work[None]:
-        for name, limits in throttle.commands(device) if isinstance(device, Disk) else ():
-            yield from self._link.ask(name, limits)
+    def _settle(self, device: Device) -> Work[None]:
+        """What QEMU is told of a device once it has it: a disk's limits, a card's pulled cable."""
+        commands = throttle.commands(device) if isinstance(device, Disk) else ()
+        for name, arguments in interface.cable(device) if isinstance(device, Interface) else commands:
+            yield from self._link.ask(name, arguments)
 
     def _add(self, wanted: list[Pluggable]) -> Work[None]:
         """All or nothing: what QEMU took is taken back when it refuses one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -46,6 +46,12 @@ def parts(interface: Interface, build: Build) -> Iterable[Part]:
     yield Netdev("user", host, _network(interface))
     props = {"netdev": host, **({"mac": interface.mac.address} if interface.mac else {})}
     yield Device(driver(interface), interface.id, {**props, **_card(interface), **_place(interface, build)})
+
+
+def cable(interface: Interface) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The QMP command for a card without link: QEMU starts every card with one."""
+    if interface.link is not None and interface.link.state == "down":
+        yield "set_link", {"name": interface.id, "up": False}
 
 
 def driver(interface: Interface) -> str:

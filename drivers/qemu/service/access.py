@@ -78,7 +78,7 @@ def _console(plan: Plan, face: Face) -> Path | None:
     """The log of the guest's console, which QEMU opens, in a directory where it can make nothing."""
     if not face.settings.qemu.console_log or not plan.domain.devices.serials:
         return None
-    path = face.paths.qemu_log / f"{plan.domain.name}.console"
+    path = face.paths.console_log(plan.domain.name)
     with explained("create", path):
         touch(path)
     return path

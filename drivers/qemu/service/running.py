@@ -27,7 +27,7 @@ def context(
 ) -> CompileContext:
     """``call``: to the secret driver, for the keys of disks. The run's directory and key must be there."""
     directory = plan.directory(face.paths)
-    console = face.paths.qemu_log / f"{plan.domain.name}.console"
+    console = face.paths.console_log(plan.domain.name)
 
     def secret(reference: Any) -> Any:
         return MasterKey.read(directory).fetch(reference, call, face.bus)

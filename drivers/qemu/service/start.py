@@ -17,12 +17,13 @@ from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Ses
 from embervirt.drivers.qemu.errors import LaunchFailed, MonitorLost, MonitorTimeout
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.parts import memballoon, throttle
+from embervirt.drivers.qemu.parts import interface, memballoon, throttle
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.ports import with_sockets
 from embervirt.drivers.qemu.service import (
     access,
     chains,
+    consoles,
     describe,
     files,
     listening,
@@ -124,6 +125,8 @@ def _set_up(run: Run, face: Face, domain: Domain, directory: Path) -> Domain:
     live = _screens(describe.live(domain, run.record.id, ptys), run, face, directory)
     for name, limits in throttle.all_commands(live):
         _ask(run, name, face, limits)
+    for name, link in (each for card in live.devices.interfaces for each in interface.cable(card)):
+        _ask(run, name, face, link)
     for period in memballoon.polling(live):
         _ask(run, "qom-set", face, period)
     return live
@@ -172,6 +175,7 @@ def _command(
     directory = plan.directory(face.paths)
     make_directories([directory, ram_dir] if plan.domain.memory_in_file else [directory])
     MasterKey.create(directory)
+    consoles.begin(face.paths.console_log(plan.domain.name))
     prepare.make_huge_page_dirs(plan.domain, face.paths)
     access.arrange(plan, face, store, ram_dir, nvram.provide(plan.domain, plan.reset_nvram))
     log = face.paths.qemu_log / f"{plan.domain.name}.log"

@@ -194,9 +194,7 @@ def started(row: PoolRow, build: int) -> tuple[PoolRow, Volumes]:
 
 def build_flags(create: int) -> int:
     """virStoragePoolBuildFlags for virStoragePoolCreateFlags."""
-    return (OVERWRITE if create & WITH_OVERWRITE else 0) | (
-        NO_OVERWRITE if create & WITHOUT_OVERWRITE else 0
-    )
+    return (OVERWRITE if create & WITH_OVERWRITE else 0) | (NO_OVERWRITE if create & WITHOUT_OVERWRITE else 0)
 
 
 def exclusive(flags: int, one: int, other: int) -> None:

@@ -17,6 +17,7 @@ from embervirt.actors.fence import Fence
 from embervirt.disk import File
 from embervirt.drivers.root.files import explained
 from embervirt.drivers.storage.backend.looking import STAGED
+from embervirt.drivers.storage.backend.looking import staged as is_staged
 from embervirt.drivers.storage.errors import StorageSystemError, exists
 from embervirt.drivers.storage.model import Permissions
 from embervirt.drivers.storage.model.permissions import NOBODY
@@ -113,8 +114,8 @@ def replace(path: Path, target: Path, fence: Fence) -> None:
 def sweep(directory: Path) -> None:
     """Remove what a crash left half-made; only the pool's owner may, and while nothing is being made."""
     try:
-        for left in directory.glob(f"{STAGED[0]}*{STAGED[1]}"):
-            disk.unlink(left, missing_ok=True)
+        for name in filter(is_staged, os.listdir(directory)):  # noqa: PTH208 - ten thousand Paths take long
+            disk.unlink(directory / name, missing_ok=True)
     except OSError as error:
         get_logger(driver="storage").warning("half-made volumes stay", pool=str(directory), error=str(error))
 

@@ -54,9 +54,7 @@ def _sent(job: Job, pipe: int, data: bytes) -> bool:
     return True
 
 
-def upload(
-    job: Job, row: VolumeRow, pipe: int, offset: int, length: int, staged: Path, fence: Fence
-) -> None:
+def upload(job: Job, row: VolumeRow, pipe: int, offset: int, length: int, staged: Path, fence: Fence) -> None:
     """What comes through the pipe, from ``offset`` on; at most ``length`` bytes, 0 for any number.
 
     A part without holes is written in place: that needs no room. Else the volume stays as it is until all has

@@ -148,7 +148,7 @@ Q35: dict[str, Sight] = {
     "watchdog-i6300esb": sight(
         "<watchdog model='i6300esb' action='none'/>",
         "PCI .* id=8086:25ab .* at={at}",
-        "WATCHDOG .* identity=i6300ESB_timer at={at}/.*",
+        "WATCHDOG .* identity=i6300ESB_timer .*",
     ),
     "serial": sight("<serial type='pty'/>", "TTY ttyS0 type=4 port=0x3F8 .*"),
     "channel": sight(

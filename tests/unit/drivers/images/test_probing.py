@@ -70,7 +70,7 @@ def test_what_is_no_file_is_not_waited_for(kind: str, tmp_path: Path) -> None:
         os.mkfifo(path)
     elif kind == "directory":
         path.mkdir()
-    with pytest.raises(OSError, match="neither a file nor a block device|No such file"):
+    with pytest.raises(OSError, match=r"neither a file nor a block device|No such file"):
         image_at(str(path))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from embervirt.drivers.images import Image
 from embervirt.drivers.storage.backend import looking
 from embervirt.drivers.storage.tables import DIR, FILE
 
@@ -20,7 +21,12 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest
     before = looking.volumes(str(tmp_path), {})
     read: list[str] = []
     probe = looking.image
-    monkeypatch.setattr(looking, "image", lambda at, name, kind: read.append(name) or probe(at, name, kind))
+
+    def image(directory: int, name: str, kind: int) -> Image:
+        read.append(name)
+        return probe(directory, name, kind)
+
+    monkeypatch.setattr(looking, "image", image)
     (tmp_path / "b").write_bytes(b"x" * 200)
     after = looking.volumes(str(tmp_path), before)
     assert read == ["b"]
