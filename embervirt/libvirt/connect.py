@@ -18,9 +18,7 @@ API_VERSION = 9_000_000
 """The libvirt whose API this is: major * 1,000,000 + minor * 1,000 + release."""
 
 
-class virConnect(
-    DomainCalls, EventCalls, StatisticsCalls, StreamCalls, SecretCalls, StorageCalls, HostCalls
-):
+class virConnect(DomainCalls, EventCalls, StatisticsCalls, StreamCalls, SecretCalls, StorageCalls, HostCalls):
     """Made by ``open``. ``close`` it, or use it in a ``with``; any thread may use it."""
 
     def getURI(self) -> str:

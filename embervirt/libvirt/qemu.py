@@ -27,7 +27,10 @@ def qemuMonitorCommand(domain: virDomain, cmd: str, flags: int) -> str:
 
 
 def qemuMonitorCommandWithFiles(
-    domain: virDomain, cmd: str, files: list[int] = [], flags: int = 0  # noqa: B006 - libvirt-python's
+    domain: virDomain,
+    cmd: str,
+    files: list[int] = [],  # noqa: B006 - libvirt-python's
+    flags: int = 0,
 ) -> tuple[str, list[Any]]:
     """As ``qemuMonitorCommand``; with files it raises NotSupported, and no reply has any."""
     if files:

@@ -32,8 +32,17 @@ def sample(corpus: str, folder: Path) -> Path:
 def scored(corpus: str, folder: Path, against: str) -> dict[str, Any]:
     """The totals of one corpus, as ``run.py`` counts them."""
     details = folder / "details.json"
-    words: list[object] = [sys.executable, f"{DATA}/run.py", "--corpus", sample(corpus, folder), "--cmd", "adapter"]
-    words += ["--path", Path(__file__).parent, "--python", sys.executable, "--against", against]
+    words: list[object] = [sys.executable, f"{DATA}/run.py", "--corpus", sample(corpus, folder)]
+    words += [
+        "--cmd",
+        "adapter",
+        "--path",
+        Path(__file__).parent,
+        "--python",
+        sys.executable,
+        "--against",
+        against,
+    ]
     words += ["--details", details]
     subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=100)
     totals: dict[str, Any] = json.loads(details.read_text())["totals"][corpus]

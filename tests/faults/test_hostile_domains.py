@@ -144,4 +144,6 @@ def test_mutations_end_in_an_error_or_a_guest(family: str, conn: virConnect, roo
 def test_seeds_themselves_are_defined(family: str, conn: virConnect, place: Path) -> None:
     """What is mutated is valid: each seed can be defined."""
     for text in seeds.FAMILIES[family]:
-        conn.defineXML(contained(text, place)).undefineFlags(LEAVE)
+        domain = conn.defineXML(contained(text, place))
+        assert domain.isPersistent()
+        domain.undefineFlags(LEAVE)

@@ -193,6 +193,12 @@ class Session:
         if self.open:
             self.backend.do(lambda: self._on_event(stamped))
 
+    def give(self, name: str, descriptor: int, *, timeout: float) -> Future[Any]:
+        """Descriptors do not exist here; who hands one over is told so."""
+        refused: Future[Any] = Future()
+        refused.set_exception(MonitorError("getfd", "GenericError", f"no descriptors here ({name})"))
+        return refused
+
     def lose(self, why: str) -> None:
         """The connection ends; once."""
         if not self.open:

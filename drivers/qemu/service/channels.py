@@ -12,6 +12,7 @@ from embervirt.errors import InternalError
 AGENT = "org.qemu.guest_agent.0"
 """The name of the port on which qemu-guest-agent listens."""
 
+
 class Port(NamedTuple):
     """``path`` is on the host: a pty or a socket; empty when there is none."""
 

@@ -66,18 +66,21 @@ def copy(job: Job, file: File, source: int, size: int, *, share: bool = True) ->
         job.step(size, size)
         return
     disk.truncate(file, size)
-    parts = list(data(source, size))
+    copy_from(job, file, source, 0, size)
+
+
+def copy_from(job: Job, file: File, source: int, begin: int, size: int) -> None:
+    """The data of ``source`` from ``begin`` to ``size`` into a file that has holes there."""
+    parts = [(max(start, begin), stop) for start, stop in data(source, size) if stop > begin]
     total, done = sum(stop - start for start, stop in parts), 0
     for start, stop in parts:
-        for at, moved in _moved(file, source, start, stop):
+        for moved in _moved(file, source, start, stop):
             done += moved
             job.step(done, total)
-            if at >= stop:
-                break
 
 
-def _moved(file: File, source: int, start: int, stop: int) -> Iterator[Range]:
-    """After each portion where the next begins, and how long it was."""
+def _moved(file: File, source: int, start: int, stop: int) -> Iterator[int]:
+    """After each portion how long it was."""
     inside = True
     while start < stop:
         count = min(PORTION, stop - start)
@@ -94,7 +97,7 @@ def _moved(file: File, source: int, start: int, stop: int) -> Iterator[Range]:
         if not moved:
             return
         start += moved
-        yield start, moved
+        yield moved
 
 
 def _by_hand(file: File, source: int, at: int, count: int) -> int:

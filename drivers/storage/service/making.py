@@ -103,7 +103,7 @@ def _fill(job: Job, making: Making) -> None:
         with staging.created(making.staged) as file:
             _empty(job, file, making)
     elif making.how is How.COPY and source is not None:
-        with staging.created(making.staged) as file, staging.in_place(Path(source.path)) as original:
+        with staging.created(making.staged) as file, staging.to_read(Path(source.path)) as original:
             _copy(job, file, original, making)
     else:
         _by_program(job, making)
@@ -114,12 +114,12 @@ def _empty(job: Job, file: File, making: Making) -> None:
     copying.allocate(job, file, 0, min(making.volume.allocation or 0, making.capacity))
 
 
-def _copy(job: Job, file: File, original: File, making: Making) -> None:
-    size = os.fstat(original.descriptor).st_size
-    if making.flags & REFLINK and not copying.shared(file, original.descriptor):
+def _copy(job: Job, file: File, original: int, making: Making) -> None:
+    size = os.fstat(original).st_size
+    if making.flags & REFLINK and not copying.shared(file, original):
         what = f"cannot share data with volume '{making.source.name if making.source else ''}'"
         raise StorageNotSupported(f"{what}: the file system of '{making.target.parent}' has no reflinks")
-    copying.copy(job, file, original.descriptor, size)
+    copying.copy(job, file, original, size)
     if making.capacity > size:
         disk.truncate(file, making.capacity)
 

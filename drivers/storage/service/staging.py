@@ -65,6 +65,19 @@ def in_place(path: Path) -> Iterator[File]:
         disk.close(file)
 
 
+@contextmanager
+def to_read(path: Path) -> Iterator[int]:
+    """A volume's file, never what a symbolic link leads to, and of a file system that is not written to too.
+
+    Raises OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def permit(path: Path, wanted: Permissions) -> None:
     """Mode and owner of a new volume; what is not said is 0600 and as the file is."""
     disk.set_mode(path, MODE if wanted.mode is None else wanted.mode)

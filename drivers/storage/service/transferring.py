@@ -31,11 +31,11 @@ def check(row: VolumeRow, offset: int, length: int) -> None:
 def download(job: Job, row: VolumeRow, pipe: int, offset: int, length: int) -> None:
     """What is in the volume from ``offset`` on; 0 is up to its end. The reader may go: that is its end."""
     path = Path(row.path)
-    with explained("read volume", path), staging.in_place(path) as file:
-        end = offset + length if length else os.fstat(file.descriptor).st_size
+    with explained("read volume", path), staging.to_read(path) as file:
+        end = offset + length if length else os.fstat(file).st_size
         at = offset
         while at < end:
-            data = os.pread(file.descriptor, min(copying.BLOCK, end - at), at)
+            data = os.pread(file, min(copying.BLOCK, end - at), at)
             if not data or not _sent(job, pipe, data):
                 return
             at += len(data)
@@ -71,12 +71,14 @@ def upload(job: Job, row: VolumeRow, pipe: int, offset: int, length: int, staged
                 _write(job, pipe, file, offset, come)
                 disk.sync(file)
         if not whole:
-            with staging.created(staged) as copy, staging.in_place(path) as file:
+            with staging.created(staged) as copy, staging.to_read(path) as before:
                 if offset or length:
-                    copying.copy(job, copy, file.descriptor, row.physical)
-                else:
+                    copying.copy(job, copy, before, row.physical)
+                    _write(job, pipe, copy, offset, come)
+                else:  # as much as will come need not be copied first
                     disk.truncate(copy, row.physical)
-                _write(job, pipe, copy, offset, come)
+                    _write(job, pipe, copy, 0, come)
+                    copying.copy_from(job, copy, before, come.bytes, row.physical)
             staging.replace(staged, path, fence)
 
 

@@ -15,7 +15,7 @@ from embervirt.drivers.storage.tables import VolumeRow
 from embervirt.errors import InternalError, libvirtError
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.storage.base import StorageConnection
-from embervirt.libvirt.stream import Far, virStream
+from embervirt.libvirt.stream import PORTION, Far, virStream
 from embervirt.libvirt.unbuilt import VOLUME, unbuilt
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ F_SETPIPE_SZ = 1031
 
 class virStorageVol:
     """Made by look-ups and by creating; any thread may use it."""
+
+    streamBufSize = PORTION  # noqa: N815 - libvirt-python's
+    """Bytes that libvirt-python's own helpers of streams move at a time."""
 
     def __init__(self, conn: StorageConnection, pool: str, pool_name: str, name: str, key: str) -> None:
         self._conn, self._pool, self._pool_name = conn, pool, pool_name

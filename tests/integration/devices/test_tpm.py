@@ -143,7 +143,10 @@ def test_a_swtpm_that_nobody_recorded_is_found_by_its_run(tmp_path: Path) -> Non
     """Its starter died between starting it and QEMU: an opening of the root ends it by what it carries."""
     for name in ("state/tpm2", "authority", "run"):
         (tmp_path / name).mkdir(parents=True)
-    made = Swtpm("a:b", "2.0", *(tmp_path / name for name in ("state", "authority", "log", "sock", "run")))
+    state, authority, log, sock, run = (
+        tmp_path / name for name in ("state", "authority", "log", "sock", "run")
+    )
+    made = Swtpm("a:b", "2.0", state, authority, log, sock, run)
     spawned = made.start()
     try:
         assert search.kill_all(swtpm.nonce(tmp_path / "run"), SECONDS)

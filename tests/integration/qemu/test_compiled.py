@@ -21,7 +21,6 @@ from embervirt.drivers.qemu.parts import (
     MASTER_KEY_FILE,
     CompileContext,
     Device,
-    Option,
     Pluggable,
     argv,
     compile,
@@ -29,7 +28,6 @@ from embervirt.drivers.qemu.parts import (
     plug,
     unplug,
 )
-from embervirt.drivers.qemu.parts.part import MachineOptions
 from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import parse
@@ -201,7 +199,7 @@ MORE = {
 def added(run: Run, xml: str) -> list[Pluggable]:
     """The parts that a domain has more with this device than without, the boot order aside."""
     without, with_ = (compile(run.domain(PLUGGED.format(it)), run.caps, run.context(0)) for it in ("", xml))
-    return [part for part in with_ if part not in without and not isinstance(part, Option | MachineOptions)]
+    return [part for part in with_ if part not in without and isinstance(part, Pluggable)]
 
 
 @pytest.mark.parametrize("xml", MORE.values(), ids=MORE.keys())

@@ -165,7 +165,8 @@ def test_i03_a_killed_guest_starts_again_when_its_policy_says_so(tmp_path: Path)
         kill(pid_of(tmp_path / "root", "a"))
         [given_up] = events.wait(lambda event: isinstance(event, NotRevived))
         assert isinstance(given_up, NotRevived) and "it stays off" in given_up.why
-        runs = {event.id for event in events.fitting(lambda event: isinstance(event, Lifecycle))} - {-1}
+        told = events.fitting(lambda event: isinstance(event, Lifecycle))
+        runs = {event.id for event in told if isinstance(event, Lifecycle)} - {-1}
         assert (runs, domain.state()) == (set(range(1, limit + 2)), [SHUTOFF, CRASHED])
 
 

@@ -99,9 +99,7 @@ def test_a_picture_of_the_screen_is_a_stream(conn: libvirt.virConnect, tmp_path:
     domain.destroy()
 
 
-def test_a_guest_without_a_screen_has_no_picture(
-    conn: libvirt.virConnect, idle: libvirt.virDomain
-) -> None:
+def test_a_guest_without_a_screen_has_no_picture(conn: libvirt.virConnect, idle: libvirt.virDomain) -> None:
     """In libvirt's words."""
     with pytest.raises(libvirt.libvirtError, match="no screens to take screenshot from") as refused:
         idle.screenshot(conn.newStream(), 0)

@@ -50,8 +50,21 @@ def told(path: Path) -> dict[str, object]:
 
 
 def run(*command: str | Path) -> None:
-    """To its success."""
-    subprocess.run(command, check=True, capture_output=True)
+    """To its success. QEMU's benchmark of PBKDF2 fails at times on a busy host: then it is asked again."""
+    for _ in range(20):
+        done = subprocess.run(command, capture_output=True)
+        if b"accurate CPU usage" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stderr
+
+
+def quick(command: list[str]) -> list[str]:
+    """With a key that is derived in a few milliseconds instead of two seconds."""
+    if "create" not in command or "--object" not in command:
+        return command
+    at = command.index("-o") + 1
+    before = "encrypt." if "encrypt." in command[at] else ""
+    return [*command[:at], f"{command[at]},{before}iter-time=10", *command[at + 1 :]]
 
 
 @pytest.mark.parametrize("words", MADE, ids=" ".join)
@@ -120,7 +133,7 @@ def test_a_volume_of_any_name_is_made_cloned_and_resized(name: str, target: str,
     clone = volume(pool, f"{name}2", target)
     keys = Keys(str(key), str(key))
     for command in (*create(first, keys=keys), *create(clone, source=first, keys=keys)):
-        run(*command)
+        run(*quick(command))
     for command in resize(first, 2 << 20, key=str(key)):
         run(*command)
     assert sorted(path.name for path in pool.iterdir()) == sorted([name, f"{name}2"])

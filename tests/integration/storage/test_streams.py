@@ -47,6 +47,9 @@ def test_what_was_sent_comes_back(storage: Storage, allocation: int | None) -> N
     assert download(storage, volume) == data
     upload(storage, volume, b"y" * 100, 1000, 100)
     assert download(storage, volume, 900, 300) == data[900:1000] + b"y" * 100 + data[1100:1200]
+    upload(storage, volume, b"z" * 10)
+    assert download(storage, volume, 0, 1000) == b"z" * 10 + data[10:1000]
+    assert download(storage, volume, 2 * MIB) == data[2 * MIB :]
     assert (volume.info()[1], storage.files()) == (4 * MIB, ["a"])
 
 

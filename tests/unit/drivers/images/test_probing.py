@@ -83,17 +83,19 @@ def test_a_damaged_backing_name_is_an_error(length: int, stored: bytes, tmp_path
         image_at(str(path))
 
 
-@settings(max_examples=300)
-@given(st.sampled_from([magic for magic, _ in READERS.values()]), st.binary(max_size=600))
-def test_any_bytes_behind_a_magic_are_an_image_or_an_error_of_the_file(
-    magic: bytes, rest: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_any_bytes_behind_a_magic_are_an_image_or_an_error_of_the_file(tmp_path: Path) -> None:
     """Never another exception, never a negative size."""
-    path = tmp_path_factory.getbasetemp() / "any"
-    path.write_bytes(magic + rest)
-    try:
-        found = image_at(str(path))
-    except OSError:
-        return
-    assert found.capacity is None or found.capacity >= 0
-    assert found.cluster_size is None or found.cluster_size >= 0
+    path = tmp_path / "any"
+
+    @settings(max_examples=300)
+    @given(st.sampled_from([magic for magic, _ in READERS.values()]), st.binary(max_size=600))
+    def check(magic: bytes, rest: bytes) -> None:
+        path.write_bytes(magic + rest)
+        try:
+            found = image_at(str(path))
+        except OSError:
+            return
+        assert found.capacity is None or found.capacity >= 0
+        assert found.cluster_size is None or found.cluster_size >= 0
+
+    check()
