@@ -1,7 +1,7 @@
 """What the guest's ``report`` says of a device, compared with what the XML says of it.
 
-A ``Sight`` is a device's XML and patterns of lines of the report. In a pattern ``{at}`` stands for the place in
-sysfs that follows from the device's address, ``{mac}`` for its MAC; they come from the live XML.
+A ``Sight`` is a device's XML and patterns of lines of the report. In a pattern ``{at}`` stands for the place
+in sysfs that follows from the device's address, ``{mac}`` for its MAC; they come from the live XML.
 """
 
 from __future__ import annotations

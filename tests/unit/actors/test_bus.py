@@ -407,7 +407,7 @@ def test_a_signal_on_its_threads_does_not_end_the_exchange(stage: Stage) -> None
             signal.pthread_kill(thread.ident, signal.SIGUSR1)
         assert stage.bus.call("server", Echo("x")) == "x"
     finally:
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # drops what a thread was too busy to take, which would kill
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # drops what was not taken yet: it would kill
         signal.signal(signal.SIGUSR1, before)
     assert all(thread.is_alive() for thread in stage.bus.exchange._threads)
 

@@ -1,5 +1,7 @@
 """What stands in a ``q35``: PCI Express with ports, switches and bridges, SATA, virtio."""
 
+# ruff: noqa: E501 - a table
+
 from __future__ import annotations
 
 from guest.sights import Sight, sight
