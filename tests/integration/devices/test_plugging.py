@@ -85,6 +85,12 @@ PLUGGED = {
         "virtio-disk1",
     ),
     "interface": (INTERFACE.format("07"), "net1"),
+    "interface-e1000e": (INTERFACE.format("08").replace("'virtio'", "'e1000e'"), "net1"),
+    "disk-usb": (
+        "<disk type='file'><source file='{}/disk'/><target dev='sdz' bus='usb'/></disk>",
+        "usb-disk25",
+    ),
+    "serial-usb": ("<serial type='pty'><target type='usb-serial'/></serial>", "serial1"),
     "rng": ("<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", "rng0"),
     "controller-scsi": ("<controller type='scsi' index='3' model='virtio-scsi'/>", "scsi3"),
     "input-virtio": ("<input type='tablet' bus='virtio'/>", "input2"),

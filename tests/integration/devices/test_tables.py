@@ -33,7 +33,7 @@ CHOICES: tuple[tuple[type[Element], str, str, set[str]], ...] = (
     (Input, "bus", "input", set()),
     (Input, "type", "input", {"passthrough", "evdev"}),  # devices of the host
     (DiskTarget, "bus", "disk/target", set()),
-    (Disk, "device", "disk", {"disk", "lun"}),  # the default, and a device of the host
+    (Disk, "device", "disk", {"lun"}),  # a device of the host
     (SerialTarget, "type", "serial/target", {"isa-debug"}),  # which nobody can find
 )
 """Class, its attribute, where it stands in a row, and what stands in none."""

@@ -1,7 +1,5 @@
 """What stands in a ``pc``: conventional PCI, ISA, IDE and a floppy controller."""
 
-# ruff: noqa: E501 - a table
-
 from __future__ import annotations
 
 from guest.sights import Sight, sight
@@ -33,6 +31,9 @@ SCSI = {
 
 NARROW = ("lsilogic", "am53c974", "dc390")
 """Those that only count targets, which libvirt calls units."""
+
+WITH_DISK = ("lsilogic", "vmpvscsi")
+"""With disks on more of them SeaBIOS does not come to an end."""
 
 CARDS = {
     "rtl8139": ("10ec:8139", "8139cp"),
@@ -81,9 +82,11 @@ def _scsi() -> dict[str, Sight]:
         letter = chr(ord("a") + index)
         number = "unit" if model in NARROW else "target"
         where = f"<address type='drive' controller='{index}' bus='0' {number}='1'/>"
-        if model not in ("lsilogic", "vmpvscsi"):  # with disks on more of them SeaBIOS does not come to an end
+        if model not in WITH_DISK:
             continue
-        disk = f"<disk><source file='{{dir}}/1M'/><target dev='sd{letter}' bus='scsi'/><readonly/>{where}</disk>"
+        disk = (
+            f"<disk><source file='{{dir}}/1M'/><target dev='sd{letter}' bus='scsi'/><readonly/>{where}</disk>"
+        )
         rows[f"disk-{model}"] = sight(
             disk, r"BLOCK sd.* size=2048 ro=1 .* vendor=QEMU model=QEMU_HARDDISK .* at={at}/block/sd\w"
         )
@@ -147,7 +150,7 @@ PC: dict[str, Sight] = {
         r"BLOCK sr\d port=2 size=6144 .* removable=1 .* model=QEMU_DVD-ROM .* at={at}/block/sr\d",
     ),
     "floppy": sight(
-        "<disk device='floppy'><source file='{dir}/1440K'/><target dev='fda'/></disk>",
+        "<disk device='floppy'><source file='{dir}/1440K'/><target dev='fda' bus='fdc'/></disk>",
         "BLOCK fd0 .* size=2880 .* removable=1 .* at={at}/block/fd0",
         "PNP .* id=PNP0700",
     ),
@@ -155,7 +158,9 @@ PC: dict[str, Sight] = {
         "<disk device='floppy'><target dev='fdb'/></disk>", "BLOCK fd1 .* at={at}/block/fd1"
     ),
     "sata": sight("<controller type='sata' index='0'/>", "PCI .* id=8086:2922 .* driver=ahci at={at}"),
-    "ccid": sight("<controller type='ccid' index='0'/>", "USB .* id=08e6:4433 product=QEMU_USB_CCID .* at={at}"),
+    "ccid": sight(
+        "<controller type='ccid' index='0'/>", "USB .* id=08e6:4433 product=QEMU_USB_CCID .* at={at}"
+    ),
     "pci-bridge": sight(
         "<controller type='pci' index='1' model='pci-bridge'/>", "PCI .* id=1b36:0001 class=0604.. .* at={at}"
     ),
@@ -191,7 +196,9 @@ PC: dict[str, Sight] = {
     "tpm-tis": sight(
         "<tpm model='tpm-tis'><backend type='emulator' version='1.2'/></tpm>", "CLASS tpm0 version=1 .*"
     ),
-    "keyboard-ps2": sight("<input type='keyboard' bus='ps2'/>", "INPUT .* name=AT_Translated_Set_2_keyboard .*"),
+    "keyboard-ps2": sight(
+        "<input type='keyboard' bus='ps2'/>", "INPUT .* name=AT_Translated_Set_2_keyboard .*"
+    ),
     "mouse-ps2": sight("<input type='mouse' bus='ps2'/>", "PNP .* id=PNP0f13"),
     "hub": sight(
         "<hub type='usb'><address type='usb' bus='5' port='2'/></hub>",

@@ -79,7 +79,9 @@ Q35: dict[str, Sight] = {
         r"BLOCK sd\w .* size=16384 .* serial=SCSI-1 .* at={at}/block/sd\w",
     ),
     "disk-scsi-names": sight(
-        _disk("9M", "sdd", "scsi", "<vendor>EMBER</vendor><product>VIRT</product><wwn>5000c50015ea71ad</wwn>"),
+        _disk(
+            "9M", "sdd", "scsi", "<vendor>EMBER</vendor><product>VIRT</product><wwn>5000c50015ea71ad</wwn>"
+        ),
         r"BLOCK sd\w .* size=18432 .* vendor=EMBER model=VIRT wwid=naa.5000c50015ea71ad .* at={at}/block/sd\w",
     ),
     "disk-scsi-solid": sight(
