@@ -133,9 +133,12 @@ class Kernel:
         return number
 
     def close(self, number: int) -> None:
-        """As ``os``'s, of what ``pidfd_open`` gave."""
-        self.descriptors.close(number)
-        self._held.pop(number, None)
+        """As ``os``'s: of what ``pidfd_open`` gave, or of a real file."""
+        if number in self._held:
+            self.descriptors.close(number)
+            del self._held[number]
+        else:
+            os.close(number)
 
     def pidfd_send_signal(self, number: int, which: int) -> None:
         """As ``signal``'s."""

@@ -121,8 +121,8 @@ def test_a_dump_that_fails_is_shown_and_the_policy_goes_on(
 def test_a_killed_qemu_is_no_panic(
     fake: libvirt.virConnect, fake_qemu: FakeQemu, embervirt_root: Path
 ) -> None:
-    """``on_crash`` has no say in it: the domain is off, crashed, and is not started again."""
-    domain = run(fake, "<on_crash>restart</on_crash>")
+    """There is nothing to preserve: the domain is off, crashed, and is not started again."""
+    domain = run(fake, "<on_crash>preserve</on_crash>")
     with watching(fake.root) as events:
         kill(pid_of(embervirt_root, "a"))
         assert life(events, 1) == [(STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED)]
