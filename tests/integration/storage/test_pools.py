@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import embervirt as libvirt
-from guest.domain import uri
+from embervirt.supervisor.report import ChildFailed
+from guest.domain import uri, watching
 from integration.storage.conftest import Storage, pool_xml
 
 SECONDS = 10.0
@@ -156,7 +157,9 @@ def test_an_active_pool_is_active_after_a_crash(storage: Storage) -> None:
     storage.make("a")
     left = storage.folder / ".embervirt-0123456789abcdef.tmp"
     left.touch()
-    storage.conn.root.crash("drivers/storage")
+    with watching(storage.conn.root) as events:
+        storage.conn.root.crash("drivers/storage")
+        events.wait(lambda event: isinstance(event, ChildFailed))
     storage.pool.refresh()
     assert (storage.pool.listVolumes(), storage.files()) == (["a"], ["a"])
 
