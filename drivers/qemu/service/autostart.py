@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import AutostartFailed, Create
 from embervirt.drivers.qemu.tables import Definition, Tables
-from embervirt.drivers.root.files import read, write
+from embervirt.drivers.root.once import done, mark
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import libvirtError
 from embervirt.log import get_logger
-from embervirt.supervisor.identity import boot_id
 
 
 def begin(face: Face) -> None:
@@ -27,7 +24,7 @@ def begin(face: Face) -> None:
             with ThreadPoolExecutor(face.settings.qemu.parallel_starts, "embervirt-autostart") as threads:
                 list(threads.map(lambda row: _start(face, row), rows))
         if not done(face.paths.autostarted):
-            write(face.paths.autostarted, f"{boot_id()}\n".encode(), durable=False)
+            mark(face.paths.autostarted)
     except libvirtError as error:
         get_logger(driver="qemu").error("autostart", error=str(error))
 
@@ -46,14 +43,3 @@ def due(paths: RootPaths, tables: Tables) -> list[Definition]:
         return []
     rows = [row for row in tables.definitions.values() if row.autostart]
     return sorted((row for row in rows if tables.running.get(row.uuid) is None), key=lambda row: row.name)
-
-
-def done(stamp: Path) -> bool:
-    """Whether that was in this boot of the host. libvirt's stamp is empty, and counts by its time."""
-    if not stamp.exists():
-        return False
-    said = read(stamp).decode(errors="replace").strip()
-    if said:
-        return said == boot_id()
-    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return stamp.stat().st_mtime > booted

@@ -61,12 +61,13 @@ def test_every_version_of_a_machine_starts(conn: libvirt.virConnect, kind: str) 
         domain.destroy()
 
 
-def booted(conn: libvirt.virConnect, machine: str, devices: str, words: str, root: Path) -> None:
-    """Starts it and waits for what it says."""
+def booted(conn: libvirt.virConnect, machine: str, devices: str, words: str, root: Path) -> str:
+    """What it said on its console until it said ``words``."""
     xml = small("boots", memory=128, devices=f"<console type='pty'/>{devices}")
     domain = conn.createXML(xml.replace("'q35'", f"'{machine}'"), 0)
-    Console(root, "boots").until(words, seconds=BOOT)
+    said = Console(root, "boots").until(words, seconds=BOOT)
     domain.destroy()
+    return said
 
 
 @pytest.mark.parametrize("bus", BUSES)
@@ -75,7 +76,8 @@ def test_linux_starts_from_a_disk(conn: libvirt.virConnect, tmp_path: Path, bus:
     ensure()
     disk = Path(shutil.copy(DISK, tmp_path / "disk"))
     machine, devices = BUSES[bus]
-    booted(conn, machine, devices.format(f"<source file='{disk}'/>"), READY, tmp_path / "root")
+    source = f"<source file='{disk}'/>"
+    assert READY in booted(conn, machine, devices.format(source), READY, tmp_path / "root")
 
 
 def boot_sector() -> bytes:
@@ -117,4 +119,5 @@ def test_the_firmware_starts_from_a_medium(conn: libvirt.virConnect, tmp_path: P
     medium = tmp_path / "medium"
     medium.write_bytes(boot_sector().ljust(1440 * 1024, b"\0") if floppy else compact_disc())
     machine, devices = MEDIA[drive]
-    booted(conn, machine, devices.format(f"<source file='{medium}'/>"), HELLO.decode(), tmp_path / "root")
+    source = f"<source file='{medium}'/>"
+    assert HELLO.decode() in booted(conn, machine, devices.format(source), HELLO.decode(), tmp_path / "root")

@@ -1,4 +1,4 @@
-"""Whether the guests that start with the host were started: in this boot of it, by us or by libvirt."""
+"""What a root does once in a boot of its host: whether it is done, by us or by libvirt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from embervirt.drivers.qemu.service import autostart
+from embervirt.drivers.root import once
 from embervirt.supervisor.identity import boot_id
 
 
@@ -27,9 +27,16 @@ def test_a_stamp_counts_in_its_own_boot(tmp_path: Path, text: str, age: int, don
     stamp.write_text(text)
     at = stamp.stat().st_mtime - age
     os.utime(stamp, (at, at))
-    assert autostart.done(stamp) is done
+    assert once.done(stamp) is done
 
 
 def test_without_a_stamp_nothing_was_started(tmp_path: Path) -> None:
     """The first opening after the host's start."""
-    assert autostart.done(tmp_path / "autostarted") is False
+    assert once.done(tmp_path / "autostarted") is False
+
+
+def test_what_is_marked_is_done(tmp_path: Path) -> None:
+    """Until the host boots again."""
+    stamp = tmp_path / "autostarted"
+    once.mark(stamp)
+    assert once.done(stamp) is True
