@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ import msgspec
 from embervirt import disk, faults
 from embervirt.config.accounts import Account
 from embervirt.errors import InternalError
-from embervirt.supervisor.identity import hold, parent, start_time, wait_exit
+from embervirt.supervisor.identity import hold, parent, send_signal, start_time, wait_exit
 
 STARTER = ("/usr/bin/env", "--default-signal", "bash", "-p", "-c")
 
@@ -171,6 +172,18 @@ def reap(spawned: Spawned, seconds: float) -> bool:
         return wait_exit(pidfd, seconds) and _collect(pidfd)
     finally:
         os.close(pidfd)
+
+
+def kill(spawned: Spawned, seconds: float) -> None:
+    """Undo of ``spawn``: ends the program at once and reaps its recorder, waiting ``seconds`` for each."""
+    pidfd = spawned.hold()
+    if pidfd is not None:
+        try:
+            send_signal(pidfd, signal.SIGKILL)
+            wait_exit(pidfd, seconds)
+        finally:
+            os.close(pidfd)
+    reap(spawned, seconds)
 
 
 def _collect(pidfd: int) -> bool:

@@ -105,6 +105,19 @@ def _opened(path: Path, limit: int) -> Iterator[tuple[int, int]]:
             os.close(descriptor)
 
 
+@contextmanager
+def appending(path: Path) -> Iterator[disk.File]:
+    """A log, made when it is not there. Whose a program is that gets its descriptor does not matter."""
+    try:
+        opened = disk.create(path)
+    except FileExistsError:
+        opened = disk.append_to(path)
+    try:
+        yield opened
+    finally:
+        disk.close(opened)
+
+
 def make_directories(paths: Iterable[Path]) -> None:
     """Create directories with their parents, 0700 whatever the umask; existing ones stay as they are."""
     for path in paths:

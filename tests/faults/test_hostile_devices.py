@@ -20,7 +20,7 @@ import embervirt as libvirt
 from embervirt.libvirt.connect import virConnect
 from embervirt.libvirt.domain import virDomain
 from embervirt.libvirt.qemu import qemuMonitorCommand
-from guest.domain import kill, qemus, uri
+from guest.domain import opened
 from hostile import seeds
 from hostile.containment import contained
 from hostile.files import make
@@ -60,11 +60,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def conn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[virConnect]:
     """A root; whatever runs in the end is killed."""
-    root = tmp_path_factory.mktemp("h") / "root"
-    with libvirt.open(uri(root)) as made:
+    with opened(tmp_path_factory.mktemp("h") / "root") as made:
         yield made
-    for pid in qemus(root):
-        kill(pid)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from lxml import etree
 import embervirt as libvirt
 from embervirt.libvirt.connect import virConnect
 from guest.calls import guests
-from guest.domain import kill, qemus, uri, wait_until
+from guest.domain import opened, qemus, wait_until
 from hostile import seeds
 from hostile.containment import contained
 from hostile.files import make
@@ -66,12 +66,10 @@ def conn(root: Path) -> Iterator[virConnect]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
     try:
-        with libvirt.open(uri(root)) as made:
+        with opened(root) as made:
             yield made
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        for pid in qemus(root):
-            kill(pid)
 
 
 def tried(conn: virConnect, text: str) -> str:

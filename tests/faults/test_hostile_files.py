@@ -14,7 +14,7 @@ import pytest
 import embervirt as libvirt
 from embervirt.libvirt.connect import virConnect
 from guest.calls import guests
-from guest.domain import kill, qemus, uri, wait_until
+from guest.domain import opened, wait_until
 from hostile import seeds
 
 SECONDS = 20.0
@@ -24,10 +24,8 @@ SECONDS = 20.0
 @pytest.fixture
 def conn(tmp_path: Path) -> Iterator[virConnect]:
     """A root; whatever runs in the end is killed."""
-    with libvirt.open(uri(tmp_path / "root")) as made:
+    with opened(tmp_path / "root") as made:
         yield made
-    for pid in qemus(tmp_path):
-        kill(pid)
 
 
 def refused(conn: virConnect, text: str) -> libvirt.libvirtError:

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+import embervirt as libvirt
 from embervirt.actors.messages import Event, Numbered
 from embervirt.actors.subscription import Subscription
+from embervirt.libvirt.connect import virConnect
 from guest.image import CMDLINE, INITRD, KERNEL
 
 if TYPE_CHECKING:
@@ -178,6 +180,17 @@ def _is_qemu(pid: int, root: Path) -> bool:
     except OSError:
         return False
     return words[0].endswith(b"qemu-system-x86_64") and any(f"{root}/".encode() in word for word in words)
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[virConnect]:
+    """A connection to a root of its own; whatever runs in the end is killed."""
+    with libvirt.open(uri(root)) as conn:
+        try:
+            yield conn
+        finally:
+            for pid in qemus(root):
+                kill(pid)
 
 
 def kill(pid: int) -> None:

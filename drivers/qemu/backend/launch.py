@@ -8,9 +8,8 @@ import itertools
 import os
 import re
 import shlex
-import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from embervirt import disk, faults
@@ -19,8 +18,9 @@ from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, OnClose
 from embervirt.drivers.qemu.backend.protocol import Command, Launched
 from embervirt.drivers.qemu.errors import LaunchFailed, MonitorLost
 from embervirt.drivers.root import sockets
-from embervirt.supervisor.identity import identify, send_signal, wait_exit
-from embervirt.supervisor.recorder import Spawned, reap, spawn
+from embervirt.drivers.root.files import appending
+from embervirt.supervisor.identity import identify
+from embervirt.supervisor.recorder import Spawned, kill, spawn
 
 LAST_LINES, LAST_BYTES = 10, 4096
 """How much of QEMU's output an error quotes, at most."""
@@ -57,7 +57,7 @@ def launch(
 
 def _start(command: Command, undo: contextlib.ExitStack) -> tuple[socket.socket, Spawned, int]:
     """The near end of the monitor, the process, and where its output begins in the log."""
-    with explained("start QEMU"), _opened(command.log) as log, sockets.listen(command.monitor) as listening:
+    with explained("start QEMU"), appending(command.log) as log, sockets.listen(command.monitor) as listening:
         undo.callback(disk.unlink, command.monitor, missing_ok=True)
         # The kernel queues it: no waiting for QEMU, and an end of QEMU before the greeting is an end of file.
         near = undo.enter_context(sockets.connect(command.monitor))
@@ -79,14 +79,7 @@ def _start(command: Command, undo: contextlib.ExitStack) -> tuple[socket.socket,
 
 
 def _end(spawned: Spawned, status_file: Path) -> None:
-    pidfd = spawned.hold()
-    if pidfd is not None:
-        try:
-            send_signal(pidfd, signal.SIGKILL)
-            wait_exit(pidfd, DYING)
-        finally:
-            os.close(pidfd)
-    reap(spawned, DYING)
+    kill(spawned, DYING)
     disk.unlink(status_file, missing_ok=True)
 
 
@@ -98,18 +91,6 @@ def _failure(command: Command, spawned: Spawned, output: int) -> LaunchFailed:
         lines = log.read().decode(errors="replace").strip().splitlines()
     said = "\n".join(lines[-LAST_LINES:]) or "it said nothing"
     return LaunchFailed(f"process exited while connecting to monitor: {said}")
-
-
-@contextlib.contextmanager
-def _opened(log: Path) -> Iterator[disk.File]:
-    try:
-        opened = disk.create(log)
-    except FileExistsError:
-        opened = disk.append_to(log)
-    try:
-        yield opened
-    finally:
-        disk.close(opened)
 
 
 def _write_header(log: disk.File, environment: Mapping[str, str], argv: Sequence[str]) -> int:

@@ -16,10 +16,10 @@ from embervirt import disk
 from embervirt.config.accounts import Account
 from embervirt.drivers.qemu.errors import LaunchFailed
 from embervirt.drivers.root import sockets
-from embervirt.drivers.root.files import make_directories, write
-from embervirt.supervisor.identity import Process, identify, send_signal, wait_exit
+from embervirt.drivers.root.files import appending, make_directories, write
+from embervirt.supervisor.identity import Process, identify
 from embervirt.supervisor.processes import Watched
-from embervirt.supervisor.recorder import Spawned, reap, spawn
+from embervirt.supervisor.recorder import Spawned, kill, spawn
 
 CIPHER = "aes-256-cbc"
 STATE = {"2.0": "tpm2", "1.2": "tpm1.2"}
@@ -115,14 +115,14 @@ class Swtpm:
 
     def _set_up(self, seconds: float) -> None:
         rights = [] if self.account is None else self.account.prefix
-        with _secret(self.key) as descriptor, _logging(self.log) as log:
+        with _secret(self.key) as descriptor, appending(self.log) as log:
             key = [] if descriptor is None else ["--pwdfile-fd", str(descriptor), "--cipher", CIPHER]
             try:
                 done = subprocess.run(
                     [*rights, _program("swtpm_setup"), *self._setup_options(), *key],
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
+                    stdout=log.descriptor,
+                    stderr=log.descriptor,
                     pass_fds=[] if descriptor is None else [descriptor],
                     cwd="/",
                     env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
@@ -149,19 +149,21 @@ class Swtpm:
         with (
             _secret(self.key) as descriptor,
             sockets.listen(self.socket) as listening,
-            _logging(self.log) as log,
+            appending(self.log) as log,
         ):
             if self.account is not None:
                 disk.give(self.socket, *self.account.owner)
             key = [] if descriptor is None else ["--key", f"pwdfd={descriptor},mode={CIPHER}"]
             argv = [
                 *(_program("swtpm"), "socket", "--ctrl", f"type=unixio,fd={listening.fileno()}"),
-                *("--tpmstate", f"dir={self.directory},mode=0600", "--log", f"fd={log}"),
+                *("--tpmstate", f"dir={self.directory},mode=0600", "--log", f"fd={log.descriptor}"),
                 *("--pid", self.nonce, "--terminate", *(["--tpm2"] if self.version == "2.0" else []), *key),
             ]
-            passed = [listening.fileno(), log, *([] if descriptor is None else [descriptor])]
+            passed = [listening.fileno(), log.descriptor, *([] if descriptor is None else [descriptor])]
             status = self.run / "swtpm-status"
-            return spawn(argv, status_file=status, log_fd=log, pass_fds=passed, account=self.account)
+            return spawn(
+                argv, status_file=status, log_fd=log.descriptor, pass_fds=passed, account=self.account
+            )
 
     def watched(self, spawned: Spawned) -> Watched:
         """Who it is, once it has answered. Raises LaunchFailed when it is gone."""
@@ -189,27 +191,7 @@ def stop(watched: Watched) -> None:
 
 def abandon(spawned: Spawned) -> None:
     """Undo of a start."""
-    pidfd = spawned.hold()
-    if pidfd is not None:
-        try:
-            send_signal(pidfd, signal.SIGKILL)
-            wait_exit(pidfd, KILLED)
-        finally:
-            os.close(pidfd)
-    reap(spawned, KILLED)
-
-
-@contextlib.contextmanager
-def _logging(log: Path) -> Iterator[int]:
-    """A descriptor: whose the programs are that write to it does not matter."""
-    try:
-        opened = disk.create(log)
-    except FileExistsError:
-        opened = disk.append_to(log)
-    try:
-        yield opened.descriptor
-    finally:
-        disk.close(opened)
+    kill(spawned, KILLED)
 
 
 def _program(name: str) -> str:

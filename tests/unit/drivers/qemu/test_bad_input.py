@@ -9,36 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embervirt.drivers.qemu.addresses import assign
+from described import RUN, defined
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.cpu.resolve import resolved
 from embervirt.drivers.qemu.model import Domain, model_of
-from embervirt.drivers.qemu.parts import CompileContext, EncryptedSecret, argv, compile
+from embervirt.drivers.qemu.parts import argv, compile
 from embervirt.drivers.qemu.plugging import kinds
-from embervirt.drivers.qemu.postparse import postparse
-from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import parse, render
 from embervirt.errors import libvirtError
 from hostile import schema, seeds
 from hostile.mutations import damaged, mutated
 
-CONTEXT = CompileContext(
-    domain_id=1,
-    domain_dir="/d",
-    ram_path="/r",
-    monitor_fd=3,
-    console_log="/l",
-    secret=lambda reference: EncryptedSecret(data="", iv=""),
-)
 SOON = 5.0
 """Seconds that no document takes, whatever its size; most take milliseconds."""
-
-
-def defined(text: str, caps: Capabilities) -> Domain:
-    """What a definition has, as the library makes it."""
-    domain = assign(postparse(parse(Domain, text), caps), caps)
-    validate(domain, caps)
-    return domain
 
 
 def placed(domain: Domain) -> list[tuple[str, str]]:
@@ -57,15 +40,15 @@ def _rest(domain: Domain) -> dict[str, object]:
 def assert_compiled_or_refused(text: str, caps: Capabilities) -> None:
     """Defines and compiles it; what was accepted must also be stable."""
     try:
-        domain = defined(text, caps)
+        domain = defined(text, caps, strict=False)
         written = render(domain)
     except libvirtError as error:
         assert error.get_error_code() is not None and error.get_error_message()
         return
     assert model_of(written) == domain
-    assert placed(defined(written, caps)) == placed(domain)
+    assert placed(defined(written, caps, strict=False)) == placed(domain)
     try:
-        words = argv(compile(resolved(domain, caps), caps, CONTEXT))
+        words = argv(compile(resolved(domain, caps), caps, RUN))
     except libvirtError:
         return
     assert all("\0" not in word for word in words)

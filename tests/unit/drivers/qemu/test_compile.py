@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from embervirt.drivers.qemu.addresses import assign
+from described import defined
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Domain, EncryptionSecret
 from embervirt.drivers.qemu.parts import (
@@ -25,9 +25,7 @@ from embervirt.drivers.qemu.parts import (
     compile,
     encrypt,
 )
-from embervirt.drivers.qemu.postparse import postparse
-from embervirt.drivers.qemu.validate import validate
-from embervirt.drivers.xml import parse, render
+from embervirt.drivers.xml import render
 
 GOLDEN = Path(__file__).resolve().parents[3] / "golden/qemu"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.xml"))
@@ -47,13 +45,6 @@ CONTEXT = CompileContext(
     console_log=None,
     secret=secret_of,
 )
-
-
-def defined(text: str, caps: Capabilities) -> Domain:
-    """As the driver defines it."""
-    domain = assign(postparse(parse(Domain, text, strict=True), caps), caps)
-    validate(domain, caps)
-    return domain
 
 
 def domain_named(case: str, caps: Capabilities) -> Domain:

@@ -6,19 +6,14 @@ import json
 
 import pytest
 
-from embervirt.drivers.qemu.addresses import assign
+import described
 from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.parts import CompileContext, Device, EncryptedSecret, Option
+from embervirt.drivers.qemu.parts import Device, Option
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.controller import parts
-from embervirt.drivers.qemu.postparse import postparse
-from embervirt.drivers.qemu.validate import validate
-from embervirt.drivers.xml import parse
 from embervirt.errors import libvirtError
-
-RUN = CompileContext(1, "/dir", "/ram", None, None, lambda reference: EncryptedSecret("", ""))
 
 
 def pci(model: str, index: int = 1, inside: str = "") -> str:
@@ -33,14 +28,12 @@ def defined(devices: str, caps: Capabilities, machine: str = "pc") -> Domain:
         f"<os><type machine='{machine}'>hvm</type></os><features><acpi/></features>"
         f"<devices>{devices}</devices></domain>"
     )
-    domain = assign(postparse(parse(Domain, text), caps), caps)
-    validate(domain, caps)
-    return domain
+    return described.defined(text, caps, strict=False)
 
 
 def compiled(devices: str, caps: Capabilities, machine: str) -> list[str]:
     """The options of all controllers."""
-    build = Build(named(defined(devices, caps, machine)), caps, RUN)
+    build = Build(named(defined(devices, caps, machine)), caps, described.RUN)
     made = [part for each in build.domain.devices.controllers for part in parts(each, build)]
     found = []
     for part in made:

@@ -7,17 +7,14 @@ from typing import Any
 
 import pytest
 
-from embervirt.drivers.qemu.addresses import assign
+from described import defined
 from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.model import Disk, Domain
+from embervirt.drivers.qemu.model import Disk
 from embervirt.drivers.qemu.parts import CompileContext, EncryptedSecret, argv, plug, throttle, unplug
 from embervirt.drivers.qemu.parts import disk as disks
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.part import Option
-from embervirt.drivers.qemu.postparse import postparse
-from embervirt.drivers.qemu.validate import validate
-from embervirt.drivers.xml import parse
 from embervirt.errors import libvirtError
 
 XML = """<domain type='qemu'><name>g</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>
@@ -37,9 +34,7 @@ RUN = CompileContext(7, "/run", "/ram", 3, None, secret, tls_dir="/certificates"
 
 def built(devices: str, caps: Capabilities, machine: str = "pc") -> Build:
     """A guest with these devices, defined and named."""
-    domain = assign(postparse(parse(Domain, XML.format(machine, devices), strict=True), caps), caps)
-    validate(domain, caps)
-    return Build(named(domain), caps, RUN)
+    return Build(named(defined(XML.format(machine, devices), caps)), caps, RUN)
 
 
 def disk(inner: str, caps: Capabilities, dev: str = "vda", bus: str = "virtio", **attributes: str) -> Any:

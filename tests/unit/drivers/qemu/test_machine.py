@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from described import RUN, defined
 from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.model import Domain, model_of
-from embervirt.drivers.qemu.parts import CompileContext, EncryptedSecret, argv, compile, passthrough
+from embervirt.drivers.qemu.model import model_of
+from embervirt.drivers.qemu.parts import argv, compile, passthrough
 from embervirt.drivers.qemu.postparse import postparse
-from embervirt.drivers.qemu.validate import validate
-from embervirt.drivers.xml import parse, render
+from embervirt.drivers.xml import render
 from embervirt.errors import libvirtError
 
 UUID = "c7a5fdbd-edaf-9455-926a-d65c16db1809"
@@ -20,16 +22,8 @@ TEXT = (
     "<os {attributes}><type machine='{machine}'>hvm</type>{os}</os>{body}<devices>"
     "<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"
 )
-CONTEXT = CompileContext(
-    domain_id=1,
-    domain_dir="/run-dir",
-    ram_path="/ram",
-    monitor_fd=None,
-    console_log=None,
-    secret=lambda _: EncryptedSecret(data="", iv=""),
-    now=1_000_000_000.0,
-    huge_page_dirs={2048: "/huge/2M", 0: "/huge/2M"},
-)
+
+HUGE = replace(RUN, huge_page_dirs={2048: "/huge/2M", 0: "/huge/2M"})
 
 
 def text(body: str = "", **given: str) -> str:
@@ -38,17 +32,10 @@ def text(body: str = "", **given: str) -> str:
     return TEXT.format(**{"uuid": UUID, "ns": NAMESPACE, "os": "", "body": body, **usual, **given})
 
 
-def made(xml: str, caps: Capabilities) -> Domain:
-    """As it is kept after ``defineXML``."""
-    domain = assign(postparse(parse(Domain, xml), caps, "/nvram"), caps)
-    validate(domain, caps)
-    return domain
-
-
 def words(xml: str, caps: Capabilities) -> list[str]:
     """Each option of the command line with its value, as one text."""
     out: list[str] = []
-    for word in argv(compile(made(xml, caps), caps, CONTEXT)):
+    for word in argv(compile(defined(xml, caps, strict=False), caps, HUGE)):
         if word.startswith("-") and not (out and out[-1] in ("-append", "-fw_cfg")):
             out.append(word)
         else:
@@ -290,7 +277,7 @@ def test_machine_becomes_these_options(name: str, caps: Capabilities) -> None:
 def test_kept_machine_reads_back_as_it_is(name: str, caps: Capabilities) -> None:
     """A definition that is read again is the same, and completing it once more changes nothing."""
     body, given, _, _ = OPTIONS[name]
-    domain = made(text(body, **given), caps)
+    domain = defined(text(body, **given), caps)
     assert model_of(render(domain)) == domain
     assert assign(postparse(domain, caps, "/nvram"), caps) == domain
 
@@ -309,7 +296,7 @@ def test_properties_of_a_device_are_overridden(caps: Capabilities) -> None:
 def test_environment_has_the_time_zone_and_the_users_variables(caps: Capabilities) -> None:
     """QEMU gets TZ for a clock of another zone, and each variable of the QEMU namespace."""
     env = "<qemu:commandline><qemu:env name='A' value='b'/><qemu:env name='C'/></qemu:commandline>"
-    domain = made(text(f"<clock offset='timezone' timezone='Asia/Tokyo'/>{env}"), caps)
+    domain = defined(text(f"<clock offset='timezone' timezone='Asia/Tokyo'/>{env}"), caps)
     assert passthrough.environment(domain) == {"TZ": "Asia/Tokyo", "A": "b", "C": ""}
 
 
@@ -351,5 +338,5 @@ def test_impossible_machine_is_refused(body: str, caps: Capabilities) -> None:
     """A wish that cannot be met is libvirt's error, with what was wrong."""
     code, words_ = REFUSED[body]
     with pytest.raises(libvirtError, match=words_) as refused:
-        made(text(body), caps)
+        defined(text(body), caps)
     assert refused.value.get_error_code() == code

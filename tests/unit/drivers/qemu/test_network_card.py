@@ -6,35 +6,22 @@ from typing import Any
 
 import pytest
 
-from embervirt.drivers.qemu.addresses import assign
+from described import RUN, defined
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.parts import CompileContext, Device, EncryptedSecret, Netdev, compile
-from embervirt.drivers.qemu.postparse import postparse
-from embervirt.drivers.qemu.validate import validate
-from embervirt.drivers.xml import parse
+from embervirt.drivers.qemu.parts import Device, Netdev, compile
 from embervirt.errors import libvirtError
 
 TEXT = (
     "<domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os><devices>"
     "<interface type='user'><mac address='52:54:00:00:00:01'/>{}</interface></devices></domain>"
 )
-CONTEXT = CompileContext(
-    domain_id=1,
-    domain_dir="/run-dir",
-    ram_path="/ram",
-    monitor_fd=None,
-    console_log=None,
-    secret=lambda _: EncryptedSecret(data="", iv=""),
-)
+
 USUAL = {"netdev": "hostnet0", "mac": "52:54:00:00:00:01"}
 
 
 def made(inner: str, caps: Capabilities) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Properties of the network, driver of the card, properties of the card beyond the usual."""
-    domain = assign(postparse(parse(Domain, TEXT.format(inner), strict=True), caps), caps)
-    validate(domain, caps)
-    parts = compile(domain, caps, CONTEXT)
+    parts = compile(defined(TEXT.format(inner), caps), caps, RUN)
     (network,) = [part for part in parts if isinstance(part, Netdev)]
     (card,) = [part for part in parts if isinstance(part, Device) and part.id == "net0"]
     more = {key: value for key, value in card.props.items() if key not in {*USUAL, "bus", "addr"}}

@@ -8,49 +8,34 @@ from typing import Any
 
 import pytest
 
-from embervirt.drivers.qemu.addresses import assign
+import described
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Devices, Domain
 from embervirt.drivers.qemu.parts import (
     Audiodev,
-    CompileContext,
     Device,
-    EncryptedSecret,
     Object,
     Option,
     compile,
 )
-from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.service import screens
-from embervirt.drivers.qemu.validate import validate
-from embervirt.drivers.xml import parse
 from embervirt.errors import libvirtError
 
 TEXT = (
     "<domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os>"
     "<devices>{}</devices></domain>"
 )
-CONTEXT = CompileContext(
-    domain_id=1,
-    domain_dir="/run-dir",
-    ram_path="/ram",
-    monitor_fd=None,
-    console_log=None,
-    secret=lambda _: EncryptedSecret(data="", iv=""),
-)
 WHERE = {"bus", "addr", "port"}
 
 
 def defined(devices: str, caps: Capabilities) -> Domain:
     """A domain with these devices, as the driver defines it."""
-    domain = assign(postparse(parse(Domain, TEXT.format(devices), strict=True), caps), caps)
-    validate(domain, caps)
-    return domain
+    return described.defined(TEXT.format(devices), caps)
 
 
 def made(devices: str, caps: Capabilities) -> list[Any]:
     """Its parts, in their order."""
-    return compile(defined(devices, caps), caps, CONTEXT)
+    return compile(defined(devices, caps), caps, described.RUN)
 
 
 def options(parts: Iterable[Any], name: str) -> list[str | None]:

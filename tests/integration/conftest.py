@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import embervirt as libvirt
-from guest.domain import kill, qemus, uri
+from embervirt.libvirt.connect import virConnect
+from guest.domain import opened
 
 
 @pytest.fixture
-def conn(tmp_path: Path) -> Iterator[libvirt.virConnect]:
+def conn(tmp_path: Path) -> Iterator[virConnect]:
     """A root of its own; whatever runs in the end is killed."""
-    with libvirt.open(uri(tmp_path / "root")) as made:
+    with opened(tmp_path / "root") as made:
         yield made
-    for pid in qemus(tmp_path):
-        kill(pid)
