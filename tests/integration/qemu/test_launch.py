@@ -276,7 +276,7 @@ def refuse(*arguments: Any, **named: Any) -> Any:
 STEPS = {
     "listen": ("sockets.listen", SystemError_),
     "connect": ("sockets.connect", SystemError_),
-    "log": ("_opened", SystemError_),
+    "log": ("appending", SystemError_),
     "header": ("_write_header", SystemError_),
     "check": ("check_emulator", SystemError_),
     "spawn": ("spawn", SystemError_),
