@@ -45,6 +45,10 @@ VIR_ERR_ERROR = 2
 """``virErrorLevel``: everything raised here is an error, never a warning."""
 
 
+LONGEST = 10_000
+"""Characters of a message; what is quoted in one may be a document of megabytes."""
+
+
 class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
     """What every failed call raises. ``err`` is libvirt-python's nine-tuple, or None.
 
@@ -60,6 +64,7 @@ class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
     def __init__(
         self, detail: str = "", *, str1: str | None = None, int1: int = -1, virdomain: int = -1
     ) -> None:
+        detail = _bounded(detail)
         message = f"{self.prefix}: {detail}" if self.prefix and detail else detail or self.prefix
         super().__init__(message)
         self.detail = detail
@@ -123,6 +128,13 @@ class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
         """Always -1 here."""
         value: int | None = self._field(8)
         return value
+
+
+def _bounded(detail: str) -> str:
+    if len(detail) <= LONGEST:
+        return detail
+    left = len(detail) - LONGEST
+    return f"{detail[: LONGEST // 2]} [{left} characters left out] {detail[-LONGEST // 2 :]}"
 
 
 @contextmanager
