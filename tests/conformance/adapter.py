@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+import firewalls  # type: ignore[import-not-found]  # beside this file, which run.py puts on the path
+
 import embervirt as libvirt
+from embervirt.drivers.network.nwfilter.model import FilterRef, Parameter
+from embervirt.drivers.network.nwfilter.reading import read_filter
+from embervirt.drivers.network.nwfilter.tree import Interface, instantiate
+from embervirt.drivers.network.reading import read_network
+from embervirt.drivers.network.render import dnsmasq
+from embervirt.drivers.network.updating import COMMANDS, SECTIONS, changed
 from embervirt.drivers.storage.images import Keys, create
 from embervirt.drivers.storage.images.pools import start
 from embervirt.drivers.storage.postparse import shown
@@ -35,6 +43,15 @@ COMMON = ("LC_ALL", "PATH", "HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONF
 SECRET_KINDS = {"passphrase": "volume"}
 SECRET_TAGS = {"ceph": "name", "iscsi": "target", "vtpm": "name", "tls": "name"}
 VALUE = b"AQCVn5hO6HzFAhAAq0NCv8jtJcIcE+HOBlMQ1A"
+
+DNSMASQ = "/var/lib/libvirt/dnsmasq"
+TAP = Interface("vnet0", "00:11:22:33:44:55")
+LISTS = {
+    "A": ("1.1.1.1", "2.2.2.2", "3.3.3.3", "3.3.3.3"),
+    "B": ("80", "90", "80", "80"),
+    "C": ("1080", "1090", "1100", "1110"),
+}
+"""Variables that libvirt's own test gives to every filter; a case has only the filter."""
 
 _made: set[str] = set()
 
@@ -141,3 +158,44 @@ def vol_argv(case: Mapping[str, Any]) -> list[list[str]]:
 def pool_argv(xml: str) -> list[list[str]]:
     """What is run to start a pool."""
     return start(read_pool(xml))
+
+
+def network_xml(xml: str) -> str:
+    """The XML of a network, as it was read; pure, for not every kind can be run here."""
+    return render(read_network(xml))
+
+
+def network_update(case: Mapping[str, Any]) -> str:
+    """The XML of a network after one change; as in libvirt's own test, only the change itself is checked."""
+    command, section = COMMANDS[case["command"]], SECTIONS[case["section"]]
+    network = read_network(case["network"])
+    return render(changed(network, command, section, case["parent_index"], case["update"]))
+
+
+def network_conf(xml: str) -> str:
+    """dnsmasq.conf of a network."""
+    network = read_network(xml)
+    files = (f"{DNSMASQ}/{network.name}.{kind}" for kind in ("hostsfile", "addnhosts"))
+    return dnsmasq.configuration(network, *files)
+
+
+def network_firewall(xml: str | None) -> list[list[str]]:
+    """A network's rules, or without one the chains that they hang on, as libvirt's commands."""
+    found: list[list[str]]
+    found = firewalls.network_commands(read_network(xml)) if xml else firewalls.base_chains()
+    return found
+
+
+def nwfilter_xml(xml: str) -> str:
+    """The XML of a filter, as it was read."""
+    return render(read_filter(xml))
+
+
+def nwfilter_firewall(xml: str) -> list[list[str]]:
+    """A filter's rules for a guest's tap, as libvirt's commands."""
+    given = read_filter(xml)
+    parameters = tuple(Parameter(name=name, value=each) for name, found in LISTS.items() for each in found)
+    reference = FilterRef(filter=given.name, parameters=parameters)
+    rules = instantiate(reference, TAP, {given.name: given}.get)
+    found: list[list[str]] = firewalls.filter_commands(rules, TAP.tap)
+    return found

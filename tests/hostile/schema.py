@@ -1,20 +1,22 @@
-"""What the XML of a domain can say, listed from its classes: tags, attributes, words."""
+"""What the XML of a domain or network can say, listed from its classes: tags, attributes, words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
 
+from embervirt.drivers.network.model import Network, NetworkPort
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.xml import Element, bindings
 from embervirt.drivers.xml.codecs import Choice, Codec, Switch
 
+ROOTS: tuple[type[Element], ...] = (Domain, Network, NetworkPort)
 
-@cache
-def classes() -> tuple[type[Element], ...]:
-    """Every class that the schema of a domain reaches, the domain first."""
+
+def classes(*roots: type[Element]) -> tuple[type[Element], ...]:
+    """Every class that the schema of a document reaches, or of any document; the document first."""
     found: dict[type[Element], None] = {}
-    left: list[type[Element]] = [Domain]
+    left: list[type[Element]] = list(reversed(roots or ROOTS))
     while left:
         cls = left.pop()
         if cls not in found:
@@ -30,10 +32,9 @@ def _inside(binding: bindings.Binding) -> Iterator[type[Element]]:
         yield binding.cls
 
 
-@cache
-def declared() -> frozenset[tuple[str, str]]:
-    """``(Class, field)`` for every field of every class."""
-    return frozenset((_owner(cls, name), name) for cls in classes() for name in cls.__schema__.bindings)
+def declared(root: type[Element] = Domain) -> frozenset[tuple[str, str]]:
+    """``(Class, field)`` for every field of every class of a document."""
+    return frozenset((_owner(cls, name), name) for cls in classes(root) for name in cls.__schema__.bindings)
 
 
 def _owner(cls: type[Element], name: str) -> str:

@@ -95,6 +95,11 @@ DISKS = (
         "<target dev='sda' bus='sata'/></disk>"
     ),
     domain(
+        "<disk type='volume'><source pool='p' volume='v' mode='direct'/><target dev='vda'/></disk>"
+        "<disk type='volume' device='cdrom'><source pool='p' volume='v' startupPolicy='optional'/>"
+        "<target dev='sda' bus='sata'/></disk>"
+    ),
+    domain(
         "<disk type='network'><source protocol='ssh' name='/a'><host name='h' port='22'/>"
         "<identity user='+0' group='+0'/></source><target dev='vda'/></disk>"
     ),
@@ -143,6 +148,48 @@ INTERFACES = (
         f"<boot order='1'/><rom bar='off'/>{_place(5)}<alias name='ua-n'/></interface>"
         "<interface type='user'><model type='e1000'/><rom enabled='no'/></interface>"
         "<interface type='user'><model type='e1000'/><rom file='/dir/a.raw'/></interface>"
+    ),
+    domain(
+        "<interface type='network' trustGuestRxFilters='yes'><source network='n' portgroup='g'/>"
+        "<bandwidth><inbound average='100' peak='200' burst='64' floor='50'/><outbound average='9'/>"
+        "</bandwidth>"
+        "<vlan trunk='yes'><tag id='4' nativeMode='tagged'/><tag id='5'/></vlan>"
+        "<virtualport type='802.1Qbg'><parameters managerid='1' typeid='2' typeidversion='3' "
+        "instanceid='11111111-2222-3333-4444-555555555555' "
+        "interfaceid='11111111-2222-3333-4444-555555555556' profileid='p'/></virtualport>"
+        "<port isolated='yes'/><guest dev='nolink0' actual='nolink1'/><model type='virtio'/>"
+        "<backend tap='/dev/net/tun' vhost='/dev/vhost-net'/><filterref filter='clean-traffic'>"
+        "<parameter name='IP' value='10.0.0.1'/></filterref><mtu size='1400'/>"
+        "<tune><sndbuf>1600</sndbuf></tune>"
+        "<coalesce><rx><frames max='7'/></rx></coalesce><teaming type='persistent'/><alias name='ua-t'/>"
+        "</interface>"
+        "<interface type='network'><source network='n'/><model type='virtio'/>"
+        "<teaming type='transient' persistent='ua-t'/></interface>"
+    ),
+    domain(
+        "<interface type='bridge'><source bridge='br0'/><target dev='tap0'/><model type='virtio'/>"
+        "<driver name='vhost' queues='4'/></interface>"
+        "<interface type='direct'><source dev='nolink0' mode='bridge'/></interface>"
+        "<interface type='ethernet'><target dev='tap1' managed='no'/><script path='/dir/up'/>"
+        "<downscript path='/dir/down'/><source><ip address='10.0.0.1' prefix='24' peer='10.0.0.2'/>"
+        "<route family='ipv4' address='10.1.0.0' netmask='255.255.0.0' gateway='10.0.0.2' metric='3'/>"
+        "<route address='10.2.0.0' prefix='16' gateway='10.0.0.2'/></source></interface>"
+    ),
+    domain(
+        "<interface type='udp'><source address='127.0.0.1' port='1'><local address='127.0.0.1' port='2'/>"
+        "</source></interface><interface type='mcast'><source address='230.0.0.1' port='5558'/></interface>"
+        "<interface type='server'><source port='2015'/></interface>"
+        "<interface type='client'><source address='127.0.0.1' port='2015'/></interface>"
+        "<interface type='vhostuser'><source type='unix' path='/dir/v.sock' mode='client'/>"
+        "<model type='virtio'/><driver queues='2'/></interface>"
+        "<interface type='internal'><source name='x'/></interface>"
+    ),
+    domain(
+        "<interface type='user'><source dev='nolink0'/><backend type='passt' logFile='/dir/p.log'/>"
+        "<portForward proto='tcp' address='127.0.0.1' dev='lo'><range start='2000' end='2010' to='3000'/>"
+        "<range start='2005' exclude='yes'/></portForward><portForward proto='udp'/></interface>"
+        "<interface type='user'><portForward proto='tcp'><range start='2222' to='22'/></portForward>"
+        "</interface>"
     ),
 )
 
@@ -402,6 +449,14 @@ REFUSED = (
         "<target dev='vda'/></disk>"
     ),
     domain("<interface type='user'><mtu size='1500'/><acpi index='5'/></interface>"),
+    domain(
+        "<interface type='vhostuser'><source type='unix' path='/dir/v.sock' mode='server'>"
+        "<reconnect enabled='yes' timeout='3'/></source><model type='virtio'/></interface>"
+    ),
+    domain(
+        "<interface type='user'><source portid='p'/><route address='10.0.0.0' gateway='10.0.0.1'/>"
+        "</interface>"
+    ),
     domain("<graphics type='vnc'><listen type='none' network='default'/></graphics>"),
     domain("<input type='tablet' bus='usb'><address type='ccid' controller='0' slot='0'/></input>"),
     domain("<serial type='null'><address type='spapr-vio' reg='0x3000'/></serial>"),

@@ -1,0 +1,1 @@
+"""The actor of the network driver: message, service, reply."""

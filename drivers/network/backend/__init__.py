@@ -1,0 +1,1 @@
+"""Hands on the host: links, taps, nftables, dnsmasq, queues."""

@@ -1,0 +1,1 @@
+"""What a network is to other programs, as text: dnsmasq's files and nftables' rules. Pure."""

@@ -1,0 +1,1 @@
+"""The operations of the network driver; no actor, no bus."""

@@ -1,0 +1,74 @@
+"""DHCP leases, out of dnsmasq's own file of them (dnsmasq(8), ``--dhcp-leasefile``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from embervirt import world
+from embervirt.drivers.network.model import Network
+from embervirt.drivers.network.tables import NetworkRow
+from embervirt.drivers.root.paths import RootPaths
+
+NOTHING = "*"
+"""A field that is not known."""
+
+LINK_LAYER = {1: 8, 3: 4}
+"""DUID types with a link-layer address in them, and the byte from which it is there (RFC 8415, 11)."""
+
+
+def of(paths: RootPaths, row: NetworkRow, mac: str | None = None) -> list[dict[str, Any]]:
+    """As libvirt-python's ``DHCPLeases``; those that have expired are left out."""
+    try:
+        text = (paths.dnsmasq / f"{row.name}.leases").read_text(errors="replace")
+    except FileNotFoundError:
+        return []
+    wanted = None if mac is None else mac.lower()
+    found = parsed(text, row.network, row.bridge)
+    now = world.wall()
+    return [
+        each
+        for each in found
+        if (wanted is None or each["mac"] == wanted) and (not each["expirytime"] or each["expirytime"] > now)
+    ]
+
+
+def parsed(text: str, network: Network, interface: str) -> Iterator[dict[str, Any]]:
+    """A line each: expiry, MAC address or IAID, address, host name, client id or DUID."""
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) == 5 and fields[0].isdigit():
+            yield _lease(fields, network, interface)
+
+
+def _lease(fields: list[str], network: Network, interface: str) -> dict[str, Any]:
+    expiry, who, address, hostname, client = fields
+    ip = ip_address(address)
+    v6 = ip.version == 6
+    subnets = (each.subnet for each in network.ips)
+    prefix = next((each.prefixlen for each in subnets if ip.version == each.version and ip in each), 0)
+    return {
+        "iface": interface,
+        "expirytime": int(expiry),
+        "type": int(v6),
+        "mac": _mac_of(client) if v6 else who.rpartition("-")[2].lower(),
+        "iaid": who.lstrip("T") if v6 else None,
+        "ipaddr": address,
+        "prefix": prefix,
+        "hostname": _known(hostname),
+        "clientid": _known(client),
+    }
+
+
+def _known(field: str) -> str | None:
+    return None if field == NOTHING else field
+
+
+def _mac_of(duid: str) -> str | None:
+    """Of a guest's DUID that is made from one."""
+    octets = duid.lower().split(":")
+    if len(octets) < 2:
+        return None
+    start = LINK_LAYER.get(int(octets[1], 16))
+    return ":".join(octets[start:]) if start is not None and len(octets) == start + 6 else None

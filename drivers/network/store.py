@@ -1,0 +1,167 @@
+"""The network driver's files: ``etc/qemu/networks`` as libvirt has it, and in ``run/network`` what is active.
+
+Active networks and ports are recorded as JSON, in this boot of the host only: after a reboot a network starts
+again by autostart, or by somebody who wants it. A record is there before anything of the network is, and goes
+after all of it is gone, so whoever finds it knows what may be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from embervirt.drivers.network.errors import NetworkFailed
+from embervirt.drivers.network.model import Network
+from embervirt.drivers.network.reading import read_network
+from embervirt.drivers.network.tables import PortRow
+from embervirt.drivers.root.files import Fence, make_directories, point, read, remove, sweep, write
+from embervirt.drivers.root.paths import RootPaths
+from embervirt.errors import libvirtError
+from embervirt.log import get_logger
+from embervirt.supervisor.identity import boot_id
+from embervirt.supervisor.processes import Watched
+
+Phase = Literal["starting", "active", "stopping"]
+T = TypeVar("T")
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A network that is active, or on the way there or back. ``xml`` as it is live.
+
+    ``bridge``: that guests join; ``mac``: of one that was made here, by which it is known again, else empty.
+    ``tables``: family and name of what it has in nftables. ``namespace``: device and inode of the network
+    namespace that it is in.
+    """
+
+    uuid: str
+    name: str
+    xml: str
+    boot_id: str
+    namespace: tuple[int, int]
+    phase: Phase = "starting"
+    bridge: str = ""
+    mac: str = ""
+    tables: tuple[tuple[str, str], ...] = ()
+    dnsmasq: Watched | None = None
+
+
+class PortRecord(msgspec.Struct, frozen=True):
+    """A port, and the boot of the host that it is of."""
+
+    boot_id: str
+    row: PortRow
+
+
+def namespace() -> tuple[int, int]:
+    """The network namespace of this thread."""
+    found = Path("/proc/thread-self/ns/net").stat()
+    return found.st_dev, found.st_ino
+
+
+class Store:
+    """``fence``: of the generation that writes."""
+
+    def __init__(self, paths: RootPaths, fence: Fence) -> None:
+        self.paths, self._fence = paths, fence
+        self._ports = paths.networks_run / "ports"
+        self._log = get_logger(driver="network")
+
+    # Definitions.
+
+    def definitions(self) -> Iterator[Network]:
+        """Every one that can be read; another is reported and left as it is."""
+        sweep(self.paths.networks_etc)
+        for path in sorted(self.paths.networks_etc.glob("*.xml")):
+            try:
+                yield self._read(path)
+            except (libvirtError, UnicodeDecodeError) as error:
+                self._log.error("network is not usable and was left aside", file=str(path), error=str(error))
+
+    @staticmethod
+    def _read(path: Path) -> Network:
+        network = read_network(read(path))
+        if network.name != path.stem:
+            text = f"Network config filename '{path}' does not match network name '{network.name}'"
+            raise NetworkFailed(text)
+        return network
+
+    def define(self, name: str, xml: str) -> None:
+        """Keep a definition, durably."""
+        write(self._definition(name), xml.encode(), durable=True, fence=self._fence)
+
+    def undefine(self, name: str) -> None:
+        """Forget it, durably, with its autostart link."""
+        remove(self._link(name), durable=False, fence=self._fence)
+        remove(self._definition(name), durable=True, fence=self._fence)
+
+    def autostarting(self) -> set[str]:
+        """Names of the networks whose link leads to their definition."""
+        found = (path for path in self.paths.networks_autostart.glob("*.xml") if path.is_symlink())
+        return {path.stem for path in found if path.resolve() == self._definition(path.stem).resolve()}
+
+    def set_autostart(self, name: str, on: bool) -> None:
+        """Make or remove its link, durably."""
+        if on:
+            point(self._link(name), self._definition(name), durable=True, fence=self._fence)
+        else:
+            remove(self._link(name), durable=True, fence=self._fence)
+
+    # What is active.
+
+    def records(self) -> Iterator[Record]:
+        """Of networks in this boot of the host; others are forgotten."""
+        for path, record in self._found(self.paths.networks_run, Record):
+            if record.boot_id == boot_id():
+                yield record
+            else:
+                remove(path, durable=False, fence=self._fence)
+
+    def left(self, name: str) -> Record | None:
+        """Of a network that is not active, what an attempt to take it down left."""
+        return next((each for each in self.records() if each.name == name), None)
+
+    def keep(self, record: Record) -> Record:
+        """Remember it as it is now."""
+        path = self.paths.networks_run / f"{record.name}.json"
+        write(path, msgspec.json.encode(record), durable=False, fence=self._fence)
+        return record
+
+    def forget(self, record: Record) -> None:
+        """Nothing of it is left."""
+        remove(self.paths.networks_run / f"{record.name}.json", durable=False, fence=self._fence)
+
+    def ports(self) -> Iterator[PortRow]:
+        """The same of ports."""
+        make_directories([self._ports])
+        sweep(self._ports)
+        for path, record in self._found(self._ports, PortRecord):
+            if record.boot_id == boot_id():
+                yield record.row
+            else:
+                remove(path, durable=False, fence=self._fence)
+
+    def keep_port(self, row: PortRow) -> PortRow:
+        """Remember a port as it is now."""
+        content = msgspec.json.encode(PortRecord(boot_id(), row))
+        write(self._ports / f"{row.id}.json", content, durable=False, fence=self._fence)
+        return row
+
+    def forget_port(self, id_: str) -> None:
+        """Nothing of it is left."""
+        remove(self._ports / f"{id_}.json", durable=False, fence=self._fence)
+
+    def _found(self, directory: Path, type_: type[T]) -> Iterator[tuple[Path, T]]:
+        for path in sorted(directory.glob("*.json")):
+            try:
+                yield path, msgspec.json.decode(read(path), type=type_)
+            except (libvirtError, msgspec.MsgspecError) as error:
+                self._log.error("a record is not usable", file=str(path), error=str(error))
+
+    def _definition(self, name: str) -> Path:
+        return self.paths.networks_etc / f"{name}.xml"
+
+    def _link(self, name: str) -> Path:
+        return self.paths.networks_autostart / f"{name}.xml"
