@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import embervirt as libvirt
-from bench import calls, definitions, lifecycle, reads, roots
+from bench import calls, definitions, lifecycle, reads, roots, storage
 from bench.figure import Figure
 
 COLUMNS = ("figure", "ours", "floor or peer", "ratio", "limit", "holds")
@@ -28,6 +28,7 @@ def parts(conn: libvirt.virConnect, directory: Path) -> Mapping[str, Callable[[]
         "definitions": lambda: definitions.figures(conn, directory),
         "calls": lambda: calls.figures(conn),
         "roots": lambda: roots.figures(directory),
+        "storage": lambda: storage.figures(conn, directory),
     }
 
 

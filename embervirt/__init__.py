@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from embervirt.libvirt.library import open as open
     from embervirt.libvirt.library import openAuth as openAuth
     from embervirt.libvirt.library import openReadOnly as openReadOnly
+    from embervirt.libvirt.network import virNetwork as virNetwork
+    from embervirt.libvirt.network import virNetworkPort as virNetworkPort
+    from embervirt.libvirt.network import virNWFilter as virNWFilter
     from embervirt.libvirt.secrets import virSecret as virSecret
     from embervirt.libvirt.storage import virStoragePool as virStoragePool
     from embervirt.libvirt.storage import virStorageVol as virStorageVol
@@ -39,6 +42,7 @@ _HOMES = {
     "errors": ("libvirtError",),
     "libvirt.connect": ("virConnect",),
     "libvirt.domain": ("virDomain",),
+    "libvirt.network": ("virNetwork", "virNetworkPort", "virNWFilter"),
     "libvirt.secrets": ("virSecret",),
     "libvirt.storage": ("virStoragePool", "virStorageVol"),
     "libvirt.stream": ("virStream",),

@@ -31,6 +31,9 @@ FICLONE = 0x40049409
 KEEP_SIZE, PUNCH_HOLE = 1, 2
 """FALLOC_FL_* of linux/falloc.h."""
 
+RANGE_WRITE = 2
+"""SYNC_FILE_RANGE_WRITE of linux/fs.h."""
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -198,6 +201,12 @@ def sync(file: File) -> None:
     if faults.armed:
         faults.hit("file.synced", path=file.target)
     os.fsync(file.descriptor)
+
+
+def begin_sync(descriptor: int, offset: int = 0, length: int = 0) -> None:
+    """These bytes, 0 for all to the end, begin to go to disk, and nobody waits: a later ``sync`` finds less
+    to do. It is advice, which a file system may not take, and promises nothing."""
+    _LIBC.sync_file_range(descriptor, *map(ctypes.c_longlong, (offset, length)), RANGE_WRITE)
 
 
 def close(file: File) -> None:

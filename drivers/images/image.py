@@ -11,7 +11,7 @@ Read = Callable[[int, int], bytes]
 """Bytes of an open image: how many, from which offset; fewer at its end."""
 
 
-class Image(Struct, frozen=True):
+class Image(Struct, frozen=True, gc=False):
     """``format`` in libvirt's words; what a file does not say is None.
 
     ``capacity``: bytes that a guest sees, None for all bytes of the file. ``backing``: the text in it.

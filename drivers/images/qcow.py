@@ -13,8 +13,8 @@ MAGIC = b"QFI\xfb"
 HEADER = struct.Struct(">4sIQIIQI")
 """Magic, version, offset and length of the backing file's name, cluster bits, bytes, encryption."""
 
-FEATURES = struct.Struct(">QQQII")
-"""At FEATURES_AT of version 3: incompatible, compatible, autoclear; refcount order, length of the header."""
+FEATURES = struct.Struct(">QQ12xI")
+"""At FEATURES_AT of version 3: features, incompatible and compatible; length of the header."""
 
 FIRST_VERSION, SHORT_HEADER, FEATURES_AT, LONG_HEADER = 2, 72, 72, 104
 EXTERNAL_DATA, EXTENDED_L2, LAZY_REFCOUNTS = 1 << 2, 1 << 4, 1 << 0
@@ -50,7 +50,7 @@ def _second(head: bytes, read: Read, version: int) -> Image:
     _, _, offset, length, bits, size, method = HEADER.unpack_from(head)
     incompatible, compatible, end = 0, 0, SHORT_HEADER
     if version > FIRST_VERSION and len(head) >= LONG_HEADER:
-        incompatible, compatible, _, _, end = FEATURES.unpack_from(head, FEATURES_AT)
+        incompatible, compatible, end = FEATURES.unpack_from(head, FEATURES_AT)
     found = _extensions(head, read, end, offset or (1 << bits if bits <= LARGEST else 0))
     return Image(
         "qcow2",
@@ -74,25 +74,20 @@ def _extensions(head: bytes, read: Read, start: int, end: int) -> dict[int, byte
     """Those between the header and the backing file's name, or the first cluster's end; by their kind."""
     length = min(max(end - start, 0), LONGEST_EXTENSIONS)
     data = head[start : start + length]
-    if len(data) < length and not _ends(data):
-        data = read(start, length)
-    return dict(_parsed(data))
+    found = _parsed(data)
+    return found if END in found or len(data) == length else _parsed(read(start, length))
 
 
-def _ends(data: bytes) -> bool:
-    """Whether the mark of the end is in these bytes."""
-    return END in dict(_parsed(data))
-
-
-def _parsed(data: bytes) -> list[tuple[int, bytes]]:
-    at, found = 0, []
-    while at + EXTENSION.size <= len(data):
-        kind, length = EXTENSION.unpack_from(data, at)
-        at += EXTENSION.size
-        found.append((kind, data[at : at + length]))
+def _parsed(data: bytes) -> dict[int, bytes]:
+    """Up to the mark of the end, or as many as there are."""
+    found: dict[int, bytes] = {}
+    at, last = EXTENSION.size, len(data)
+    while at <= last:
+        kind, length = EXTENSION.unpack_from(data, at - EXTENSION.size)
+        found[kind] = data[at : at + length]
         if kind == END:
             break
-        at += (length + 7) // 8 * 8
+        at += EXTENSION.size + (length + 7) // 8 * 8
     return found
 
 

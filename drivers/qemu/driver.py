@@ -15,4 +15,4 @@ def open_driver(environment: Environment) -> Part:
     return Part(spec, face, face.settle, lambda: autostart.begin(face))
 
 
-DRIVER = Driver("qemu", open_driver, uses=frozenset({"secret"}))
+DRIVER = Driver("qemu", open_driver, uses=frozenset({"secret", "storage", "network"}))

@@ -17,13 +17,15 @@ from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.backend.real import RealBackend
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, NoEmulator
-from embervirt.drivers.qemu.model import Domain, written
+from embervirt.drivers.qemu.model import Domain, Interface, written
+from embervirt.drivers.qemu.model.interface import Mac
 from embervirt.drivers.qemu.owners import Owners
 from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.tables import Running, Tables
 from embervirt.drivers.qemu.validate import validate
+from embervirt.drivers.root.leases import Leases
 from embervirt.drivers.root.paths import RootPaths
-from embervirt.drivers.xml import parse
+from embervirt.drivers.xml import parse, replace
 from embervirt.errors import ConfigUnsupported, errors_of
 from embervirt.log import get_logger
 from embervirt.supervisor.supervisor import Supervisor
@@ -38,7 +40,7 @@ class Face:
     """Shared by the driver's actors and the handles; owns no state of a domain but the tables.
 
     ``account``: as whom guests run that are started here, None for the host program's own; ``owners``: of
-    files that were given to such users.
+    files that were given to such users; ``leases``: of images that guests use.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -57,6 +59,7 @@ class Face:
         if os.geteuid() != 0 and (chosen.user, chosen.group) != (None, None):
             get_logger(driver="qemu").debug("qemu.user and qemu.group are for a program that is root")
         self.owners = Owners(self.paths.owners)
+        self.leases = Leases(self.paths.leases)
         self._resources = environment.resources
         self._lock = world.Lock()
         self._backend: RealBackend | None = None
@@ -121,11 +124,20 @@ class Face:
         Raises XmlError, ConfigUnsupported, InvalidArgument, NoEmulator.
         """
         with errors_of(VIR_FROM_DOMAIN):
-            domain = parse(Domain, text, strict=strict)
+            domain = self.with_macs(parse(Domain, text, strict=strict))
             chosen = self.capabilities(domain.devices.emulator or self.emulator(domain.os.type.arch))
             domain = assign(postparse(domain, chosen, str(self.paths.nvram)), chosen)
             validate(domain, chosen)
             return domain, written(domain)
+
+    def with_macs(self, domain: Domain) -> Domain:
+        """With an address, which no domain of this root has, for each network card that has none."""
+        cards = tuple(map(self.with_mac, domain.devices.interfaces))
+        return replace(domain, devices=replace(domain.devices, interfaces=cards)) if cards else domain
+
+    def with_mac(self, card: Interface) -> Interface:
+        """The same of one card."""
+        return card if card.mac is not None else replace(card, mac=Mac(address=self.tables.macs.fresh()))
 
     @staticmethod
     def cpu_time(row: Running) -> int:

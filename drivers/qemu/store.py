@@ -18,6 +18,7 @@ from embervirt.drivers.qemu.owners import Owners, Wanted
 from embervirt.drivers.qemu.ports import channel_dir
 from embervirt.drivers.qemu.tables import Definition
 from embervirt.drivers.root.files import Fence, move, point, read, remove, write
+from embervirt.drivers.root.leases import Lease, Leases, Lives
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse
 from embervirt.errors import SystemError_, libvirtError
@@ -36,6 +37,7 @@ class Record(msgspec.Struct, frozen=True):
     ``state`` the last that was known. A record of format 1 had neither; one of a newer format is read as far
     as it is understood, and not written. ``reboots``: its next power-off is half of a reboot.
     ``tpm``: the swtpm of its own that it has. ``account``: user and group that they run as, if not as we do.
+    By the alias of a network card: ``ports``, its port's id; ``helpers``, its passt.
     """
 
     id: int
@@ -50,15 +52,17 @@ class Record(msgspec.Struct, frozen=True):
     reboots: bool = False
     tpm: Watched | None = None
     account: tuple[int, int] | None = None
+    ports: dict[str, str] = {}
+    helpers: dict[str, Watched] = {}
     format: int = FORMAT
 
 
 class Store:
-    """``fence``: of the generation that writes; ``owners``: of the files that guests use."""
+    """``fence``: of the generation that writes; ``owners``, ``leases``: of the files that guests use."""
 
-    def __init__(self, paths: RootPaths, fence: Fence, owners: Owners) -> None:
+    def __init__(self, paths: RootPaths, fence: Fence, owners: Owners, leases: Leases) -> None:
         self.paths = self._paths = paths
-        self._fence, self._owners = fence, owners
+        self._fence, self._owners, self._leases = fence, owners, leases
         self._log = get_logger(driver="qemu")
 
     def definitions(self) -> Iterator[tuple[str, Domain]]:
@@ -181,20 +185,26 @@ class Store:
         """Remove the directories of one run; files that were lent to it go back."""
         self.take_back(id_)
         directory = self._paths.domain_dir(id_, name)
-        for each in (directory, channel_dir(directory), ram_dir):
+        for each in (directory, channel_dir(directory), ram_dir, self._paths.passt_dir(id_)):
             self.discard(each)
 
     def lend(self, id_: int, wanted: Iterable[Wanted], *, remember: bool) -> None:
         """Files to a run until it gives them back, or is cleaned. Raises as ``Owners.give``."""
         self._owners.give(id_, wanted, remember=remember, fence=self._fence)
 
+    def lease(self, wanted: Collection[Lease], lives: Lives) -> None:
+        """Images to a run, for as long. Raises ImageInUse, SystemError_."""
+        self._leases.take(wanted, lives, self._fence)
+
     def take_back(self, id_: int, paths: Collection[str] | None = None) -> None:
-        """All that was lent to a run, or what is at ``paths``; what another run uses stays as it is."""
+        """All that a run was lent or leased, or what is at ``paths``; what another one uses stays so."""
         self._owners.take_back(id_, self._fence, paths)
+        self._leases.release(id_, self._fence, paths)
 
     def take_back_others(self, ids: Collection[int]) -> None:
-        """What was lent to any run but these: they are over."""
+        """What any run but these was lent or leased: they are over."""
         self._owners.settle(ids, self._fence)
+        self._leases.settle(ids, self._fence)
 
     def discard(self, directory: Path) -> None:
         """Remove a directory with all that is in it, if it is there."""

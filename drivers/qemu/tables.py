@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
+from embervirt import world
 from embervirt.actors.fence import Fence
 from embervirt.actors.table import Table
 from embervirt.drivers.qemu.model import Domain, model_of
+from embervirt.drivers.qemu.postparse.interface import PREFIX, new_mac
 from embervirt.drivers.qemu.states import Ending, State
 from embervirt.supervisor.identity import Identity
+
+MAC = re.compile(rf"{PREFIX}[0-9a-f]{{2}}:[0-9a-f]{{2}}:[0-9a-f]{{2}}")
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,52 @@ class Running:
         return replace(self, state=state)
 
 
+class Macs:
+    """MAC addresses of QEMU's range that this root's domains have or had: none of them is given again.
+
+    Known from the first look on, for most domains come with addresses of their own.
+    """
+
+    def __init__(self, rows: Callable[[], Iterable[Definition | Running]]) -> None:
+        self._rows = rows
+        self._lock = world.Lock()
+        self._taken: set[str] | None = None
+        self._last = ""
+
+    def fresh(self) -> str:
+        """One that nobody has; it is taken then."""
+        with self._lock:
+            if self._taken is None:
+                self._taken = {mac for row in self._rows() for mac in MAC.findall(row.xml)}
+            found = new_mac()
+            while found in self._taken:
+                found = new_mac()
+            self._taken.add(found)
+            return found
+
+    def add(self, xml: str) -> None:
+        """Those that a domain's XML names."""
+        with self._lock:
+            if self._taken is not None and xml is not self._last:
+                self._taken.update(MAC.findall(xml))
+                self._last = xml
+
+    def forget(self) -> None:
+        """All rows are others."""
+        with self._lock:
+            self._taken = None
+
+
 D = TypeVar("D", bound=Definition | Running)
 
 
 class Named(Table[str, D]):
-    """Domains by UUID, found by name as well, however many there are."""
+    """Domains by UUID, found by name as well, however many there are; ``macs`` hears of each."""
 
     def __init__(self) -> None:
         super().__init__()
         self._uuids: dict[str, str] = {}
+        self.macs: Macs | None = None
 
     def named(self, name: str) -> D | None:
         """The one of that name, or None."""
@@ -76,6 +118,8 @@ class Named(Table[str, D]):
         """As ``Table.put``. An old name leads nowhere: ``named`` looks twice."""
         super().put(fence, key, record)
         self._uuids[record.name] = key
+        if self.macs is not None:
+            self.macs.add(record.xml)
 
     def drop(self, fence: Fence, key: str) -> None:
         """As ``Table.drop``."""
@@ -87,6 +131,8 @@ class Named(Table[str, D]):
     def replace(self, fence: Fence, rows: Mapping[str, D]) -> None:
         """As ``Table.replace``."""
         super().replace(fence, rows)
+        if self.macs is not None:
+            self.macs.forget()
         self._uuids = {row.name: uuid for uuid, row in rows.items()}
 
 
@@ -109,6 +155,8 @@ class Tables:
         self.starting: dict[str, str] = {}
         self.ending: dict[int, tuple[Ending, str]] = {}
         self.ids = itertools.count(1)
+        self.macs = Macs(lambda: [*self.definitions.values(), *self.running.values()])
+        self.definitions.macs = self.running.macs = self.macs
 
     def ids_after(self, highest: int) -> None:
         """No id up to ``highest`` is given again."""

@@ -51,8 +51,13 @@ class RootPaths:
 
     @property
     def networks_etc(self) -> Path:
-        """Networks as defined."""
+        """Networks as defined: ``NAME.xml``."""
         return self.path / "etc/qemu/networks"
+
+    @property
+    def networks_autostart(self) -> Path:
+        """Symbolic links to the networks that start with the driver."""
+        return self.networks_etc / "autostart"
 
     @property
     def tls(self) -> Path:
@@ -100,6 +105,21 @@ class RootPaths:
     def storage_run(self) -> Path:
         """Of active pools, and of programs that work on volumes. Void after a reboot."""
         return self.path / "run/storage"
+
+    @property
+    def networks_run(self) -> Path:
+        """Of active networks, and of their ports. Void after a reboot."""
+        return self.path / "run/network"
+
+    @property
+    def dnsmasq(self) -> Path:
+        """Configuration and leases of the networks' DHCP and name servers."""
+        return self.path / "lib/dnsmasq"
+
+    @property
+    def networks_log(self) -> Path:
+        """What those servers print: ``NAME.log``."""
+        return self.path / "log/network"
 
     @property
     def qemu_lib(self) -> Path:
@@ -158,6 +178,11 @@ class RootPaths:
         return self.own_lib / "owners.json"
 
     @property
+    def leases(self) -> Path:
+        """Which guest uses which image; there only while one does."""
+        return self.own_lib / "leases.json"
+
+    @property
     def lock_file(self) -> Path:
         """The root's ``flock``, with a description of its owner."""
         return self.path / "run/embervirt.lock"
@@ -188,6 +213,7 @@ class RootPaths:
         return (
             *(self.qemu_etc, self.qemu_autostart, self.networks_etc, self.secrets_etc),
             *(self.storage_etc, self.storage_autostart, self.storage_run),
+            *(self.networks_autostart, self.networks_run, self.dnsmasq, self.networks_log),
             *(self.qemu_run, self.secrets_run, self.qemu_lib, self.qemu_log, self.qemu_cache, self.own_lib),
         )
 
@@ -205,6 +231,10 @@ class RootPaths:
     def domain_dir(self, id: int, name: str) -> Path:
         """Directory of one run of a guest: its monitor socket and master key."""
         return self.qemu_lib / f"domain-{id}-{short_name(name)}"
+
+    def passt_dir(self, id: int) -> Path:
+        """Of the sockets of one run's passts: a short path, for a socket's has 107 bytes."""
+        return self.qemu_run / "passt" / str(id)
 
     def ram_path(self, id: int, name: str, memory_backing_dir: str | None) -> Path:
         """Directory of the files that back a guest's memory.

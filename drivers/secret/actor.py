@@ -64,7 +64,8 @@ class SecretDriver(Actor):
     @handles(GetValue)
     def get_value(self, request: GetValue) -> Token:
         """A token."""
-        return self._token(self._service.get_value(request.uuid, internal=request.internal))
+        internal, usage = request.internal, request.usage_type
+        return self._token(self._service.get_value(request.uuid, internal=internal, usage_type=usage))
 
     @handles(FindValue)
     def find_value(self, request: FindValue) -> Token:

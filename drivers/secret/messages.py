@@ -38,11 +38,15 @@ class SetValue(Request[None], frozen=True):
 
 
 class GetValue(Request[Token], frozen=True):
-    """Replies a token for the value. A private secret's is given to ``internal`` callers only: drivers."""
+    """Replies a token for the value. A private secret's is given to ``internal`` callers only: drivers.
+
+    ``usage_type``: one for another use is refused; 0 asks nothing, and a secret for no use is for any.
+    """
 
     safe = True
     uuid: str
     internal: bool = False
+    usage_type: int = 0
 
 
 class FindValue(Request[Token], frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from embervirt.actors.fence import Fence
 from embervirt.actors.table import Table
 from embervirt.drivers.secret.errors import InvalidSecret, NoSecret
-from embervirt.drivers.secret.model import Secret
+from embervirt.drivers.secret.model import USAGES, Secret
 from embervirt.drivers.secret.reading import row_of
 from embervirt.drivers.secret.store import Place
 from embervirt.drivers.secret.tables import SecretRow
@@ -78,12 +78,17 @@ class SecretService:
         self._place(row).set_value(uuid, value if len(value) else None)
         return row
 
-    def get_value(self, uuid: str, *, internal: bool = False) -> SecretValue:
+    def get_value(self, uuid: str, *, internal: bool = False, usage_type: int = 0) -> SecretValue:
         """The value. ``internal``: for another driver, which may use a private one.
 
-        Raises InvalidSecret for a private one, NoSecret when there is none or no value, VaultError.
+        ``usage_type``: of another use it is not given. Raises InvalidSecret for a private one, NoSecret when
+        there is none or no value, InvalidArgument for another use, VaultError.
         """
         row = self.find(uuid)
+        if usage_type and row.usage_type not in (0, usage_type):
+            mine, wanted = (tuple(USAGES)[number] for number in (row.usage_type, usage_type))
+            text = f"secret with uuid {uuid} is of type '{mine}' not expected '{wanted}' type"
+            raise InvalidArgument(text)
         if row.private and not internal:
             raise InvalidSecret("secret is private")
         value = self._place(row).value(uuid)

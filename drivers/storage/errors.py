@@ -43,7 +43,7 @@ class NoStorageVolume(libvirtError):
     code, virdomain, prefix = 50, VIR_FROM_STORAGE, "Storage volume not found"
 
 
-class ProbeFailed(libvirtError):
+class PoolProbeFailed(libvirtError):
     """What a device holds cannot be told."""
 
     code, virdomain, prefix = 75, VIR_FROM_STORAGE, "Storage pool probe failed"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from embervirt.actors.bus import Bus
 from embervirt.drivers.driver import Environment
+from embervirt.drivers.root.leases import Leases
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.storage import filters
 from embervirt.drivers.storage.backend.kinds import backend
 from embervirt.drivers.storage.backend.looking import stamp
-from embervirt.drivers.storage.model import Pool, Volume
+from embervirt.drivers.storage.model import EncryptionSecret, Pool, Volume
 from embervirt.drivers.storage.reading import read_pool, read_volume
 from embervirt.drivers.storage.service.showing import pool_xml, volume_xml
 from embervirt.drivers.storage.tables import PoolRow, Tables, VolumeRow
@@ -25,6 +27,7 @@ class Face:
         self.paths: RootPaths = environment.paths
         self.bus: Bus = environment.bus
         self.journal = environment.journal
+        self.leases = Leases(environment.paths.leases)
         self.tables = Tables()
 
     @staticmethod
@@ -59,7 +62,9 @@ class Face:
         except OSError:
             return False
 
-    @staticmethod
-    def volume_xml(row: VolumeRow, pool: PoolRow) -> str:
-        """As it was seen last."""
-        return volume_xml(row, pool)
+    def volume_xml(self, row: VolumeRow, pool: PoolRow, secrets: Collection[str] = ()) -> str:
+        """As it was seen last. ``secrets``: usages of those for volumes; one for its path is its own."""
+        secret = self.tables.secrets.get(row.path)
+        if secret is None and row.path in secrets:
+            secret = EncryptionSecret(type="passphrase", usage=row.path)
+        return volume_xml(row, pool, secret)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from embervirt import world
 from embervirt.drivers.storage.tables import JobRow
@@ -59,6 +60,15 @@ class Job:
         ready = poll.poll(seconds * 1000)
         self.check()
         return any(number == descriptor for number, _ in ready)
+
+    @contextmanager
+    def steady(self) -> Iterator[Job]:
+        """The same for a step that must come to its end, whoever cancels the whole."""
+        job = Job(self.row, lambda: None, lambda row, loud: None)
+        try:
+            yield job
+        finally:
+            job.close()
 
     def close(self) -> None:
         """Once, at its end."""

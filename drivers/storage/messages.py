@@ -26,6 +26,29 @@ class VolumeRef(Message, frozen=True):
     key: str
 
 
+class FoundVolume(Message, frozen=True):
+    """What a volume is to a guest. ``pool``: the kind of its pool; ``type``: virStorageVolType.
+
+    ``host``, ``port`` and ``target``: of an iSCSI pool; ``with_auth``: it is asked with an account.
+    """
+
+    pool: str
+    type: int
+    path: str
+    host: str = ""
+    port: int = 0
+    target: str = ""
+    with_auth: bool = False
+
+
+class FindVolume(Request[FoundVolume], frozen=True):
+    """A volume by the names of its pool and its own. Certainly no effect."""
+
+    safe = True
+    pool: str
+    volume: str
+
+
 class Define(Request[PoolRef], frozen=True):
     """Keep a pool, complete XML as rendered from the parsed model."""
 
@@ -112,12 +135,13 @@ class CreateVolume(Request[VolumeRef], frozen=True):
 
 
 class DeleteVolume(Request[None], frozen=True):
-    """Its data is gone when this replies."""
+    """Its data is gone when this replies; ``zeroed``: overwritten before that."""
 
     safe = True
     seconds: ClassVar[float | None] = LONG
     pool: str
     name: str
+    zeroed: bool = False
 
 
 class ResizeVolume(Request[None], frozen=True):
@@ -152,7 +176,7 @@ class LookAtVolume(Request[None], frozen=True):
 class Transfer(Request[str], frozen=True):
     """Begin an upload or a download; replies the job's id. ``token`` stands for the end of a pipe.
 
-    ``length`` 0 is all there is; both in bytes.
+    ``length`` 0 is all there is; both in bytes. ``sparse``: with holes, see ``backend.frames``.
     """
 
     pool: str
@@ -161,6 +185,7 @@ class Transfer(Request[str], frozen=True):
     offset: int
     length: int
     upload: bool
+    sparse: bool = False
 
 
 class Await(Request[None], frozen=True):
@@ -169,6 +194,15 @@ class Await(Request[None], frozen=True):
     seconds: ClassVar[float | None] = LONG
     safe = True
     job: str
+
+
+class FindSources(Request[str], frozen=True):
+    """Replies the XML of what pools of a kind could be made of; ``source``: where to look, as XML, or ""."""
+
+    safe = True
+    seconds: ClassVar[float | None] = LONG
+    pool_type: str
+    source: str
 
 
 class PoolLifecycle(Event, frozen=True):

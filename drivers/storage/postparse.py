@@ -70,6 +70,7 @@ def postparse_pool(pool: Pool) -> Pool:
 def _source(pool: Pool, name: str | None) -> Source:
     """What this kind has of a source, and what every kind has."""
     given, has = pool.source, pool.kind.source
+    default = pool.kind.default_format
     own_name = given.name or (name if pool.type != "rbd" else None)
     return replace(
         given,
@@ -79,7 +80,7 @@ def _source(pool: Pool, name: str | None) -> Source:
         adapter=_adapter(given.adapter) if "adapter" in has else None,
         name=own_name if "name" in has else None,
         initiator=_initiator(given.initiator) if "initiator" in has else None,
-        format=_format(given.format, pool.kind.formats[0]) if pool.kind.formats else None,
+        format=_format(given.format, default) if default else None,
         auth=_auth(given.auth),
         protocol=given.protocol if given.protocol and given.protocol.ver else None,
         vendor=given.vendor if given.vendor and given.vendor.name else None,

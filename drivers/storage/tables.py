@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from embervirt.actors.table import Table
 from embervirt.drivers.images import Image
-from embervirt.drivers.storage.model import Permissions, Pool
+from embervirt.drivers.storage.model import EncryptionSecret, Permissions, Pool
 
 FILE, BLOCK, DIR = 0, 1, 2
 """virStorageVolType."""
@@ -17,11 +17,12 @@ FILE, BLOCK, DIR = 0, 1, 2
 
 @dataclass(frozen=True)
 class Space:
-    """Of a pool, in bytes."""
+    """Of a pool, in bytes. ``free``: of a disk, where each piece begins, and the byte behind its last."""
 
     capacity: int = 0
     allocation: int = 0
     available: int = 0
+    free: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,21 @@ Stamp = tuple[int, int, int, int, int, int]
 """What changes when a file does: device, inode, bytes, 512-byte blocks, mtime and ctime in ns."""
 
 
-class VolumeRow(Struct, frozen=True):
+class DeviceRow(Struct, frozen=True, gc=False):
+    """What is known of a volume that is a logical volume or a partition, and no file.
+
+    ``uuid``: LVM's. ``extents``: devices, each with a byte and the one behind the last. ``origin``: what it
+    is a snapshot of. ``sparse``: what is written takes room that there may not be. ``format``: a partition's.
+    """
+
+    uuid: str = ""
+    extents: tuple[tuple[str, int, int], ...] = ()
+    origin: VolumeRow | None = None
+    sparse: bool = False
+    format: str = ""
+
+
+class VolumeRow(Struct, frozen=True, gc=False):
     """A volume as it was seen last. ``kind`` is virStorageVolType; sizes in bytes, times in ns.
 
     ``image``: what the file itself says; ``stamp`` that of the file when it said so.
@@ -69,11 +84,12 @@ class VolumeRow(Struct, frozen=True):
     owner: int
     group: int
     atime: int
+    device: DeviceRow | None = None
 
     @property
     def key(self) -> str:
-        """Unique among all volumes: of a file its path."""
-        return self.path
+        """Unique among all volumes: of a file its path, of a logical volume LVM's UUID."""
+        return (self.device.uuid if self.device else "") or self.path
 
 
 @dataclass(frozen=True)
@@ -95,8 +111,12 @@ class JobRow:
 
 @dataclass
 class Tables:
-    """Pools by UUID, volumes by the UUID of their pool and then by name, jobs by id."""
+    """Pools by UUID, volumes by the UUID of their pool and then by name, jobs by id.
+
+    ``secrets``: of encrypted volumes that were made here which secret has the passphrase, by path.
+    """
 
     pools: Table[str, PoolRow] = field(default_factory=Table)
     volumes: Table[str, Mapping[str, VolumeRow]] = field(default_factory=Table)
     jobs: Table[str, JobRow] = field(default_factory=Table)
+    secrets: Table[str, EncryptionSecret] = field(default_factory=Table)

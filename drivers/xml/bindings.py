@@ -104,8 +104,13 @@ class Attribute(Binding):
         return reading.decode(self.codec, node, given, self.name)
 
     def attribute_writer(self) -> Callable[[Any], str]:
-        encode, start = self.codec.encode, f" {self.name}='"
-        return lambda value: f"{start}{writing.quoted(encode(value))}'"
+        encode, start, quoted = self.codec.encode, f" {self.name}='", writing.quoted
+        if self.codec.plain:
+            return lambda value: f"{start}{encode(value)}'"
+        if not isinstance(self.codec, Choice):
+            return lambda value: f"{start}{quoted(encode(value))}'"
+        known = {word: f"{start}{quoted(word)}'" for word in self.codec.values}
+        return lambda value: known.get(value) or f"{start}{quoted(encode(value))}'"
 
     def missing(self, node: Node) -> XmlError:
         return XmlError(
@@ -289,7 +294,7 @@ class Nested(Child):
 
     def write(self, value: Any, out: Writer) -> None:
         for item in value:
-            item.__schema__.open(item, out, self.name)
+            item.__schema__.open(item, out, self.name, keep=True)
         for _ in value:
             out.end(self.name)
 

@@ -10,7 +10,7 @@ import re
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from embervirt.errors import ConfigUnsupported, XmlError, libvirtError
 
@@ -25,6 +25,8 @@ class Codec(Generic[T]):
     """One kind of value; ``error`` is what a value that it does not accept raises."""
 
     error: type[libvirtError] = XmlError
+    plain: ClassVar[bool] = False
+    """Whether all that it writes stands for itself in XML."""
 
     def error_for(self, text: str) -> type[libvirtError]:
         """What ``text``, which is not accepted, raises."""
@@ -118,6 +120,7 @@ class Switch(Codec[bool]):
 class Integer(Codec[int]):
     """A decimal number from ``low`` to ``high``, both included; blanks around it are allowed."""
 
+    plain = True
     low: int = 0
     high: int = 2**64 - 1
     error: type[libvirtError] = XmlError
@@ -143,6 +146,7 @@ _ANY = Integer()
 class Hex(Codec[int]):
     """A number up to ``high``, read as 0x.. or decimal, written as 0x with ``width`` digits."""
 
+    plain = True
     high: int
     width: int = 1
     error: type[libvirtError] = XmlError

@@ -37,7 +37,7 @@ from embervirt.drivers.xml.fields import (
     text,
     variant,
 )
-from embervirt.drivers.xml.schema import Schema
+from embervirt.drivers.xml.schema import Schema, fill
 
 E = TypeVar("E", bound="Element")
 
@@ -74,7 +74,7 @@ class Element:
         if schema.required and not values.keys() >= schema.required:
             missing = ", ".join(sorted(schema.required - values.keys()))
             raise TypeError(f"{schema.cls.__name__} lacks {missing}")
-        self.__dict__.update(values)
+        fill(self, "__dict__", values)
 
     def __init_subclass__(
         cls,
@@ -119,5 +119,5 @@ else:
         if not value.__schema__.names.issuperset(changes):
             raise _unknown(value.__schema__, changes)
         made = object.__new__(type(value))
-        made.__dict__.update(value.__dict__, **changes)
+        fill(made, "__dict__", value.__dict__ | changes)
         return made

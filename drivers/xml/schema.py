@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 Reader = tuple[str, str, Callable[[Any, Node, Reading], Any]]
 """A field, the key of what it reads, and how."""
 
+
+fill = object.__setattr__
+"""``fill(made, "__dict__", values)`` gives a new object its fields, in a dict that nobody else holds."""
+
+AttributeWriter = tuple[str, Any, Callable[[Any], str]]
+ChildWriter = tuple[str, Any, Callable[[Any, Writer], None]]
+"""A field, what it is unless it is given, and what writes it."""
+
+Plan = tuple[tuple[AttributeWriter, ...], tuple[ChildWriter, ...]]
+MOST_PLANS = 256
+"""Of one class: what XML can say in so many ways is planned anew now and then."""
+
 MOST_ATTRIBUTES = 1000
 """Of one element: libxml2 looks for each value among all of them."""
 
@@ -93,7 +105,7 @@ class Schema:
         if not values.keys() >= self.required:
             raise next(each.missing(node) for name, each in self._required.items() if name not in values)
         made: Any = object.__new__(self.cls)
-        made.__dict__.update(values)
+        fill(made, "__dict__", values)
         return made
 
     def _found(self, node: Node, seen: Reading) -> dict[str, Any]:
@@ -135,7 +147,7 @@ class Schema:
     # Writing.
 
     @cached_property
-    def _attribute_writers(self) -> tuple[tuple[str, Any, Callable[[Any], str]], ...]:
+    def _attribute_writers(self) -> tuple[AttributeWriter, ...]:
         return tuple(
             (name, self.defaults.get(name), binding.attribute_writer())
             for name, binding in self.bindings.items()
@@ -143,7 +155,7 @@ class Schema:
         )
 
     @cached_property
-    def _child_writers(self) -> tuple[tuple[str, Any, Callable[[Any, Writer], None]], ...]:
+    def _child_writers(self) -> tuple[ChildWriter, ...]:
         """The element's own text first. No children are nothing to write."""
         ordered = sorted(self.bindings.items(), key=lambda pair: not isinstance(pair[1], Content))
         return tuple(
@@ -152,27 +164,47 @@ class Schema:
             if binding.inside
         )
 
+    @cached_property
+    def _plans(self) -> dict[tuple[str, ...], Plan]:
+        return {}
+
+    def _plan(self, given: dict[str, Any]) -> Plan:
+        """What of an object that holds just these fields may have something to write.
+
+        Objects of a class hold the same few fields again and again, of many.
+        """
+        key = tuple(given)
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
+            plan = self._plans[key] = (
+                tuple(each for each in self._attribute_writers if each[0] in given or each[1] is not None),
+                tuple(each for each in self._child_writers if each[0] in given or each[1] is not None),
+            )
+        return plan
+
     def write(self, value: Element, out: Writer, tag: str) -> None:
         """Write an object of the class as an element named ``tag``."""
-        if self._child_writers:
-            self.open(value, out, tag)
+        if self.open(value, out, tag):
             out.end(tag)
-        else:
-            out.empty(tag, self._attributes_of(value))
 
-    def open(self, value: Element, out: Writer, tag: str) -> None:
-        """``write`` but for the end of the element."""
+    def open(self, value: Element, out: Writer, tag: str, *, keep: bool = False) -> bool:
+        """``write`` but for the end of the element, if it is to have one: one without anything that may
+        stand inside is whole, unless ``keep``."""
         given = value.__dict__
-        out.begin(tag, self._attributes_of(value))
-        for name, default, write in self._child_writers:
-            item = given.get(name, default)
-            if item is not None:
-                write(item, out)
-
-    def _attributes_of(self, value: Element) -> str:
-        given, found = value.__dict__, ""
-        for name, default, text in self._attribute_writers:
+        attributes, children = self._plan(given)
+        found = ""
+        for name, default, text in attributes:
             item = given.get(name, default)
             if item is not None:
                 found += text(item)
-        return found
+        if not children and not keep:
+            out.empty(tag, found)
+            return False
+        out.begin(tag, found)
+        for name, default, write in children:
+            item = given.get(name, default)
+            if item is not None:
+                write(item, out)
+        return True

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from embervirt.cli.cards import COMMANDS as CARDS
 from embervirt.cli.console import COMMANDS as CONSOLE
 from embervirt.cli.devices import COMMANDS as DEVICES
 from embervirt.cli.domains import COMMANDS as DOMAINS
@@ -63,7 +64,7 @@ def main(ctx: click.Context, root: Path | None, json: bool) -> None:
     ctx.obj = Session(None if root is None else root.absolute(), json)
 
 
-ALL = (DOMAINS, POWER, DEVICES, LOOKING, CONSOLE, RUN, EVENTS, SECRETS, STORAGE, OPERATIONS, HOST, INSPECT)
+ALL = (DOMAINS, POWER, DEVICES, CARDS, LOOKING, CONSOLE, RUN, EVENTS, SECRETS, STORAGE, OPERATIONS, HOST, INSPECT)
 
 for _command in chain.from_iterable(ALL):
     main.add_command(_command)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from embervirt.libvirt.domains import DomainCalls
 from embervirt.libvirt.host import HostCalls
+from embervirt.libvirt.network.calls import NetworkCalls
+from embervirt.libvirt.network.nwfilter import FilterCalls
 from embervirt.libvirt.registering import EventCalls
 from embervirt.libvirt.secrets import SecretCalls
 from embervirt.libvirt.statistics import StatisticsCalls
@@ -18,7 +20,17 @@ API_VERSION = 9_000_000
 """The libvirt whose API this is: major * 1,000,000 + minor * 1,000 + release."""
 
 
-class virConnect(DomainCalls, EventCalls, StatisticsCalls, StreamCalls, SecretCalls, StorageCalls, HostCalls):
+class virConnect(
+    DomainCalls,
+    EventCalls,
+    StatisticsCalls,
+    StreamCalls,
+    SecretCalls,
+    StorageCalls,
+    NetworkCalls,
+    FilterCalls,
+    HostCalls,
+):
     """Made by ``open``. ``close`` it, or use it in a ``with``; any thread may use it."""
 
     def getURI(self) -> str:

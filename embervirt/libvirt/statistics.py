@@ -123,7 +123,7 @@ def _interface(subject: Subject) -> Pairs:
     yield "net.count", len(interfaces)
     for number, interface in enumerate(interfaces):
         target = getattr(interface, "target", None)
-        if target is not None and target.dev:
+        if target is not None and target.dev and interface.is_plugged:
             yield f"net.{number}.name", target.dev
             counts = statistics.network(target.dev)
             names = [f"{way}.{what}" for way in ("rx", "tx") for what in TRAFFIC]

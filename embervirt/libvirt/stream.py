@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import select
 import threading
@@ -12,8 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from embervirt import disk
-from embervirt.errors import InternalError, NotSupported, SystemError_, libvirtError
+from embervirt.errors import InternalError, InvalidArgument, NotSupported, SystemError_, libvirtError
 from embervirt.libvirt.connection import Connection
+from embervirt.libvirt.flags import only
+from embervirt.libvirt.holes import AT_HOLE, VIR_FROM_STREAMS, Bytes
 from embervirt.libvirt.watching import Watching
 
 if TYPE_CHECKING:
@@ -21,13 +22,10 @@ if TYPE_CHECKING:
 
 NONBLOCK = 1
 READABLE, WRITABLE, ERROR, HANGUP = 1, 2, 4, 8
-VIR_FROM_STREAMS = 38
+STOP_AT_HOLE = 1
 WOULD_BLOCK: Literal[-2] = -2
 PORTION = 262120
 """Bytes that ``recvAll`` and ``sendAll`` move at a time, as libvirt-python has it."""
-
-ENDED = (errno.EIO, errno.ECONNRESET)
-"""What reading gives once the other end of a pty, or of a socket, is gone."""
 
 
 class Far(Protocol):
@@ -57,6 +55,7 @@ class virStream:
         self._moving = 0
         self._at_end: Callable[[], None] = _nothing
         self._far: Far | None = None
+        self._form = Bytes()
         self._watching: Watching | None = None
         self._closing: tuple[int, ...] = ()
         self._wake: int | None = None
@@ -68,9 +67,16 @@ class virStream:
     # What embervirt does with it.
 
     def attach(
-        self, descriptor: int, at_end: Callable[[], None] | None = None, far: Far | None = None
+        self,
+        descriptor: int,
+        at_end: Callable[[], None] | None = None,
+        far: Far | None = None,
+        form: Bytes | None = None,
     ) -> None:
-        """From now on it is this descriptor, which it owns; ``at_end`` is called once, when it is closed."""
+        """From now on it is this descriptor, which it owns; ``at_end`` is called once, when it is closed.
+
+        ``form``: what goes over it, plain bytes if nothing is said.
+        """
         os.set_blocking(descriptor, False)
         with self._lock:
             if self._descriptor is not None:
@@ -80,6 +86,7 @@ class virStream:
             self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             self._at_end = at_end or _nothing
             self._far = far
+            self._form = form or Bytes()
 
     def _says(self, kind: type[libvirtError], text: str) -> libvirtError:
         return kind(text, virdomain=VIR_FROM_STREAMS)
@@ -116,18 +123,22 @@ class virStream:
 
     def recv(self, nbytes: int) -> bytes | int:
         """At most that many bytes, empty at the end; -2 when it may not wait and there are none."""
-        return self._transfer("virStreamRecv", select.POLLIN, lambda fd: _read(fd, nbytes))
+        return self._received("virStreamRecv", nbytes, stop=False)
 
     def recvFlags(self, nbytes: int, flags: int = 0) -> bytes | int:
-        """As ``recv``; nothing here has holes (``STOP_AT_HOLE``, 1)."""
-        self._open("virStreamRecvFlags")
-        if flags:
-            raise self._says(NotSupported, "virStreamRecvFlags")
-        return self.recv(nbytes)
+        """As ``recv``; with STOP_AT_HOLE (1) -3 at a hole, which ``recvHole`` takes."""
+        only(flags, STOP_AT_HOLE, "virStreamRecvFlags")
+        return self._received("virStreamRecvFlags", nbytes, stop=bool(flags))
+
+    def _received(self, call: str, nbytes: int, *, stop: bool) -> bytes | int:
+        return self._transfer(call, select.POLLIN, lambda fd: self._form.read(fd, nbytes, stop=stop))
 
     def send(self, data: bytes) -> int:
         """How many bytes were taken; -2 when it may not wait and none can be."""
-        return cast(int, self._transfer("virStreamSend", select.POLLOUT, lambda fd: os.write(fd, data)))
+        return self._number("virStreamSend", select.POLLOUT, lambda fd: self._form.write(fd, data))
+
+    def _number(self, call: str, event: int, move: Callable[[int], int]) -> int:
+        return cast(int, self._transfer(call, event, move))
 
     def _transfer(self, call: str, event: int, move: Callable[[int], bytes | int]) -> bytes | int:
         while True:
@@ -158,12 +169,17 @@ class virStream:
                 self._release()
 
     def recvHole(self, flags: int = 0) -> int:
-        """Nothing here has holes: raises NotSupported."""
-        raise self._says(NotSupported, "virStreamRecvHole")
+        """How many bytes the hole has that the stream is at; 0 at data. Only with SPARSE_STREAM."""
+        only(flags, 0, "virStreamRecvHole")
+        return self._number("virStreamRecvHole", select.POLLIN, self._form.read_hole)
 
     def sendHole(self, length: int, flags: int = 0) -> int:
-        """The same."""
-        raise self._says(NotSupported, "virStreamSendHole")
+        """So many bytes are a hole; answers 0. Raises InvalidArgument for a length below 0."""
+        only(flags, 0, "virStreamSendHole")
+        if length < 0:
+            raise self._says(InvalidArgument, f"length of a hole in virStreamSendHole must not be {length}")
+        hole = self._form.write_hole
+        return self._number("virStreamSendHole", select.POLLOUT, lambda fd: hole(fd, length))
 
     def recvAll(self, handler: Callable[[virStream, bytes, Any], Any], opaque: Any) -> None:
         """``handler(stream, bytes, opaque)`` for all there is; a negative answer aborts, as RuntimeError."""
@@ -197,8 +213,17 @@ class virStream:
         holeHandler: Callable[[virStream, int, Any], Any],
         opaque: Any,
     ) -> None:
-        """Asks for holes, which nothing here has: raises NotSupported."""
-        self.recvFlags(PORTION, 1)
+        """The same, and ``holeHandler(stream, length, opaque)`` for each hole."""
+        while got := self.recvFlags(PORTION, STOP_AT_HOLE):
+            if got == WOULD_BLOCK:
+                raise libvirtError("cannot use sparseRecvAll with nonblocking stream")
+            if got == AT_HOLE:
+                length = self.recvHole()
+                with self._aborting():
+                    _check("holeHandler", holeHandler(self, length, opaque))
+                continue
+            with self._aborting():
+                _check("sparseRecvAll", handler(self, cast(bytes, got), opaque))
 
     def sparseSendAll(
         self,
@@ -207,11 +232,16 @@ class virStream:
         skipHandler: Callable[[virStream, int, Any], int],
         opaque: Any,
     ) -> None:
-        """Raises NotSupported at the first hole; without one it is ``sendAll``."""
+        """``holeHandler(stream, opaque)`` says whether there is data and how much of that; a hole is skipped
+        by ``skipHandler(stream, length, opaque)``, data comes from ``handler(stream, count, opaque)``."""
         while True:
-            inside, length = holeHandler(self, opaque)
+            with self._aborting():
+                inside, length = holeHandler(self, opaque)
             if not inside and length > 0:
                 self.sendHole(length)
+                with self._aborting():
+                    _check("skipHandler", skipHandler(self, length, opaque))
+                continue
             with self._aborting():
                 got = handler(self, min(PORTION, length), opaque)
                 _check("sparseSendAll", got)
@@ -304,15 +334,6 @@ def _call(stream: virStream, cb: Callable[[virStream, int, Any], Any], opaque: A
 def _check(call: str, answer: object) -> None:
     if isinstance(answer, int) and answer < 0:
         raise RuntimeError(f"{call} handler returned {answer}")
-
-
-def _read(descriptor: int, nbytes: int) -> bytes:
-    try:
-        return os.read(descriptor, nbytes)
-    except OSError as error:
-        if error.errno in ENDED:
-            return b""
-        raise
 
 
 def _poll(descriptor: int, wake: int, event: int) -> None:

@@ -11,19 +11,15 @@ CONNECT = frozenset(
     """
     allocPages baselineCPU baselineHypervisorCPU c_pointer changeBegin changeCommit changeRollback
     compareCPU compareHypervisorCPU createXMLWithFiles
-    domainXMLFromNative findStoragePoolSources getMemoryParameters getSEVInfo
-    getStoragePoolCapabilities interfaceDefineXML interfaceLookupByMACString
-    interfaceLookupByName listAllDevices listAllInterfaces listAllNWFilterBindings listAllNWFilters
-    listAllNetworks listDefinedInterfaces listDefinedNetworks
-    listDevices listInterfaces listNWFilters listNetworks
-    networkCreateXML networkCreateXMLFlags networkDefineXML networkDefineXMLFlags
-    networkEventDeregisterAny networkEventRegisterAny networkLookupByName networkLookupByUUID
-    networkLookupByUUIDString nodeDeviceCreateXML nodeDeviceDefineXML
+    domainXMLFromNative getMemoryParameters getSEVInfo
+    interfaceDefineXML interfaceLookupByMACString
+    interfaceLookupByName listAllDevices listAllInterfaces listAllNWFilterBindings
+    listDefinedInterfaces listDevices listInterfaces nodeDeviceCreateXML nodeDeviceDefineXML
     nodeDeviceEventDeregisterAny nodeDeviceEventRegisterAny nodeDeviceLookupByName
-    nodeDeviceLookupSCSIHostByWWN numOfDefinedInterfaces numOfDefinedNetworks
-    numOfDevices numOfInterfaces numOfNWFilters numOfNetworks nwfilterBindingCreateXML
-    nwfilterBindingLookupByPortDev nwfilterDefineXML nwfilterDefineXMLFlags nwfilterLookupByName
-    nwfilterLookupByUUID nwfilterLookupByUUIDString registerCloseCallback restore restoreFlags
+    nodeDeviceLookupSCSIHostByWWN numOfDefinedInterfaces
+    numOfDevices numOfInterfaces nwfilterBindingCreateXML
+    nwfilterBindingLookupByPortDev
+    registerCloseCallback restore restoreFlags
     restoreParams saveImageDefineXML saveImageGetXMLDesc setIdentity setKeepAlive setMemoryParameters
     suspendForDuration unregisterCloseCallback virConnGetLastError virConnResetLastError
     """.split()
@@ -37,7 +33,7 @@ DOMAIN = frozenset(
     c_pointer checkpointCreateXML coreDump coreDumpWithFormat createWithFiles
     delIOThread diskErrors
     fsInfo getCPUStats guestInfo guestVcpus
-    interfaceParameters ioThreadInfo launchSecurityInfo managedSave managedSaveDefineXML memoryPeek
+    ioThreadInfo launchSecurityInfo managedSave managedSaveDefineXML memoryPeek
     migrate migrate2 migrate3 migrateGetCompressionCache migrateGetMaxDowntime migrateGetMaxSpeed
     migrateSetCompressionCache migrateSetMaxDowntime migrateSetMaxSpeed migrateStartPostCopy
     migrateToURI migrateToURI2 migrateToURI3 openGraphics
@@ -45,7 +41,7 @@ DOMAIN = frozenset(
     pinVcpuFlags revertToSnapshot save saveFlags saveParams schedulerParameters
     schedulerParametersFlags schedulerType securityLabel securityLabelList
     setBlkioParameters setBlockIoTune setGuestVcpus
-    setIOThreadParams setInterfaceParameters setLaunchSecurityState setLifecycleAction
+    setIOThreadParams setLaunchSecurityState setLifecycleAction
     setMemoryParameters setNumaParameters setPerfEvents setSchedulerParameters
     setSchedulerParametersFlags setVcpu snapshotCreateXML startDirtyRateCalc
     """.split()
@@ -59,6 +55,8 @@ SECRET = frozenset(
 
 POOL = SECRET
 VOLUME = SECRET
+NETWORK = SECRET
+PORT = SECRET
 
 
 def unbuilt(name: str, known: frozenset[str], owner: object) -> Callable[..., NoReturn]:

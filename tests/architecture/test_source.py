@@ -19,6 +19,7 @@ COMMON = {
 """A driver's files or folders: how it works; how callers find it, reach it, and read what it publishes."""
 
 OWN = {
+    "network": {"names", "nwfilter", "postparse", "reading", "render", "switch", "updating"},
     "qemu": {
         *("addresses", "aliases", "capabilities", "cpu", "firmware", "host", "nodes", "parts", "plan"),
         *("owners", "plugging", "ports", "postparse"),

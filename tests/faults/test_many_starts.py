@@ -37,9 +37,7 @@ def test_i17_two_hundred_starts_at_once_all_work_and_leak_nothing(
     conn.createXML(small("last")).destroy()
 
 
-def test_i17_no_more_start_at_a_time_than_the_setting_says(
-    embervirt_root: Path, fake_qemu: FakeQemu
-) -> None:
+def test_i17_no_more_start_at_a_time_than_the_setting_says(embervirt_root: Path, fake_qemu: FakeQemu) -> None:
     """The others wait for their turn, whatever becomes of those before them."""
     fake_qemu.on("greeting", waits(0.05))
     fake_qemu.on("cont", refuses("not this one"), guest="g3")

@@ -23,6 +23,7 @@ class Changes:
         self._actor, self._journal, self._uuid, self._run = actor, journal, uuid, id_
         self._turn: Future[None] | None = None
         self._under_way: set[str] = set()
+        self._current: Operating | None = None
 
     @contextmanager
     def begun(self, what: str, **plan: Any) -> Iterator[Operating]:
@@ -68,10 +69,16 @@ class Changes:
         """This change, when it is its turn."""
         turn = yield from self.turn(what)
         try:
-            with self.begun(what):
+            with self.begun(what) as self._current:
                 return (yield from work)
         finally:
+            self._current = None
             turn.set_result(None)
+
+    def mark(self, step: str) -> None:
+        """A step of the change whose turn it is. Raises OperationAborted when that was cancelled."""
+        if self._current is not None:
+            self._current.mark(step)
 
     def start(self) -> Operation | None:
         """That of this run, if it is remembered."""
@@ -85,6 +92,11 @@ class Changes:
     def _open(self) -> list[Operation]:
         """An earlier run's are not ours."""
         return [each for each in self._journal.open(self._uuid) if each.plan["id"] == self._run]
+
+    def earlier(self) -> list[Operation]:
+        """All of this run that are remembered, the oldest first."""
+        mine = (each for each in self._journal.values() if each.subject == self._uuid)
+        return [each for each in mine if each.plan.get("id") == self._run]
 
     def resolve(self, operation: Operation, happened: bool) -> None:
         """It happened, or did not and will not."""

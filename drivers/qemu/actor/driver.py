@@ -39,7 +39,7 @@ class QemuDriver(Actor):
     def __init__(self, context: Context, face: Face) -> None:
         super().__init__(context)
         self._face = face
-        self._store = Store(face.paths, context.fence, face.owners)
+        self._store = Store(face.paths, context.fence, face.owners, face.leases)
         self._domains = Domains(self._store, face.tables, context.fence, self.publish)
         self._definitions = Definitions(self._domains, self._store, face.tables, context.fence, self.publish)
         self._starts: dict[str, Future[None]] = {}

@@ -28,7 +28,7 @@ from embervirt.drivers.qemu.errors import GuestDegraded, MonitorError
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import Adopt, Destroy, End, Resume, Revive, Suspend
 from embervirt.drivers.qemu.plan import Plan
-from embervirt.drivers.qemu.service import adopt, left, start, tpm
+from embervirt.drivers.qemu.service import adopt, cards, left, start, tpm
 from embervirt.drivers.qemu.states import State, Transition
 from embervirt.drivers.qemu.store import Record, Store
 from embervirt.errors import OperationAborted, OperationInvalid, libvirtError
@@ -46,7 +46,7 @@ class Guest(Serving):
     def __init__(self, context: Context, face: Face, plan: Plan) -> None:
         super().__init__(context)
         self._face, self._plan = face, plan
-        self._store = Store(face.paths, context.fence, face.owners)
+        self._store = Store(face.paths, context.fence, face.owners, face.leases)
         self._gone: Future[None] = Future()
         seen = self._seen = Seen(self, face, self._store, plan)
         changes = self._changes = Changes(self, face.journal, plan.domain.uuid, plan.id)
@@ -59,10 +59,10 @@ class Guest(Serving):
         self._survey.link, self._survey.ladder = link, self._ladder
         self._agent = Agent(self, face, seen)
         self._power = Power(self, seen, link, self._agent)
-        self._plugging = Plugging(self, face, seen, link, self._store)
+        self._plugging = Plugging(self, face, seen, link, self._store, changes)
         crash = Crash(self, seen, link, self._ladder, face.paths.dumps)
         self._hearing = Hearing(self, face, seen, self._ladder, self._power, self._agent, crash)
-        self._hearing.plugging = self._plugging
+        self._hearing.plugging = self._survey.plugging = self._plugging
         self._survey.agent, self._survey.crash = self._agent, crash
         self._over = False
         self.logged = self.logged.bind(driver="qemu", domain=plan.domain.name, id=plan.id)
@@ -116,6 +116,7 @@ class Guest(Serving):
             self._seen.publish(State(*run.record.state))
         except BaseException:
             start.revoke(run, self._store)
+            cards.end(run.record, self.bus)
             raise
         self.context.reports.keep()  # others see it now: what fails from here on is the next generation's
 
@@ -130,6 +131,8 @@ class Guest(Serving):
         self.bus.tell(PROCESSES_ACTOR, Watch(record.process, self.context.name))
         if record.tpm is not None:
             self.bus.tell(PROCESSES_ACTOR, Watch(record.tpm, self.context.name, role="tpm"))
+        for alias, helper in record.helpers.items():
+            self.bus.tell(PROCESSES_ACTOR, Watch(helper, self.context.name, role=alias))
 
     # Adoption.
 
@@ -202,16 +205,24 @@ class Guest(Serving):
     @handles(ProcessExited)
     def process_exited(self, message: ProcessExited) -> None:
         """From the watcher."""
-        helper = self._seen.record.tpm
-        if helper is not None and helper.identity.pid == message.pid:
-            self.work(self._tpm_ended(describe_status(message.status)))
-        else:
+        lost = self._helper(message.pid)
+        if lost:
+            self.work(self._helper_ended(f"{lost}: {describe_status(message.status)}"))
+        elif message.pid == self._seen.record.process.identity.pid:
             self._ended()
 
-    def _tpm_ended(self, why: str) -> Work[None]:
-        """Most often with QEMU, which is told of in a moment; if not, the guest runs without its TPM."""
+    def _helper(self, pid: int) -> str:
+        """What the guest has lost with this process, if it is not its QEMU."""
+        record = self._seen.record
+        if record.tpm is not None and record.tpm.identity.pid == pid:
+            return tpm.LOST
+        mine = (alias for alias, helper in record.helpers.items() if helper.identity.pid == pid)
+        return next((f"{alias}: its passt ended" for alias in mine), "")
+
+    def _helper_ended(self, lost: str) -> Work[None]:
+        """Most often with QEMU, which is told of in a moment; if not, the guest runs without it."""
         if not (yield self.within(self._gone, LAST_BREATH)):
-            self._seen.lose(f"{tpm.LOST}: {why}")
+            self._seen.lose(lost)
 
     def _ended(self, inferred: str = "") -> None:
         """QEMU is gone: remove what the run left, publish, announce, end; who waited for it is told first."""
@@ -228,6 +239,7 @@ class Guest(Serving):
         )
         if self._began():
             self._face.tables.ending.setdefault(self._plan.id, (ending, why))
+        cards.end(self._seen.record, self.bus)
         tpm.end(self._seen.record, self._face.paths)
         tpm.forget(self._seen.record, self._plan.domain, self._face.paths)
         self._store.forget(self._seen.record)

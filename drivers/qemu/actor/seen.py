@@ -20,6 +20,7 @@ from embervirt.drivers.qemu.store import FORMAT, Record, Store
 from embervirt.drivers.qemu.tables import Running
 from embervirt.drivers.xml import parse, render
 from embervirt.errors import OperationInvalid, SystemError_
+from embervirt.supervisor.processes import Watched
 
 
 class Seen:
@@ -185,6 +186,11 @@ class Seen:
         self._live = describe.live(self.live, self.plan.id, ptys, open_)
         if not self._reservation():
             self.record = msgspec.structs.replace(self.record, live=render(self._live))
+
+    def keep_cards(self, ports: dict[str, str], helpers: dict[str, Watched]) -> None:
+        """Ports and helpers of network cards: on record at once, for they outlive this actor."""
+        self._keep(self.state, ports=ports, helpers=helpers)
+        self._note()
 
     def rewrite(self, domain: Domain) -> None:
         """What it would be started from if it were not defined; for what ``describe`` publishes next."""

@@ -8,7 +8,7 @@ from embervirt.drivers.qemu.plan import Plan
 from embervirt.supervisor.processes import PROCESSES_ACTOR
 from embervirt.supervisor.spec import ChildSpec
 
-USES = frozenset({"secret", PROCESSES_ACTOR})
+USES = frozenset({"secret", "storage", "network", PROCESSES_ACTOR})
 
 
 def guest_spec(plan: Plan, face: Face) -> ChildSpec:

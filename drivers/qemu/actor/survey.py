@@ -12,12 +12,15 @@ from embervirt.drivers.qemu.actor.changes import Changes
 from embervirt.drivers.qemu.actor.crash import Crash
 from embervirt.drivers.qemu.actor.ladder import Ladder
 from embervirt.drivers.qemu.actor.link import Link
+from embervirt.drivers.qemu.actor.plugging import Plugging
 from embervirt.drivers.qemu.actor.seen import Seen
 from embervirt.drivers.qemu.errors import MonitorError
 from embervirt.drivers.qemu.states import State
 from embervirt.drivers.root.journal import Operation
 
 RECONCILED = "reconciled: it was found so"
+DEVICE = " device"
+"""What operations on devices end with."""
 
 
 class Survey:
@@ -27,6 +30,7 @@ class Survey:
     ladder: Ladder
     agent: Agent
     crash: Crash
+    plugging: Plugging
     met = True
 
     def __init__(self, actor: Actor, seen: Seen, changes: Changes) -> None:
@@ -69,6 +73,8 @@ class Survey:
 
     def _settle(self, state: State) -> Work[None]:
         """What was begun by somebody who did not live to end it, and what nobody saw happen."""
+        if not (yield from self._devices()):
+            return
         for operation in self._changes.unresolved():
             if (yield from self._resumed(operation, state)):
                 return
@@ -80,6 +86,20 @@ class Survey:
         elif self._seen.record.autodestroy and not self.met:
             self.ladder.autodestroy()
         self.met = True
+
+    def _devices(self) -> Work[bool]:
+        """Whether the guest goes on, with devices that are all there or not at all.
+
+        What it was asked for, and gave back while nobody listened, counts too.
+        """
+        unresolved = [each for each in self._changes.unresolved() if each.what.endswith(DEVICE)]
+        given_back = [each for each in self._changes.earlier() if self.plugging.awaits(each)]
+        if unresolved or given_back:
+            try:
+                yield from self.plugging.settle(unresolved, given_back)
+            except MonitorError as refused:
+                self._seen.degrade(f"devices: {refused.desc}")
+        return self._seen.row is not None
 
     def _resumed(self, operation: Operation, state: State) -> Work[bool]:
         """Whether it goes on from where it was left, and decides what becomes of the guest."""

@@ -6,6 +6,7 @@ Source: QEMU's docs/pcie.txt and libvirt 9.0, asked.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from embervirt.drivers.qemu.addresses.wants import Want
 
@@ -27,6 +28,11 @@ class Bus:
     last: int
     takes: frozenset[Plug]
     given: bool = True
+
+    @cached_property
+    def slots(self) -> range:
+        """Their numbers."""
+        return range(self.first, self.last + 1)
 
 
 def _bus(first: int, last: int, *takes: Plug, given: bool = True) -> Bus:

@@ -14,7 +14,7 @@ def assign(domain: Domain) -> Domain:
     """With a slot for each smart card, and the controllers."""
     places: Places = {}
     found = list(domain.devices.controllers)
-    for item, card in items(domain.devices.lists, "smartcards"):
+    for item, card in items(domain.devices.present, "smartcards"):
         address = card.address if isinstance(card.address, CcidAddress) else CcidAddress(slot=item[1])
         places[item] = address
         if not any((other.type, other.index) == (TYPE, address.controller) for other in found):

@@ -5,7 +5,6 @@ Source: QEMU's PIIX3 (function 0 of slot 1) and ICH9 (slot 31), and libvirt 9.0,
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import PciAddress
 from embervirt.drivers.xml import replace
 
@@ -40,12 +39,10 @@ def at(place: Place) -> PciAddress:
     return PciAddress(slot=place[0], function=place[1])
 
 
-def built_in(controller: Controller, domain: Domain) -> PciAddress | None:
-    """Where the machine has this controller; None for what it does not have."""
-    place = BUILT_IN.get((domain.q35, controller.type))
-    if place is None or controller.index:
-        return None
-    if controller.type == "usb" and controller.model not in (None, "piix3-uhci"):
+def built_in(q35: bool, type_: str | None, model: str | None, index: int | None) -> PciAddress | None:
+    """Where the machine has this controller; None for what it does not have, and for no controller."""
+    place = BUILT_IN.get((q35, type_ or ""))
+    if place is None or index or (type_ == "usb" and model not in (None, "piix3-uhci")):
         return None
     return at(place)
 

@@ -24,7 +24,8 @@ def put(domain: Domain, places: Mapping[Item, Address]) -> Domain:
     lists: dict[str, list[Any]] = {}
     for (name, number), address in places.items():
         devices: list[Any] = lists.get(name) or list(getattr(domain.devices, name))
-        if devices[number].address != address:
+        known = devices[number].address
+        if known is not address and (known is None or known != address):
             devices[number] = replace(devices[number], address=address)
             lists[name] = devices
     if not lists:

@@ -40,9 +40,7 @@ class Slots:
     def full(self) -> bool:
         """Whether no slot of any bus is free."""
         return not any(
-            self.free(bus, slot)
-            for bus, model in enumerate(self.models)
-            for slot in range(BUSES[model].first, BUSES[model].last + 1)
+            self.free(bus, slot) for bus, model in enumerate(self.models) for slot in BUSES[model].slots
         )
 
     def keep(self, address: PciAddress, plug: Plug) -> PciAddress:
@@ -57,9 +55,10 @@ class Slots:
     def take(self, address: PciAddress, shares: bool = False) -> PciAddress:
         """Mark the function as taken. Raises XmlError when it is already."""
         where, bit = (address.bus, address.slot), 1 << address.function
-        if self._used.get(where, 0) & bit:
+        used = self._used.get(where, 0)
+        if used & bit:
             raise XmlError(f"Attempted double use of PCI Address {shown(address)}")
-        self._used[where] = self._used.get(where, 0) | bit
+        self._used[where] = used | bit
         if not shares:
             self._unshared.add(where)
         return address
@@ -74,15 +73,16 @@ class Slots:
 
     def _find(self, plug: Plug, function: int) -> PciAddress | None:
         # What is taken stays taken, so buses without a place for it need no second look.
+        shares = plug in SHARING
         for bus in range(self._full.get(plug, 0), len(self.models)):
             self._full[plug], model = bus, self.models[bus]
             if not self._fits(model, plug):
                 continue
-            for slot in range(BUSES[model].first, BUSES[model].last + 1):
+            for slot in BUSES[model].slots:
                 used = self._used.get((bus, slot), 0)
                 if not used:
                     return PciAddress(bus=bus, slot=slot, function=function)
-                if plug in SHARING and (bus, slot) not in self._unshared and used != ALL:
+                if shares and (bus, slot) not in self._unshared and used != ALL:
                     return PciAddress(bus=bus, slot=slot, function=(~used & (used + 1)).bit_length() - 1)
         return None
 

@@ -77,9 +77,9 @@ def assign(domain: Domain) -> Domain:
 
 
 def _devices(domain: Domain) -> Iterator[tuple[Item, Any]]:
-    lists = domain.devices.lists
+    lists = domain.devices.present
     for name in USB_ORDER:
-        for item, device in items(lists, name):
+        for item, device in items(lists, name) if name in lists else ():
             if want(name, device) is Want.USB:
                 if device.address is None or isinstance(device.address, UsbAddress):
                     yield item, device

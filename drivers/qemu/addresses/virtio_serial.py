@@ -63,7 +63,7 @@ def _ports(controller: Controller) -> int:
 
 
 def _devices(domain: Domain) -> Iterator[tuple[Item, Any]]:
-    lists = domain.devices.lists
+    lists = domain.devices.present
     for name in ("consoles", "channels"):
         for item, device in items(lists, name):
             if device.target is not None and device.target.type == "virtio":

@@ -20,6 +20,8 @@ class Want(Enum):
     INTEGRATED = "a slot on pcie.0 itself"
     USB = "a USB port"
 
+    __hash__ = object.__hash__  # each is one object; Enum's own asks for the name
+
 
 CONVENTIONAL_CARDS = ("rtl8139", "e1000", "vmxnet3", "virtio-transitional")
 """Network cards for a conventional slot; every other model is taken for PCI Express."""

@@ -35,6 +35,9 @@ from embervirt.errors import InternalError
 
 __all__ = ["BackingStore", "Disk", "DiskDriver", "DiskSource", "Encryption", "EncryptionSecret", "IoTune"]
 
+BELOW = ("file", "block", "network")
+"""Types of images below others: libvirt 9 reads volumes there, and cannot start them."""
+
 _U32 = integer(0, 2**32 - 1)
 
 
@@ -46,7 +49,7 @@ class BackingFormat(Element, tag="format"):
 class BackingStore(Element, tag="backingStore", nested="backingStore"):
     """The image that another lies upon. Without a type it is none: the chain ends, whatever a header says."""
 
-    type: str | None = attr("type", choice(*TYPES, later=LATER_TYPES), default=None)
+    type: str | None = attr("type", choice(*BELOW, later=("volume", *LATER_TYPES)), default=None)
     index: str | None = attr("index", default=None)
     format: BackingFormat | None = child(BackingFormat, default=None)
     source: DiskSource | None = child(DiskSource, default=None)
@@ -128,6 +131,11 @@ class Disk(Device, tag="disk", refuse=("transient",)):
     def file(self) -> str | None:
         """The image's file or block device on this host; None for an empty tray, and for a server's."""
         return self.source.path(self.type) if self.source else None
+
+    @property
+    def actual(self) -> str:
+        """Its type; of a volume that was found the type of what it is."""
+        return self.source.actual(self.type) if self.source else self.type
 
     @property
     def is_empty(self) -> bool:

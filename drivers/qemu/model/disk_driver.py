@@ -59,10 +59,15 @@ class MetadataCache(Element, tag="metadata_cache"):
 
 
 class DiskDriver(VirtioDriver, tag="driver"):
-    """``queues`` and the like are virtio's; None is what QEMU takes by itself."""
+    """``queues`` and the like are virtio's; None is what QEMU takes by itself.
+
+    ``format``: as it is written; only of a volume a definition may leave it out.
+    """
 
     name: str | None = attr("name", default=None)
-    type: str = attr("type", choice(*FORMATS, error=ConfigUnsupported, later=LATER_FORMATS), default="raw")
+    format: str | None = attr(
+        "type", choice(*FORMATS, error=ConfigUnsupported, later=LATER_FORMATS), default=None
+    )
     cache: str | None = attr(
         "cache", choice("default", "none", "writethrough", "writeback", "directsync", "unsafe"), default=None
     )
@@ -78,6 +83,11 @@ class DiskDriver(VirtioDriver, tag="driver"):
     queues: int | None = attr("queues", _U32, default=None)
     queue_size: int | None = attr("queue_size", _U32, default=None)
     metadata_cache: MetadataCache | None = child(MetadataCache, default=None)
+
+    @property
+    def type(self) -> str:
+        """The image's format, which is never guessed: libvirt takes a volume for raw, too."""
+        return self.format or "raw"
 
     @property
     def virtio_only(self) -> dict[str, object]:

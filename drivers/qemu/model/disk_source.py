@@ -16,8 +16,8 @@ from embervirt.drivers.xml import (
 )
 from embervirt.errors import ConfigUnsupported, InvalidArgument
 
-TYPES = ("file", "block", "network")
-LATER_TYPES = ("dir", "volume", "nvme", "vhostuser")
+TYPES = ("file", "block", "network", "volume")
+LATER_TYPES = ("dir", "nvme", "vhostuser")
 PORTS = {
     "nbd": 10809,
     "http": 80,
@@ -154,17 +154,21 @@ class SecurityLabel(Element, tag="seclabel"):
 class DiskSource(
     Element,
     tag="source",
-    refuse=("@dir", "@pool", "@volume", "reservations", "cookies"),
+    refuse=("@dir", "reservations", "cookies"),
 ):
     """``index`` is the number in the names of its block nodes, of a running guest only.
 
-    Which of ``file``, ``dev`` and ``protocol`` counts is said by the disk's type.
+    Which of ``file``, ``dev`` and ``protocol`` counts is said by the disk's type. Of a volume it is what
+    the storage driver said that it is (``service.volumes``), of a running guest only, and not shown.
     """
 
     file: str | None = attr("file", default=None)
     dev: str | None = attr("dev", default=None)
     protocol: str | None = attr("protocol", choice(*PORTS, later=("sheepdog", "vxhs", "tftp")), default=None)
     name: str | None = attr("name", default=None)
+    pool: str | None = attr("pool", default=None)
+    volume: str | None = attr("volume", default=None)
+    mode: str | None = attr("mode", choice("host", "direct", error=ConfigUnsupported), default=None)
     query: str | None = attr("query", default=None)
     tls: bool | None = attr("tls", yes_no, default=None)
     tls_hostname: str | None = attr("tlsHostname", default=None)
@@ -193,8 +197,23 @@ class DiskSource(
 
     def path(self, type_: str) -> str | None:
         """The file or device of this host; None for what is no such thing, or says nothing."""
-        return {"file": self.file, "block": self.dev}.get(type_) or None
+        return {"file": self.file, "block": self.dev}.get(self.actual(type_)) or None
+
+    def actual(self, type_: str) -> str:
+        """``type_``, of a volume that of what it is: ``volume`` before that is known."""
+        if type_ != "volume":
+            return type_
+        if self.protocol:
+            return "network"
+        return "block" if self.dev else "file" if self.file else type_
+
+    @property
+    def half_named(self) -> bool:
+        """A pool without a volume, or a volume without a pool."""
+        return (self.pool is None) != (self.volume is None)
 
     def is_empty(self, type_: str) -> bool:
         """Whether it names no medium."""
+        if type_ == "volume":
+            return not (self.pool and self.volume)
         return not self.path(type_) and not (type_ == "network" and self.protocol)

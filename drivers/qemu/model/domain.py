@@ -121,7 +121,13 @@ class Devices(
     @property
     def lists(self) -> dict[str, tuple[Any, ...]]:
         """Each list of devices by its field's name."""
-        return {name: getattr(self, name) for name in _LISTS}
+        given = self.__dict__.get
+        return {name: given(name, ()) for name in _LISTS}
+
+    @property
+    def present(self) -> dict[str, tuple[Any, ...]]:
+        """The same of those that are not empty, in any order."""
+        return {name: found for name, found in self.__dict__.items() if found and name in _IS_LIST}
 
     @property
     def all(self) -> tuple[Device, ...]:
@@ -130,6 +136,7 @@ class Devices(
 
 
 _LISTS = tuple(name for name, binding in Devices.__schema__.bindings.items() if isinstance(binding, Children))
+_IS_LIST = frozenset(_LISTS)
 
 
 class GenId(Element, tag="genid"):

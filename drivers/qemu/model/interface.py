@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu.model.device import Boot, Device, Rom, VirtioDriver
-from embervirt.drivers.xml import Element, Text, attr, child, children, choice, integer, mac, on_off, yes_no
+from embervirt.drivers.qemu.model.interface_network import (
+    Bandwidth,
+    Coalesce,
+    FilterRef,
+    InterfaceBackend,
+    PortForward,
+    VirtualPort,
+    Vlan,
+)
+from embervirt.drivers.qemu.model.interface_source import InterfaceSource, Ip, Route
+from embervirt.drivers.xml import (
+    Element,
+    Text,
+    attr,
+    child,
+    children,
+    choice,
+    integer,
+    mac,
+    on_off,
+    text,
+    yes_no,
+)
 from embervirt.errors import ConfigUnsupported
 
-LATER = (
-    *("ethernet", "network", "bridge", "internal", "direct", "hostdev", "vhostuser", "udp", "server"),
-    *("client", "mcast", "vdpa", "null", "vds"),
-)
+PLUGGED = ("network", "bridge", "direct", "ethernet")
+"""Types whose other end the network driver makes."""
+
+TYPES = ("user", *PLUGGED, "udp", "server", "client", "mcast", "vhostuser", "internal", "null")
+LATER = ("hostdev", "vdpa", "vds")
 _UNSIGNED = integer(0, 2**32 - 1)
 _MODEL = Text("[A-Za-z0-9_-]{1,60}", "letters, digits, '-', '_'", ConfigUnsupported)
 
@@ -39,7 +62,7 @@ class Offloads(Element, tag="host"):
 
 
 class InterfaceDriver(VirtioDriver, tag="driver"):
-    """Of virtio cards only; ``name`` vhost is a wish that a user network does not follow."""
+    """Of virtio cards only; ``name`` vhost is a wish that is followed where the host has it."""
 
     name: str | None = attr("name", choice("qemu", "vhost"), default=None)
     txmode: str | None = attr("txmode", choice("iothread", "timer", error=ConfigUnsupported), default=None)
@@ -59,21 +82,44 @@ class Link(Element, tag="link"):
 
 
 class Mtu(Element, tag="mtu"):
-    size: int = attr("size", _UNSIGNED)
+    size: int | None = attr("size", _UNSIGNED, default=None)
 
 
-class Ip(Element, tag="ip", refuse=("@peer",)):
-    """The network behind the card: QEMU's user network gives the guest an address in it."""
-
-    address: str = attr("address")
-    family: str | None = attr("family", choice("ipv4", "ipv6"), default=None)
-    prefix: int | None = attr("prefix", integer(0, 128), default=None)
-
-
-class InterfaceTarget(Element, tag="target", refuse=("@managed",)):
-    """The tap's name on the host; a user network has no tap."""
+class InterfaceTarget(Element, tag="target"):
+    """The tap's name on the host; ``managed`` no is a tap that is there already, of type ethernet."""
 
     dev: str | None = attr("dev", default=None)
+    managed: bool | None = attr("managed", yes_no, default=None)
+
+
+class GuestDevice(Element, tag="guest"):
+    """What the card should be called in a container; QEMU's guests name their own."""
+
+    dev: str | None = attr("dev", default=None)
+    actual: str | None = attr("actual", default=None)
+
+
+class Script(Element, tag="script"):
+    path: str = attr("path")
+
+
+class IsolatedPort(Element, tag="port"):
+    """Whether it only reaches ports of the bridge that are not isolated."""
+
+    isolated: bool | None = attr("isolated", yes_no, default=None)
+
+
+class Tune(Element, tag="tune"):
+    """``sndbuf``: bytes that may wait in the tap."""
+
+    sndbuf: int | None = text("sndbuf", integer(0, 2**64 - 1), default=None)
+
+
+class Teaming(Element, tag="teaming"):
+    """A card that stands in for another, which migration takes away."""
+
+    type: str = attr("type", choice("persistent", "transient", error=ConfigUnsupported))
+    persistent: str | None = attr("persistent", default=None)
 
 
 class AcpiIndex(Element, tag="acpi"):
@@ -82,23 +128,31 @@ class AcpiIndex(Element, tag="acpi"):
     index: int = attr("index", integer(1, 16383))
 
 
-class Interface(
-    Device,
-    tag="interface",
-    refuse=(
-        *("@managed", "@trustGuestRxFilters", "source", "virtualport", "backend", "portForward", "bandwidth"),
-        *("filterref", "tune", "vlan", "guest", "route", "coalesce", "teaming", "port", "script"),
-        "downscript",
-    ),
-):
-    type: str = attr("type", choice("user", later=LATER), default="user")
+class Interface(Device, tag="interface"):
+    type: str = attr("type", choice(*TYPES, later=LATER), default="user")
+    trust_rx_filters: bool | None = attr("trustGuestRxFilters", yes_no, default=None)
     mac: Mac | None = child(Mac, default=None)
+    source: InterfaceSource | None = child(InterfaceSource, default=None)
     ips: tuple[Ip, ...] = children(Ip, default=())
+    routes: tuple[Route, ...] = children(Route, default=())
+    bandwidth: Bandwidth | None = child(Bandwidth, default=None)
+    vlan: Vlan | None = child(Vlan, default=None)
+    virtualport: VirtualPort | None = child(VirtualPort, default=None)
+    port: IsolatedPort | None = child(IsolatedPort, default=None)
+    script: Script | None = child(Script, default=None)
+    downscript: Script | None = child(Script, "downscript", default=None)
     target: InterfaceTarget | None = child(InterfaceTarget, default=None)
+    guest: GuestDevice | None = child(GuestDevice, default=None)
     model: InterfaceModel | None = child(InterfaceModel, default=None)
     driver: InterfaceDriver | None = child(InterfaceDriver, default=None)
+    backend: InterfaceBackend | None = child(InterfaceBackend, default=None)
+    forwards: tuple[PortForward, ...] = children(PortForward, default=())
+    filterref: FilterRef | None = child(FilterRef, default=None)
     mtu: Mtu | None = child(Mtu, default=None)
     link: Link | None = child(Link, default=None)
+    tune: Tune | None = child(Tune, default=None)
+    coalesce: Coalesce | None = child(Coalesce, default=None)
+    teaming: Teaming | None = child(Teaming, default=None)
     boot: Boot | None = child(Boot, default=None)
     rom: Rom | None = child(Rom, default=None)
     acpi: AcpiIndex | None = child(AcpiIndex, default=None)
@@ -107,3 +161,19 @@ class Interface(
     def is_virtio(self) -> bool:
         """Whether it is a virtio card of any generation."""
         return self.model is not None and self.model.type.startswith("virtio")
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the network driver makes its other end."""
+        return self.type in PLUGGED
+
+    @property
+    def is_passt(self) -> bool:
+        """Whether a passt stands behind it."""
+        return self.backend is not None and self.backend.type == "passt"
+
+    @property
+    def queues(self) -> int:
+        """Of a virtio card that has several, else 1."""
+        given = self.driver.queues if self.driver is not None and self.is_virtio else None
+        return given or 1

@@ -2,7 +2,7 @@
 
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.compiling import compile, of_device
-from embervirt.drivers.qemu.parts.context import KEY_BYTES, CompileContext, EncryptedSecret, encrypt
+from embervirt.drivers.qemu.parts.context import KEY_BYTES, CompileContext, EncryptedSecret, Net, encrypt
 from embervirt.drivers.qemu.parts.disk import medium, top
 from embervirt.drivers.qemu.parts.part import (
     Audiodev,
@@ -31,6 +31,7 @@ __all__ = [
     "Device",
     "EncryptedSecret",
     "MachineOptions",
+    "Net",
     "Netdev",
     "Object",
     "Option",

@@ -34,6 +34,21 @@ def encrypt(value: bytes, master_key: bytes) -> EncryptedSecret:
 
 
 @dataclass(frozen=True)
+class Net:
+    """The host's side of one network card in a run.
+
+    ``fds``, ``vhost_fds``: one a queue, numbers that QEMU has, or names that it was given them under;
+    ``local`` and ``remote``: sockets of a ``dgram`` port, which has none; ``socket``: of a passt.
+    """
+
+    fds: tuple[str, ...] = ()
+    vhost_fds: tuple[str, ...] = ()
+    local: str = ""
+    remote: str = ""
+    socket: str = ""
+
+
+@dataclass(frozen=True)
 class CompileContext:
     """One run of a guest.
 
@@ -44,7 +59,8 @@ class CompileContext:
     by KiB of a page, and under 0 the one of the default size; ``now``: the host's time, seconds of the epoch;
     ``tls_dir``: certificates for servers that are asked with TLS;
     ``vsock_fd``: of the host's end of the vsock; ``socket_fds``: listening sockets by path;
-    ``tpm_socket``: of the swtpm that was started for the run.
+    ``tpm_socket``: of the swtpm that was started for the run; ``nets``: of cards whose host's side is made
+    for the run, by alias; ``passt_dir``: where a command line that is only shown has the sockets of passt.
     """
 
     domain_id: int
@@ -59,6 +75,8 @@ class CompileContext:
     vsock_fd: int = -1
     socket_fds: Mapping[str, int] = field(default_factory=dict)
     tpm_socket: str | None = None
+    nets: Mapping[str, Net] = field(default_factory=dict)
+    passt_dir: str = "/var/run/libvirt/qemu/passt"
 
     @property
     def runs(self) -> bool:

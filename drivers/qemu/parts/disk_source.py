@@ -17,7 +17,7 @@ from embervirt.drivers.qemu.parts import disk_network
 from embervirt.drivers.qemu.parts.context import CompileContext
 from embervirt.drivers.qemu.parts.part import Blockdev, Object, Pluggable
 from embervirt.drivers.qemu.parts.secret import MASTER_KEY
-from embervirt.errors import ConfigUnsupported, InvalidArgument
+from embervirt.errors import ConfigUnsupported, InternalError, InvalidArgument
 
 CACHE = {
     "none": (True, False, True),
@@ -66,7 +66,7 @@ def chain(disk: Disk) -> list[Image]:
         return []
     driver = disk.driver or DiskDriver()
     top = Image(
-        disk.type, disk.source, disk.source.index or "", driver.type, disk.readonly,
+        disk.actual, disk.source, disk.source.index or "", driver.type, disk.readonly,
         disk.encrypted, disk.access, driver.metadata_cache, top=True,
     )  # fmt: skip
     return [top, *_below(disk)]
@@ -164,6 +164,8 @@ def _storage(image: Image, disk: Disk) -> dict[str, Any]:
         return disk_network.storage(source, image.storage, image.auth)
     if source.fdgroup:
         raise InvalidArgument(f"file descriptor group '{source.fdgroup}' was not associated with the domain")
+    if image.type not in LOCAL:
+        raise InternalError(f"volume '{source.volume}' of pool '{source.pool}' was not looked up")
     aio = {"aio": disk.driver.io} if disk.driver and disk.driver.io else {}
     return {"driver": LOCAL[image.type], "filename": source.path(image.type), **aio}
 

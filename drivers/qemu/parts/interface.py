@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
 from typing import Any
 
 from embervirt.drivers.qemu.model.device import Rom
@@ -11,7 +10,8 @@ from embervirt.drivers.qemu.model.interface import Interface, InterfaceDriver, O
 from embervirt.drivers.qemu.parts import virtio
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.bus import place
-from embervirt.drivers.qemu.parts.part import Device, Netdev, Part
+from embervirt.drivers.qemu.parts.netdev import host_id, netdev
+from embervirt.drivers.qemu.parts.part import Device, Part
 
 HOST = {
     "csum": "csum",
@@ -39,12 +39,14 @@ DRIVER = {
 }
 """Properties of virtio-net by the XML's fields."""
 
+MULTIQUEUE = ("network", "bridge", "direct", "ethernet", "vhostuser")
+"""Types whose host's side has several queues."""
+
 
 def parts(interface: Interface, build: Build) -> Iterable[Part]:
-    """The user's alias keeps its own host side apart."""
-    host = f"host{interface.id}"
-    yield Netdev("user", host, _network(interface))
-    props = {"netdev": host, **({"mac": interface.mac.address} if interface.mac else {})}
+    """The host's side, then the card."""
+    yield from netdev(interface, build)
+    props = {"netdev": host_id(interface), **({"mac": interface.mac.address} if interface.mac else {})}
     yield Device(driver(interface), interface.id, {**props, **_card(interface), **_place(interface, build)})
 
 
@@ -58,18 +60,6 @@ def driver(interface: Interface) -> str:
     """QEMU's name of the model."""
     model = interface.model.type if interface.model else "rtl8139"
     return virtio.driver("virtio-net", model) if interface.is_virtio else model
-
-
-def _network(interface: Interface) -> dict[str, Any]:
-    """The guest's network behind QEMU's router."""
-    props: dict[str, Any] = {}
-    for ip in interface.ips:
-        if ip_address(ip.address).version == 4:
-            props["net"] = ip.address if ip.prefix is None else f"{ip.address}/{ip.prefix}"
-        else:
-            props["ipv6-prefix"] = ip.address
-            props |= {} if ip.prefix is None else {"ipv6-prefixlen": ip.prefix}
-    return props
 
 
 def _place(interface: Interface, build: Build) -> dict[str, Any]:
@@ -87,12 +77,23 @@ def _rom(rom: Rom | None) -> dict[str, Any]:
 
 
 def _card(interface: Interface) -> dict[str, Any]:
-    given = interface.driver
-    if given is None or not interface.is_virtio:
+    if not interface.is_virtio:
         return {}
+    mtu = {"host_mtu": interface.mtu.size} if interface.mtu and interface.mtu.size else {}
+    failover = {"failover": True} if interface.teaming and interface.teaming.type == "persistent" else {}
+    return {**_driver(interface), **mtu, **failover}
+
+
+def _driver(interface: Interface) -> dict[str, Any]:
+    """Several queues have two interrupts each, one for configuration, one for control."""
+    given = interface.driver
+    if given is None:
+        return {}
+    queues = interface.queues
+    several = {"mq": True, "vectors": 2 * queues + 2} if queues > 1 and interface.type in MULTIQUEUE else {}
     txmode = {"timer": "timer", "iothread": "bh"}
     props: dict[str, Any] = {"tx": txmode[given.txmode]} if given.txmode else {}
-    return {**props, **_fields(given, DRIVER), **_offloads(given), **virtio.options(given)}
+    return {**props, **several, **_fields(given, DRIVER), **_offloads(given), **virtio.options(given)}
 
 
 def _offloads(given: InterfaceDriver) -> dict[str, Any]:

@@ -6,14 +6,14 @@ The same for a definition and for a running guest; what QEMU is told then are th
 from embervirt.drivers.qemu.plugging.attach import plugged
 from embervirt.drivers.qemu.plugging.detach import by_alias, unplugged, without
 from embervirt.drivers.qemu.plugging.kinds import read
-from embervirt.drivers.qemu.plugging.update import LinkState, Media, Nothing, Password, updated
+from embervirt.drivers.qemu.plugging.update import Media, Nothing, Password, Recabled, updated
 from embervirt.drivers.qemu.plugging.verbs import Verb, redefined
 
 __all__ = [
-    "LinkState",
     "Media",
     "Nothing",
     "Password",
+    "Recabled",
     "Verb",
     "by_alias",
     "plugged",

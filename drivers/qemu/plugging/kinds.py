@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from embervirt.drivers.qemu.errors import OperationUnsupported
-from embervirt.drivers.qemu.model import Device, Devices, Domain
+from embervirt.drivers.qemu.model import Device, Devices, Disk, Domain, Interface
+from embervirt.drivers.qemu.postparse import interface
+from embervirt.drivers.qemu.volumes import unresolved
 from embervirt.drivers.xml import parse_one_of, replace
 from embervirt.drivers.xml.bindings import Children
 from embervirt.errors import errors_of
@@ -31,7 +33,13 @@ COLD = ("sounds", "videos", "vsocks", "parallels", *FIXED)
 def read(xml: str) -> Device:
     """A device from its own XML. Raises XmlError, XmlDetail, ConfigUnsupported."""
     with errors_of(VIR_FROM_DOMAIN):
-        return parse_one_of(CLASSES, xml, "device")
+        device = parse_one_of(CLASSES, xml, "device")
+    match device:
+        case Disk():
+            return unresolved(device)
+        case Interface():
+            return interface.definition(device)
+    return device
 
 
 def field_of(device: Device) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embervirt.drivers.qemu.errors import OperationUnsupported
 from embervirt.drivers.qemu.model import Device, Disk, Domain
 from embervirt.drivers.qemu.model.graphics import Graphics
 from embervirt.drivers.qemu.model.interface import Interface
+from embervirt.drivers.qemu.model.interface_source import FIELDS, InterfaceSource
 from embervirt.drivers.qemu.nodes import highest, numbered, unnumbered
 from embervirt.drivers.qemu.plugging.detach import match
 from embervirt.drivers.qemu.plugging.kinds import field_of, tag_of, with_list
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
 REMOVABLE = ("cdrom", "floppy")
+CHANGEABLE = ("link", "bandwidth", "filterref", "vlan", "port", "forwards")
+"""What can change of a network card that a guest has."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class Media:
 
 
 @dataclass(frozen=True)
-class LinkState:
-    """A network card whose cable is plugged, or not."""
+class Recabled:
+    """A network card whose cable is plugged, or not; whose limits, filter or forwarded ports are others."""
 
-    card: Interface
-    up: bool
+    old: Interface
+    new: Interface
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Nothing:
     """It is so already."""
 
 
-Update = Media | LinkState | Password | Nothing
+Update = Media | Recabled | Password | Nothing
 
 
 def link_of(card: Interface) -> bool:
@@ -86,6 +89,7 @@ def _completed(device: Device, old: Device) -> Device:
             device = disk.complete(device)
         case Interface():
             device = interface.complete(replace(device, model=device.model or getattr(old, "model", None)))
+            device = _as_plugged(device, old) if isinstance(old, Interface) else device
         case Graphics():
             device = graphics.complete(device)
     return replace(device, alias=device.alias or old.alias, address=device.address or old.address)
@@ -114,8 +118,24 @@ def _media(old: Disk, new: Disk) -> Update:
 
 def _link(old: Interface, new: Interface) -> Update:
     which = f"with MAC address {old.mac.address if old.mac else '(none)'}"
-    _same(replace(old, link=None), replace(new, link=None), "network", which)
-    return Nothing() if link_of(old) == link_of(new) else LinkState(new, link_of(new))
+    bare: dict[str, Any] = {name: () if name == "forwards" else None for name in CHANGEABLE}
+    _same(replace(old, **bare), replace(new, **bare), "network", which)
+    if old.forwards != new.forwards and old.is_passt:
+        raise OperationUnsupported(f"cannot modify portForward of passt network device {which}")
+    changed = link_of(old) != link_of(new) or any(getattr(old, n) != getattr(new, n) for n in CHANGEABLE[1:])
+    return Recabled(old, new) if changed else Nothing()
+
+
+def _as_plugged(new: Interface, old: Interface) -> Interface:
+    """Where a run has plugged it in stays unsaid by who means the same network."""
+    if old.type != new.type and not (new.type == "network" and old.source and old.source.network):
+        return new
+    named = {name for name in FIELDS.get(new.type, ()) if name not in ("ips", "routes")}
+    given, known = new.source or InterfaceSource(), old.source or InterfaceSource()
+    if any(getattr(given, name) != getattr(known, name) for name in named):
+        return new
+    target = new.target if new.target and new.target.dev else old.target
+    return replace(new, type=old.type, source=old.source, target=target)
 
 
 def _password(old: Graphics, new: Graphics) -> Update:

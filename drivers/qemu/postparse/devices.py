@@ -22,6 +22,7 @@ from embervirt.drivers.qemu.postparse import (
     vsock,
     watchdog,
 )
+from embervirt.drivers.qemu.volumes import unresolved
 from embervirt.drivers.xml import replace
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 def complete(domain: Domain, caps: Capabilities) -> Devices:
     """The devices with their defaults and without the aliases of a run."""
     devices = _unaliased(domain.devices)
-    disks = tuple(map(unnumbered, devices.disks))
-    return filled(replace(domain, devices=replace(devices, disks=disks)), caps)
+    disks = tuple(unresolved(unnumbered(each)) for each in devices.disks)
+    interfaces = tuple(map(interface.definition, devices.interfaces))
+    return filled(replace(domain, devices=replace(devices, disks=disks, interfaces=interfaces)), caps)
 
 
 def filled(domain: Domain, caps: Capabilities) -> Devices:

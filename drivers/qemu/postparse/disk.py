@@ -31,13 +31,14 @@ def disk_index(dev: str) -> int | None:
 def complete(disk: Disk) -> Disk:
     """With the bus that its name stands for; a CD-ROM cannot be written, an empty drive is one for files."""
     readonly = disk.readonly or disk.device == "cdrom"
-    type_ = "file" if disk.removable and disk.is_empty else disk.type
+    half_named = disk.type == "volume" and disk.source is not None and disk.source.half_named
+    type_ = "file" if disk.removable and disk.is_empty and not half_named else disk.type
     return replace(
         disk,
         type=type_,
         readonly=readonly,
         snapshot=None if readonly and disk.snapshot == "no" else disk.snapshot,
-        driver=_driver(disk.driver or DiskDriver()),
+        driver=_driver(disk.driver or DiskDriver(), type_),
         source=_source(disk.source, type_),
         backing=tuple(_backing(disk.backing)),
         target=_target(disk),
@@ -58,10 +59,12 @@ def in_order(disks: Iterable[Disk]) -> tuple[Disk, ...]:
     return tuple(sorted(listed, key=lambda disk: (buses.index(disk.bus), disk_index(disk.dev) or 0)))
 
 
-def _driver(driver: DiskDriver) -> DiskDriver:
+def _driver(driver: DiskDriver, type_: str) -> DiskDriver:
+    """Of a volume nobody fills in the format before it is known that it is there."""
     return replace(
         driver,
         name=driver.name or "qemu",
+        format=driver.format or (None if type_ == "volume" else "raw"),
         queues=driver.queues or None,
         queue_size=driver.queue_size or None,
         metadata_cache=_in_bytes(driver.metadata_cache),
@@ -84,16 +87,20 @@ def _target(disk: Disk) -> DiskTarget | None:
 
 def _source(source: DiskSource | None, type_: str) -> DiskSource | None:
     """Only what belongs to the type; nothing for what names no medium and says nothing of one."""
-    if source is None or (source.is_empty(type_) and not source.startup_policy):
+    if source is None or (source.is_empty(type_) and not source.startup_policy and not source.half_named):
         return None
+    actual, of_pool = source.actual(type_), type_ == "volume"
     common = replace(
         source,
-        file=source.file if type_ == "file" else None,
-        dev=source.dev if type_ == "block" else None,
+        pool=source.pool if of_pool else None,
+        volume=source.volume if of_pool else None,
+        mode=source.mode if of_pool else None,
+        file=source.file if actual == "file" else None,
+        dev=source.dev if actual == "block" else None,
         slices=_slices(source.slices),
         seclabels=tuple(label for label in source.seclabels if not label.labelskip),
     )
-    if type_ == "network":
+    if actual == "network":
         return _network(common)
     return replace(
         common, protocol=None, name=None, query=None, tls=None, tls_hostname=None, hosts=(), snapshot=None,

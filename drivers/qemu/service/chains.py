@@ -1,31 +1,33 @@
 """Images as a guest starts from them: each chain looked up in its files, missing optional media gone.
 
 As libvirt has it: what the XML says of a chain counts; where it stops saying, the header of the last image
-tells which is below. An image below that is neither a file nor an NBD export is left to QEMU.
+tells which is below (``backing``). No format is guessed: of an image that is said to be raw nothing is looked
+at, for its guest writes what stands there. What an image on a server lies upon only QEMU can read.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
-from embervirt.drivers.qemu.backend import images
+from embervirt.drivers.images import Image, image_at
 from embervirt.drivers.qemu.errors import VIR_FROM_STORAGE
 from embervirt.drivers.qemu.model import Disk, Domain
 from embervirt.drivers.qemu.model.disk import BackingFormat, BackingStore
 from embervirt.drivers.qemu.model.disk_driver import FORMATS, WITH_BACKING
-from embervirt.drivers.qemu.model.disk_source import PORTS, DiskSource, Host
+from embervirt.drivers.qemu.model.disk_source import DiskSource
+from embervirt.drivers.qemu.service import backing
 from embervirt.drivers.xml import replace
-from embervirt.errors import InternalError, OperationInvalid, SystemError_
+from embervirt.errors import ConfigUnsupported, InternalError, OperationInvalid, SystemError_
 from embervirt.log import get_logger
 
 MOST = 200
 """Images of a chain, as in libvirt."""
+
+KNOWN_BY_HEADER = ("qcow2", "qcow", "qed", "vdi")
+"""Formats that every image of theirs begins with; of others some have no header, or it is at the end."""
 
 _NAMES = {theirs: ours for ours, theirs in FORMATS.items()}
 
@@ -33,8 +35,9 @@ _NAMES = {theirs: ours for ours, theirs in FORMATS.items()}
 def opened(domain: Domain) -> Domain:
     """The domain with every chain told to its end, without the disks whose optional files are missing.
 
-    Raises SystemError_ for a file that cannot be read, InternalError for a chain that does not end,
-    OperationInvalid for one whose formats cannot be known.
+    Raises SystemError_ for a file that cannot be read, InternalError for a chain that does not end or leads
+    where nobody can follow, OperationInvalid for one whose formats cannot be known or are others than are
+    said, ConfigUnsupported for an image that keeps its data elsewhere. All name the file.
     """
     disks = tuple(map(followed, _present(domain.devices.disks)))
     return replace(domain, devices=replace(domain.devices, disks=disks))
@@ -44,21 +47,30 @@ def followed(disk: Disk) -> Disk:
     """One disk with its chain told to its end. Raises as ``opened``."""
     if disk.source is None or disk.is_empty:
         return disk
-    path, format_ = disk.file, disk.driver.type if disk.driver else "raw"
+    path, format_ = _whole(disk.source, disk.type), disk.driver.type if disk.driver else "raw"
     seen: list[str] = []
+    if disk.file is not None:
+        _note(disk.file, seen)
     layers: list[BackingStore] = []
     for layer in (*disk.backing, None):
         if path is not None:
-            _note(path, seen)
+            _looked_at(path, format_)
         if layer is None:
             layers += _below(path, format_, seen)
         elif layer.type is None:
             return replace(disk, backing=(*layers, layer))
         else:
             layers.append(layer)
-            path = layer.source.path(layer.type) if layer.source else None
+            if layer.source is not None and (file := layer.source.path(layer.type)):
+                _note(file, seen)
+            path = _whole(layer.source, layer.type)
             format_ = layer.format.type if layer.format else "raw"
     return replace(disk, backing=tuple(layers))
+
+
+def _whole(source: DiskSource | None, type_: str) -> str | None:
+    """The file that is an image from its first byte on; of another only QEMU reads the header."""
+    return source.path(type_) if source and not source.slice else None
 
 
 def _present(disks: tuple[Disk, ...]) -> Iterator[Disk]:
@@ -75,101 +87,92 @@ def _present(disks: tuple[Disk, ...]) -> Iterator[Disk]:
 
 def _below(path: str | None, format_: str, seen: list[str]) -> Iterator[BackingStore]:
     """The images under one of that format, and the end of the chain where it is known."""
-    while format_ == "qcow2" and path is not None:
-        said = _header(path)
-        if said.backing is None:
-            break
-        found = _source(said.backing, path)
-        if found is None:
-            return
-        type_, source = found
-        above, path = path, source.path(type_)
+    while path is not None and (said := _looked_at(path, format_)).backing is not None:
+        found = backing.named(said.backing, path)
+        above, path = path, found.source.path(found.type)
         if path is not None:
             _note(path, seen, above)
-        format_ = _NAMES.get(said.backing_format or "", "") or _guessed(path, above)
-        yield BackingStore(type=type_, format=BackingFormat(type=format_), source=source)
-    if format_ not in WITH_BACKING or (format_ == "qcow2" and path is not None):
+        format_ = _format(said.backing_format or found.format, path, above)
+        yield BackingStore(type=found.type, format=BackingFormat(type=format_), source=found.source)
+    if format_ not in WITH_BACKING or path is not None:
         yield BackingStore()
 
 
+def _looked_at(path: str, format_: str) -> Image:
+    """What an image of that format says, if one of that format can lie upon another; raw says nothing."""
+    if format_ not in (*KNOWN_BY_HEADER, *WITH_BACKING):
+        return Image(format_)
+    said = _header(path)
+    if said.format != format_ and format_ in KNOWN_BY_HEADER:
+        text = f"'{path}' is no {format_} image, as it is said to be: its header is that of {said.format}"
+        raise OperationInvalid(text, virdomain=VIR_FROM_STORAGE)
+    if said.data_file is not None:
+        text = f"image '{path}' keeps its data in another file, {said.data_file!r}"
+        raise ConfigUnsupported(f"{text}: expected one that has them itself", virdomain=VIR_FROM_STORAGE)
+    return said if said.format == format_ else Image(format_)
+
+
+KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFCHR: "a character device",
+}
+"""What is no image, by the type of a file."""
+
+
 def _note(path: str, seen: list[str], above: str | None = None) -> None:
-    """Remember an image by what it really is; the same one twice is a chain without an end."""
+    """Remember an image by what it really is; the same one twice is a chain without an end.
+
+    Whoever opens a FIFO waits for a writer: QEMU would hang. What a header names may be no character device
+    either, which does things when it is opened.
+    """
+    below = f"Cannot access backing file '{path}' of storage file '{above}'"
+    text = below if above else f"Cannot access storage file '{path}'"
     try:
         real = Path(path).stat()
     except OSError as error:
-        below = f"Cannot access backing file '{path}' of storage file '{above}': {error.strerror}"
-        text = below if above else f"Cannot access storage file '{path}': {error.strerror}"
-        raise SystemError_(text, int1=error.errno or -1, virdomain=VIR_FROM_STORAGE) from error
-    if stat.S_ISFIFO(real.st_mode):
-        # Whoever opens one waits for a writer: QEMU would hang.
-        text = f"Cannot access storage file '{path}': it is a FIFO"
+        told = f"{text}: {error.strerror}"
+        raise SystemError_(told, int1=error.errno or -1, virdomain=VIR_FROM_STORAGE) from error
+    kind = stat.S_IFMT(real.st_mode)
+    if kind in KINDS and (above or kind != stat.S_IFCHR):
+        text = f"{text}: it is {KINDS[kind]}"
         raise SystemError_(text, int1=errno.EINVAL, virdomain=VIR_FROM_STORAGE)
     identity = f"{real.st_dev}:{real.st_ino}"
+    if stat.S_ISBLK(real.st_mode):
+        identity = f"block {real.st_rdev}"
     if identity in seen or len(seen) >= MOST:
         text = f"backing store for {above or path} is self-referential or too deeply nested"
-        raise InternalError(text, virdomain=VIR_FROM_STORAGE)
+        raise InternalError(f"{text}: image '{path}'", virdomain=VIR_FROM_STORAGE)
     seen.append(identity)
 
 
-def _header(path: str) -> images.Header:
+def _header(path: str) -> Image:
     try:
-        return images.header(path)
+        return image_at(path)
     except OSError as error:
         text = f"cannot read header '{path}': {error.strerror}"
         raise SystemError_(text, int1=error.errno or -1, virdomain=VIR_FROM_STORAGE) from error
 
 
+def _format(said: str | None, path: str | None, above: str) -> str:
+    """libvirt's word for the format of an image below."""
+    if said is None:
+        return _guessed(path, above)
+    if said not in _NAMES:
+        text = f"format '{said}' of backing image '{path or 'of a server'}' of image '{above}' is not served"
+        raise OperationInvalid(f"{text}; expected one of: {', '.join(_NAMES)}", virdomain=VIR_FROM_STORAGE)
+    return _NAMES[said]
+
+
 def _guessed(path: str | None, above: str) -> str:
-    """The format of an image below that nobody named: believed only where nothing lies below it in turn."""
-    said = _header(path) if path is not None else images.Header("raw")
-    if said.backing is not None:
-        text = f"format of backing image '{path}' of image '{above}' was not specified in the image metadata"
-        raise OperationInvalid(text, virdomain=VIR_FROM_STORAGE)
-    return said.format
+    """The format of an image below that nobody named: believed only where it leads to no other file.
 
-
-def _source(text: str, above: str) -> tuple[str, DiskSource] | None:
-    """What the name of an image below means: a type and a source, or None for what QEMU must open itself."""
-    if text.startswith("json:"):
-        return _from_json(text.removeprefix("json:"))
-    if text.startswith("nbd"):
-        return _nbd(text)
-    path = text.removeprefix("file:")
-    if "://" in text or (":" in text.split("/")[0] and path == text):
-        return None
-    return _file(str(Path(above).parent / path))
-
-
-def _file(path: str) -> tuple[str, DiskSource]:
-    if Path(path).is_block_device():
-        return "block", DiskSource(dev=path)
-    return "file", DiskSource(file=path)
-
-
-def _from_json(text: str) -> tuple[str, DiskSource] | None:
-    """``{"driver": "qcow2", "file": {"driver": "file", "filename": ...}}``, or ``"file.filename"``."""
-    try:
-        said: Any = json.loads(text)
-    except ValueError:
-        return None
-    inner = said.get("file") if isinstance(said, dict) else None
-    if inner is None and isinstance(said, dict):
-        inner = {key.removeprefix("file."): value for key, value in said.items() if key.startswith("file.")}
-    if not isinstance(inner, dict) or inner.get("driver", "file") not in ("file", "host_device"):
-        return None
-    name = inner.get("filename")
-    return _file(name) if isinstance(name, str) and name.startswith("/") else None
-
-
-def _nbd(text: str) -> tuple[str, DiskSource] | None:
-    """``nbd://host:port/export``, ``nbd+unix:///export?socket=path``."""
-    url = urlsplit(text)
-    name = unquote(url.path.removeprefix("/")) or None
-    if url.scheme == "nbd+unix":
-        socket = parse_qs(url.query).get("socket", [""])[0]
-        host = Host(transport="unix", socket=socket)
-    elif url.scheme in ("nbd", "nbd+tcp") and url.hostname:
-        host = Host(name=url.hostname, port=url.port or PORTS["nbd"])
-    else:
-        return None
-    return "network", DiskSource(protocol="nbd", name=name, hosts=(host,))
+    libvirt 9 does the same; it takes any format for that, but an image that its guest writes as raw may begin
+    like any of them.
+    """
+    said = _header(path) if path is not None else None
+    if said is not None and said.format in ("raw", "qcow2") and not said.backing and not said.data_file:
+        return said.format
+    text = f"format of backing image '{path}' of image '{above}' was not specified in the image metadata"
+    raise OperationInvalid(text, virdomain=VIR_FROM_STORAGE)

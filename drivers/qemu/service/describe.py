@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from embervirt.drivers.qemu import volumes
 from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.model import Channel, Console, Domain, Serial
 from embervirt.drivers.qemu.model.chardev_source import Chardev, CharSource
@@ -18,7 +19,9 @@ P = TypeVar("P", bound=Chardev)
 
 def running(live: Domain, record: Record, state: State) -> Running:
     """What readers see of this run."""
-    xml, identity = record.live or render(live), record.process.identity
+    seen = volumes.shown(live)
+    xml = (record.live if seen is live else "") or render(seen)
+    identity = record.process.identity
     return Running(live.uuid, live.name, record.id, state, xml, record.xml, live, identity)
 
 

@@ -15,7 +15,8 @@ from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.ports import channel_dir
 from embervirt.drivers.qemu.service import tpm
-from embervirt.drivers.qemu.service.start import EXIT_STATUS, nonce
+from embervirt.drivers.qemu.service.running import nonce
+from embervirt.drivers.qemu.service.start import EXIT_STATUS
 from embervirt.drivers.qemu.store import Record, Store
 from embervirt.drivers.qemu.tables import Tables
 from embervirt.drivers.root.journal import Journal, Operation

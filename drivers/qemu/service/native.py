@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
+from dataclasses import replace
 
 from embervirt import world
 from embervirt.drivers.qemu import parts
@@ -12,7 +13,7 @@ from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.parts import KEY_BYTES, CompileContext, passthrough
 from embervirt.drivers.qemu.plan import Plan
-from embervirt.drivers.qemu.service import prepare
+from embervirt.drivers.qemu.service import prepare, volumes
 from embervirt.drivers.qemu.service.keys import MasterKey
 from embervirt.errors import InvalidArgument
 
@@ -31,6 +32,7 @@ def to_native(face: Face, format_: str, xml: str) -> str:
         raise InvalidArgument(text, virdomain=VIR_FROM_QEMU)
     domain, complete = face.read(xml)
     plan = prepare.prepared(Plan(NO_RUN, domain, complete), face)
+    plan = replace(plan, domain=volumes.all_found(plan.domain, face.bus.call))
     variables = environment(plan.directory(face.paths)) | passthrough.environment(plan.domain)
     words = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
     return " ".join([*words, shlex.join(_arguments(face, plan))])
@@ -48,6 +50,7 @@ def _arguments(face: Face, plan: Plan) -> list[str]:
         huge_page_dirs=prepare.huge_page_dirs(face.paths),
         now=world.wall(),
         tls_dir=str(face.paths.tls),
+        passt_dir=str(face.paths.path / "run/qemu/passt"),
     )
     capabilities = face.capabilities(plan.domain.devices.emulator)
     compiled = parts.compile(plan.domain, capabilities, context)

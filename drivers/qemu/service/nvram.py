@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from embervirt.drivers import images
 from embervirt.drivers.qemu import firmware
-from embervirt.drivers.qemu.backend import images
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.root import files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,10 +21,12 @@ from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.ports import with_sockets
 from embervirt.drivers.qemu.service import (
     access,
+    cards,
     chains,
     consoles,
     describe,
     files,
+    leases,
     listening,
     nvram,
     pinning,
@@ -34,6 +35,7 @@ from embervirt.drivers.qemu.service import (
     screens,
     stop,
     tpm,
+    volumes,
     vsock,
 )
 from embervirt.drivers.qemu.service.keys import Call, MasterKey
@@ -79,7 +81,7 @@ def start(
     deadline = world.monotonic() + face.settings.qemu.start_timeout
     plan = prepare.prepared(plan, face)
     prepare.check_limits(plan.domain)
-    plan = replace(plan, domain=chains.opened(plan.domain))
+    plan = replace(plan, domain=chains.opened(volumes.all_found(plan.domain, call)))
     ram_dir = plan.ram_dir(face.paths, face.settings.qemu.memory_backing_dir)
     files.check(plan.domain)
     access.check(face)
@@ -87,13 +89,18 @@ def start(
     with vsock.opened(plan.domain) as (domain, vsock_fd), ExitStack() as handed, ExitStack() as undo:
         plan = replace(plan, domain=domain)
         undo.callback(store.clean, plan.id, plan.domain.name, ram_dir)
+        leases.take(plan, domain.devices.disks, face, store)
         directory = plan.directory(face.paths)
         channels = handed.enter_context(listening.opened(domain, directory, named=face.account is not None))
-        command = _command(plan, face, store, call, ram_dir, vsock_fd, channels)
+        nets: dict[str, parts.Net] = {}
+        command = _command(plan, face, store, call, ram_dir, vsock_fd, channels, nets)
+        maker = cards.Maker(plan, face.paths, face.account, call, face.bus, undo, handed)
+        made, command = _with_cards(command, maker, nets)
         emulator = tpm.start(plan, face, call, undo)
-        launched = face.backend.launch(
-            command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
-        )
+        with leases.explained(domain.devices.disks):
+            launched = face.backend.launch(
+                command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
+            )
         undo.callback(launched.monitor.close)
         watched = Watched(launched.identity, launched.spawned, str(command.status_file))
         undo.callback(watched.status)
@@ -101,20 +108,36 @@ def start(
         if process is None:
             raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
         owner = face.account.owner if face.account else None
-        record = msgspec.structs.replace(_record(plan, watched, ram_dir), tpm=emulator(), account=owner)
+        record = msgspec.structs.replace(
+            _record(plan, watched, ram_dir), tpm=emulator(), account=owner, **cards.recorded(made)
+        )
         run = Run(record, process, launched.monitor, plan.domain)
         undo.callback(revoke, run, store)  # before anything else can fail, for nobody else would end it
         operation.mark("spawned")
-        live = _set_up(run, face, with_sockets(domain, directory), directory)
+        live = _set_up(run, face, with_sockets(cards.live(domain, made), directory), directory)
         run = replace(run, live=live, record=msgspec.structs.replace(run.record, live=render(live)))
         store.keep(run.record)
         operation.mark("recorded")
-        if pinning.wanted(plan.domain):
-            pinning.apply(plan.domain, process.identity.pid, lambda command: _ask(run, command, face))
-        if not plan.paused:
-            _ask(run, "cont", face)
+        _let_go(run, plan, face)
         undo.pop_all()
     return run
+
+
+def _with_cards(
+    command: Command, maker: cards.Maker, nets: dict[str, parts.Net]
+) -> tuple[list[cards.Card], Command]:
+    """Other ends are made for the network cards; QEMU gets their descriptors, its arguments ``nets``."""
+    made = maker.all()
+    nets |= {card.live.id: card.net() for card in made}
+    return made, replace(command, pass_fds=(*command.pass_fds, *cards.descriptors(made)))
+
+
+def _let_go(run: Run, plan: Plan, face: Face) -> None:
+    if pinning.wanted(plan.domain):
+        pid = run.process.identity.pid
+        pinning.apply(plan.domain, pid, lambda command: _ask(run, command, face))
+    if not plan.paused:
+        _ask(run, "cont", face)
 
 
 def _set_up(run: Run, face: Face, domain: Domain, directory: Path) -> Domain:
@@ -171,7 +194,9 @@ def _command(
     ram_dir: Path,
     vsock_fd: int,
     channels: Mapping[str, int],
+    nets: Mapping[str, parts.Net],
 ) -> Command:
+    """``nets`` are filled in before ``argv`` is called."""
     directory = plan.directory(face.paths)
     make_directories([directory, ram_dir] if plan.domain.memory_in_file else [directory])
     MasterKey.create(directory)
@@ -182,7 +207,9 @@ def _command(
     capabilities = face.capabilities(plan.domain.devices.emulator)
 
     def argv(monitor_fd: int) -> list[str]:
-        context = running.context(plan, face, call, monitor_fd, vsock_fd=vsock_fd, socket_fds=channels)
+        context = running.context(
+            plan, face, call, monitor_fd, vsock_fd=vsock_fd, socket_fds=channels, nets=nets
+        )
         compiled = parts.compile(plan.domain, capabilities, context)
         if not face.settings.qemu.sandbox:
             compiled = [part for part in compiled if not _is_sandbox(part)]
@@ -191,12 +218,7 @@ def _command(
     passed = (*(() if vsock_fd < 0 else (vsock_fd,)), *channels.values())
     variables = parts.passthrough.environment(plan.domain)
     status = directory / EXIT_STATUS
-    return Command(directory, log, status, nonce(directory), argv, passed, variables, face.account)
-
-
-def nonce(directory: Path) -> str:
-    """The key's file as it stands in the arguments, quoted as JSON: who only looks at it does not quote."""
-    return json.dumps(str(directory / parts.MASTER_KEY_FILE), ensure_ascii=False)
+    return Command(directory, log, status, running.nonce(directory), argv, passed, variables, face.account)
 
 
 def _is_sandbox(part: parts.Part) -> bool:

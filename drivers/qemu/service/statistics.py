@@ -51,8 +51,10 @@ COUNTS = {"major_fault", "minor_fault", "hugetlb_pgalloc", "hugetlb_pgfail"}
 UNKNOWN = 2**64 - 1
 """What QEMU says of what the guest did not tell."""
 
-DEVICES = Path("/sys/class/net")
-COUNTERS = ("bytes", "packets", "errors", "dropped")
+DEVICES, TRANSMIT = Path("/proc/thread-self/net/dev"), 8
+"""Devices of the caller's network namespace, and where the counts of what one sent begin."""
+NEIGHBOURS = Path("/proc/thread-self/net/arp")
+INCOMPLETE = "0x0"
 CPU, UTIME, STIME = 36, 11, 12
 """Fields of ``/proc/PID/stat`` behind the name: the processor, user and system time."""
 
@@ -104,13 +106,11 @@ def network(device: str) -> tuple[int, int, int, int, int, int, int, int]:
 
     What the host's side of a tap sends the guest receives. Raises InternalError when it is not there.
     """
-    try:
-        received, sent = (
-            [int((DEVICES / device / f"statistics/{way}_{name}").read_text()) for name in COUNTERS]
-            for way in ("tx", "rx")
-        )
-    except FileNotFoundError as error:
-        raise InternalError(f"/sys/class/net: interface '{device}' not found") from error
+    lines = (line.rpartition(":") for line in DEVICES.read_text().splitlines())
+    counts = next((rest.split() for name, _, rest in lines if name.strip() == device), None)
+    if counts is None:
+        raise InternalError(f"{DEVICES}: interface '{device}' not found")
+    received, sent = (list(map(int, counts[begin : begin + 4])) for begin in (TRANSMIT, 0))
     return (received[0], received[1], received[2], received[3], sent[0], sent[1], sent[2], sent[3])
 
 
@@ -168,6 +168,17 @@ def addresses(told: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         card["hwaddr"] = card["hwaddr"] or each.get("hardware-address")
         mine = [_address(address) for address in each.get("ip-addresses", [])]
         card["addrs"] = [*(card["addrs"] or []), *mine] or None
+    return found
+
+
+def neighbours(macs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """What the host's table of neighbours knows; ``macs``: of cards, and what to call each. IPv4 only."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in NEIGHBOURS.read_text().splitlines()[1:]:
+        address, _, flags, mac, *_ = line.split()
+        if mac in macs and flags != INCOMPLETE:
+            card = found.setdefault(macs[mac], {"addrs": [], "hwaddr": mac})
+            card["addrs"].append({"addr": address, "prefix": 0, "type": FAMILIES["ipv4"]})
     return found
 
 

@@ -25,9 +25,11 @@ def check(disk: Disk) -> None:
 
 
 def _errors(disk: Disk) -> Iterator[libvirtError]:
+    source = disk.source
+    if source and disk.type == "volume" and source.half_named:
+        yield XmlError("'pool' and 'volume' must be specified together for 'pool' type source")
     if disk.is_empty and not disk.removable:
         yield MissingSource(disk.dev)
-    source = disk.source
     if source:
         yield from _twice(disk, source)
         yield from _startup(disk, source)
@@ -130,7 +132,7 @@ def _secret(dev: str, secret: EncryptionSecret) -> Iterator[libvirtError]:
 
 
 def _auth(dev: str, type_: str, auth: Auth) -> Iterator[libvirtError]:
-    if type_ != "network":
+    if type_ not in ("network", "volume"):
         yield ConfigUnsupported(f"disk '{dev}': <auth> is for servers; a source of type '{type_}' has none")
     yield from _secret(dev, auth.secret)
 

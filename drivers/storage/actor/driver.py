@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
+from typing import TypeVar
 
 from embervirt.actors.actor import Context, handles
 from embervirt.actors.work import Work
 from embervirt.drivers.storage import messages
 from embervirt.drivers.storage.actor.volumes import Volumes
 from embervirt.drivers.storage.backend.kinds import backend
+from embervirt.drivers.storage.backend.programs import Programs, outside
 from embervirt.drivers.storage.backend.protocol import Volumes as Rows
 from embervirt.drivers.storage.face import Face
 from embervirt.drivers.storage.messages import PoolLifecycle, PoolRef, PoolRefreshed
 from embervirt.drivers.storage.reading import read_pool
+from embervirt.drivers.storage.service import discovering
 from embervirt.drivers.storage.service.pools import looked_at, started
 from embervirt.drivers.storage.states import check
 from embervirt.drivers.storage.tables import PoolRow
 
+T = TypeVar("T")
 DEFINED, UNDEFINED, STARTED, STOPPED, CREATED, DELETED = range(6)
 """virStoragePoolEventLifecycleType."""
 
@@ -31,7 +37,8 @@ class StorageDriver(Volumes):
     def setup(self) -> None:
         """Publish what is on disk, and what is in the pools that are active."""
         self._jobs.settle()
-        self._pools.load()
+        with outside(self._face.paths.storage_run) as programs:
+            self._pools.load(programs)
 
     @handles(messages.Define)
     def define(self, request: messages.Define) -> PoolRef:
@@ -67,11 +74,14 @@ class StorageDriver(Volumes):
         self._alone(row, "start")
         self._changing.add(row.uuid)
         try:
-            _, end = self._jobs.begin("pool-start", row.uuid, "", lambda _: started(row, build), {})
+            end = self._begun("pool-start", row, lambda programs: started(row, build, programs))
             begun: tuple[PoolRow, Rows] = yield end
         finally:
             self._changing.discard(row.uuid)
         self._announce(self._pools.activated(*begun), STARTED)
+
+    def _begun(self, what: str, row: PoolRow, work: Callable[[Programs], T]) -> Future[T]:
+        return self._jobs.begin(what, row.uuid, "", lambda job: work(self._programs(job)), {})[1]
 
     def _alone(self, row: PoolRow, request: str) -> None:
         """Raises StorageInternal while something of the pool is under way that this cannot go beside."""
@@ -85,7 +95,7 @@ class StorageDriver(Volumes):
         row = self._pools.find(request.uuid)
         self._alone(row, "build")
         hands, flags = backend(row.pool), request.flags
-        _, end = self._jobs.begin("pool-build", row.uuid, "", lambda _: hands.build(row.pool, flags), {})
+        end = self._begun("pool-build", row, lambda programs: hands.build(row.pool, flags, programs))
         yield end
         self._announce(row, CREATED)
 
@@ -95,7 +105,7 @@ class StorageDriver(Volumes):
         row = self._pools.find(request.uuid)
         self._alone(row, "delete")
         hands = backend(row.pool)
-        _, end = self._jobs.begin("pool-delete", row.uuid, "", lambda _: hands.delete(row.pool), {})
+        end = self._begun("pool-delete", row, lambda programs: hands.delete(row.pool, programs))
         yield end
         self._announce(row, DELETED)
 
@@ -105,7 +115,7 @@ class StorageDriver(Volumes):
         row = self._pools.find(request.uuid)
         self._alone(row, "stop")
         hands = backend(row.pool)
-        _, end = self._jobs.begin("pool-destroy", row.uuid, "", lambda _: hands.stop(row.pool), {})
+        end = self._begun("pool-destroy", row, lambda programs: hands.stop(row.pool, programs))
         yield end
         self._pools.deactivated(row)
         self._announce(row, STOPPED)
@@ -116,14 +126,20 @@ class StorageDriver(Volumes):
         row = self._pools.find(request.uuid)
         self._alone(row, "refresh")
         known = self._pools.volumes(row.uuid)
-        _, end = self._jobs.begin(
-            "pool-refresh", row.uuid, "", lambda _: looked_at(row, known, whole=True), {}
-        )
+        end = self._begun("pool-refresh", row, lambda programs: looked_at(row, known, programs, whole=True))
         seen: tuple[PoolRow, Rows] = yield end
         now = self._pools.find(row.uuid)
         self._face.tables.volumes.put(self.context.fence, row.uuid, seen[1])
         self._pools.put(replace(now, space=seen[0].space, permissions=seen[0].permissions))
         self.publish(PoolRefreshed(row.uuid, row.name))
+
+    @handles(messages.FindSources)
+    def find_sources(self, request: messages.FindSources) -> Work[str]:
+        """What there is when somebody asks."""
+        find = discovering.finder(request.pool_type, request.source)
+        _, end = self._jobs.begin("pool-sources", "", "", lambda job: find(self._programs(job)))
+        text: str = yield end
+        return text
 
     def _announce(self, row: PoolRow, event: int) -> None:
         self.publish(PoolLifecycle(row.uuid, row.name, event))

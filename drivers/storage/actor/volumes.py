@@ -13,18 +13,19 @@ from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.work import Work
 from embervirt.drivers.storage import messages
 from embervirt.drivers.storage.actor.jobs import Jobs
-from embervirt.drivers.storage.backend.directory import space
-from embervirt.drivers.storage.backend.looking import one
+from embervirt.drivers.storage.backend.kinds import backend
+from embervirt.drivers.storage.backend.programs import Programs
 from embervirt.drivers.storage.errors import NoStorageVolume, StorageInvalid, exists
 from embervirt.drivers.storage.face import Face
 from embervirt.drivers.storage.images import wiping
 from embervirt.drivers.storage.jobs import Job
-from embervirt.drivers.storage.messages import VolumeRef
+from embervirt.drivers.storage.messages import FoundVolume, VolumeRef
+from embervirt.drivers.storage.model import EncryptionSecret, Volume
 from embervirt.drivers.storage.postparse import placed
 from embervirt.drivers.storage.reading import read_volume
-from embervirt.drivers.storage.service import changing, staging, transferring
-from embervirt.drivers.storage.service.making import Making, make
-from embervirt.drivers.storage.service.making import check as check_made
+from embervirt.drivers.storage.service import changing, finding, staging, transferring, works
+from embervirt.drivers.storage.service.devices import check_wipe
+from embervirt.drivers.storage.service.making import Making
 from embervirt.drivers.storage.service.pools import Pools
 from embervirt.drivers.storage.states import check
 from embervirt.drivers.storage.store import Store
@@ -69,6 +70,20 @@ class Volumes(Actor):
             raise StorageInvalid(f"volume '{name}' is still in use.")
         return row
 
+    def _free(self, pool: PoolRow, name: str) -> VolumeRow:
+        """One that no guest of this root uses either, whatever path its disk has.
+
+        libvirt 9 wipes and deletes under a running guest, and leaves it to QEMU's lock to refuse the rest.
+        Raises as ``_idle``, StorageInvalid naming the guest.
+        """
+        row = self._idle(pool, name)
+        for lease in self._face.leases.of(row.path):
+            raise StorageInvalid(f"volume '{name}' is in use by domain '{lease.guest}' (disk '{lease.disk}')")
+        return row
+
+    def _programs(self, job: Job) -> Programs:
+        return Programs(job, self._face.paths.storage_run)
+
     @contextmanager
     def _using(self, *keys: Key) -> Iterator[None]:
         self._used += keys
@@ -80,10 +95,17 @@ class Volumes(Actor):
 
     def _seen(self, pool: PoolRow, name: str) -> Work[None]:
         """Publish the volume as it is now."""
-        path = pool.pool.path
-        _, end = self._jobs.begin("vol-look", pool.uuid, name, lambda _: (one(path, name), space(path)))
-        row, now = yield end
+        hands = backend(pool.pool)
+        _, end = self._jobs.begin(
+            "vol-look", pool.uuid, name, lambda job: hands.look_at(pool.pool, name, self._programs(job))
+        )
+        now, row = yield end
         self._pools.volume_is(pool.uuid, name, row, now)
+
+    @handles(messages.FindVolume)
+    def find_volume(self, request: messages.FindVolume) -> FoundVolume:
+        """Of a pool that is active."""
+        return finding.volume(self._face.tables, request.pool, request.volume)
 
     @handles(messages.LookAtVolume)
     def look(self, request: messages.LookAtVolume) -> Work[None]:
@@ -104,19 +126,32 @@ class Volumes(Actor):
         self._check_free(pool, name, target)
         staged = target.with_name(staging.name_for_staging())
         scratch = self._face.paths.storage_run
-        making = Making(pool.pool, volume, staged, target, scratch, request.flags, source)
-        check_made(making)
+        secret = None if source is None else self._secret(source.path)
+        making = Making(pool.pool, volume, staged, target, scratch, request.flags, source, secret)
+        work = works.create(making, self.context.fence, self.bus)
         what = "vol-create" if source is None else "vol-clone"
         sources = [] if request.source is None else [request.source]
         self._made.add((pool.uuid, name))
         try:
             with self._using(*sources):
-                fence = self.context.fence
-                yield self._changed(what, pool, name, lambda job: make(job, making, fence), staged)
+                files = backend(pool.pool).devices is None
+                yield self._changed(what, pool, name, work, staged if files else None)
+            self._remember(volume)
             yield from self._seen(pool, name)
         finally:
             self._made.discard((pool.uuid, name))
         return VolumeRef(pool.uuid, name, self._volume(pool, name).key)
+
+    def _secret(self, path: str) -> EncryptionSecret | None:
+        """Which one has the passphrase of a volume, if somebody said so."""
+        return self._face.tables.secrets.get(path)
+
+    def _remember(self, volume: Volume) -> None:
+        encryption = volume.target.encryption
+        if encryption is None:
+            self._face.tables.secrets.drop(self.context.fence, volume.path)
+        else:
+            self._face.tables.secrets.put(self.context.fence, volume.path, encryption.secrets[0])
 
     def _source(self, source: Key | None) -> VolumeRow | None:
         if source is None:
@@ -144,25 +179,23 @@ class Volumes(Actor):
     def delete_volume(self, request: messages.DeleteVolume) -> Work[None]:
         """Gone when this replies."""
         pool = self._active(request.pool)
-        row = self._idle(pool, request.name)
+        row = self._free(pool, request.name)
+        scratch, fence = self._face.paths.storage_run, self.context.fence
+        work = works.delete(pool, row, scratch, fence, zeroed=request.zeroed)
         with self._using((pool.uuid, row.name)):
-            yield self._changed(
-                "vol-delete", pool, row.name, lambda _: changing.delete(row, self.context.fence)
-            )
+            yield self._changed("vol-delete", pool, row.name, work)
+            self._face.tables.secrets.drop(fence, row.path)
             yield from self._seen(pool, row.name)
 
     @handles(messages.ResizeVolume)
     def resize_volume(self, request: messages.ResizeVolume) -> Work[None]:
         """So large when this replies."""
         pool = self._active(request.pool)
-        row = self._idle(pool, request.name)
+        row = self._free(pool, request.name)
         capacity = changing.new_capacity(row, request.capacity, request.flags, pool.space)
-        programs = changing.resizing(row, pool.pool, capacity, request.flags)
-        scratch = self._face.paths.storage_run
-
-        def work(job: Job) -> None:
-            changing.resize(job, row, capacity, request.flags, programs, scratch)
-
+        scratch, fence = self._face.paths.storage_run, self.context.fence
+        secret = self._secret(row.path)
+        work = works.resize(pool, row, capacity, request.flags, scratch, fence, self.bus, secret)
         with self._using((pool.uuid, row.name)):
             yield self._changed("vol-resize", pool, row.name, work)
             yield from self._seen(pool, row.name)
@@ -171,7 +204,8 @@ class Volumes(Actor):
     def wipe_volume(self, request: messages.WipeVolume) -> Work[None]:
         """Overwritten when this replies."""
         pool = self._active(request.pool)
-        row, how = self._idle(pool, request.name), wiping(request.algorithm)
+        row, how = self._free(pool, request.name), wiping(request.algorithm)
+        check_wipe(row)
         with self._using((pool.uuid, row.name)):
             yield self._changed("vol-wipe", pool, row.name, lambda job: changing.wipe(job, row, how))
             yield from self._seen(pool, row.name)
@@ -184,20 +218,21 @@ class Volumes(Actor):
         pipe: int = self.bus.handover.take(request.token)
         try:
             pool = self._active(request.pool)
-            row = self._idle(pool, request.name)
+            row = (self._free if request.upload else self._idle)(pool, request.name)
             transferring.check(row, request.offset, request.length)
         except BaseException:
             os.close(pipe)
             raise
         staged = Path(row.path).with_name(staging.name_for_staging())
+        part = request.offset, request.length
 
         def work(job: Job) -> None:
             try:
                 if request.upload:
-                    part = request.offset, request.length
-                    transferring.upload(job, row, pipe, *part, staged, self.context.fence)
+                    wanted = transferring.Upload(row, pipe, *part, sparse=request.sparse)
+                    transferring.upload(job, wanted, staged, self.context.fence)
                 else:
-                    transferring.download(job, row, pipe, request.offset, request.length)
+                    transferring.download(job, row, pipe, *part, sparse=request.sparse)
             finally:
                 os.close(pipe)
 

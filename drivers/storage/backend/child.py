@@ -11,7 +11,7 @@ import re
 import select
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from embervirt import disk
@@ -22,6 +22,11 @@ from embervirt.supervisor.recorder import Spawned, read_status, reap, spawn
 PERCENT = re.compile(rb"\(([0-9]+\.[0-9]+)/100%\)")
 """As qemu-img -p prints it, after each a carriage return."""
 
+GIVEN = re.compile("/proc/self/fd/([0-9]+)")
+"""How a program's arguments name a descriptor that it was given."""
+
+NOTHING: Mapping[int, str] = {}
+
 LONGEST = 64 << 10
 """Bytes of a program's complaint that are kept."""
 
@@ -29,16 +34,35 @@ REAPED = 5.0
 """Seconds that a recorder may take after its program's end; it needs a millisecond."""
 
 
+SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where programs are that a user's PATH may not lead to."""
+
+INTO_FILE = ("bash", "-p", "-c", 'exec "$@" >"$0"')
+"""Runs a program whose output goes to the file ``$0``, and nothing else of it changes."""
+
+
 def find(program: str) -> str:
     """Its path. Raises StorageSystemError."""
-    found = shutil.which(program)
+    found = shutil.which(program) or shutil.which(program, path=SYSTEM)
     if found is None:
         raise StorageSystemError(f"Cannot find '{program}' in path: No such file or directory", int1=2)
     return found
 
 
-def run(job: Job, argv: Sequence[str], scratch: Path, total: int = 0) -> None:
+def run(
+    job: Job,
+    argv: Sequence[str],
+    scratch: Path,
+    total: int = 0,
+    *,
+    output: Path | None = None,
+    given: Mapping[int, str] = NOTHING,
+    growing: int | None = None,
+) -> None:
     """Run a program to its end; ``scratch``: a folder for its status. ``total``: bytes that 100 % stands for.
+    ``output``: a file that gets what it prints, and then only what it complains about is in an error.
+    ``given``: descriptors that it has too, and what an error calls each instead of its path in /proc.
+    ``growing``: a descriptor of what it writes, which is synced then: that begins at each step of progress.
 
     Raises StorageInternal with its status and all it said, OperationAborted when the job was cancelled: it
     was ended then.
@@ -48,23 +72,25 @@ def run(job: Job, argv: Sequence[str], scratch: Path, total: int = 0) -> None:
     os.set_blocking(reader, False)
     try:
         try:
-            spawned = spawn([find(argv[0]), *argv[1:]], status_file=status_file, log_fd=writer)
+            before = () if output is None else (*INTO_FILE, str(output))
+            words = [*before, find(argv[0]), *argv[1:]]
+            spawned = spawn(words, status_file=status_file, log_fd=writer, pass_fds=given)
         finally:
             os.close(writer)
         try:
-            said = _listen(job, reader, total)
+            said = _listen(job, reader, total, growing)
         except BaseException:
             _kill(spawned)
             raise
         finally:
             reap(spawned, REAPED)
-        _check(argv, read_status(status_file), said)
+        _check(argv, read_status(status_file), said, given)
     finally:
         os.close(reader)
         disk.unlink(status_file, missing_ok=True)
 
 
-def _listen(job: Job, reader: int, total: int) -> bytes:
+def _listen(job: Job, reader: int, total: int, growing: int | None) -> bytes:
     """All that it printed but its progress."""
     said = b""
     while True:
@@ -77,6 +103,8 @@ def _listen(job: Job, reader: int, total: int) -> bytes:
         shares = [float(found[1]) for line in (*lines, rest) if (found := PERCENT.search(line))]
         if shares:
             job.step(int(total * shares[-1] / 100))
+            if growing is not None:
+                disk.begin_sync(growing)
         kept = [line for line in (*lines, rest) if not PERCENT.search(line)]
         said = b"\n".join(kept)[-LONGEST:]
 
@@ -90,9 +118,9 @@ def _kill(spawned: Spawned) -> None:
             os.close(pidfd)
 
 
-def _check(argv: Sequence[str], status: int | None, said: bytes) -> None:
+def _check(argv: Sequence[str], status: int | None, said: bytes, given: Mapping[int, str]) -> None:
     if status == 0:
         return
     how = f"unexpected exit status {status}" if status is None or status > 0 else f"fatal signal {-status}"
-    text = said.decode(errors="replace").strip()
-    raise StorageInternal(f"Child process ({' '.join(argv)}) {how}: {text}")
+    text = f"Child process ({' '.join(argv)}) {how}: {said.decode(errors='replace').strip()}"
+    raise StorageInternal(GIVEN.sub(lambda found: given.get(int(found[1]), found[0]), text))

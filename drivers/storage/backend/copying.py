@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 
 from embervirt import disk
@@ -62,11 +63,24 @@ def shared(file: File, source: int) -> bool:
 
 def copy(job: Job, file: File, source: int, size: int, *, share: bool = True) -> None:
     """Make ``file``, which is new, what the first ``size`` bytes of ``source`` are: shared if that can be."""
-    if share and os.fstat(source).st_size == size and shared(file, source):
+    if share and length(source) == size and shared(file, source):
         job.step(size, size)
         return
     disk.truncate(file, size)
     copy_from(job, file, source, 0, size)
+
+
+def length(descriptor: int) -> int:
+    """Bytes of a file or a block device."""
+    return os.lseek(descriptor, 0, os.SEEK_END)
+
+
+def copy_all(job: Job, file: File, source: int, offset: int) -> None:
+    """All bytes of ``source``, its holes too, to where other data may be: a device, from ``offset`` on."""
+    size = length(source)
+    for at in range(0, size, BLOCK):
+        write(file, os.pread(source, min(BLOCK, size - at), at), offset + at)
+        job.step(min(at + BLOCK, size), size)
 
 
 def copy_from(job: Job, file: File, source: int, begin: int, size: int) -> None:
@@ -74,8 +88,10 @@ def copy_from(job: Job, file: File, source: int, begin: int, size: int) -> None:
     parts = [(max(start, begin), stop) for start, stop in data(source, size) if stop > begin]
     total, done = sum(stop - start for start, stop in parts), 0
     for start, stop in parts:
+        at = start
         for moved in _moved(file, source, start, stop):
-            done += moved
+            disk.begin_sync(file.descriptor, at, moved)
+            at, done = at + moved, done + moved
             job.step(done, total)
 
 
@@ -127,17 +143,33 @@ def give_back(file: File, parts: list[Range]) -> None:
         disk.punch(file, begin, end - begin)
 
 
+def empty(file: File, begin: int, end: int) -> None:
+    """Make these bytes zero, a hole where that can be; beyond the end the file grows. Raises OSError."""
+    size = length(file.descriptor)
+    if end > size:
+        disk.truncate(file, end)
+    parts = [(at, stop) for at, stop in data(file.descriptor, min(end, size)) if stop > begin]
+    for start, stop in [(max(at, begin), stop) for at, stop in parts]:
+        try:
+            disk.punch(file, start, stop - start)
+        except OSError as error:
+            if error.errno not in _CANNOT:
+                raise
+            for at, count in _portions([(start, stop)]):
+                write(file, bytes(count), at)
+
+
 def zero(job: Job, file: File) -> None:
     """Overwrite all of a file with zeroes; one with holes is emptied, and becomes one hole."""
-    found = os.fstat(file.descriptor)
-    if found.st_blocks * 512 < found.st_size:
+    found, size = os.fstat(file.descriptor), length(file.descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_blocks * 512 < size:
         disk.truncate(file, 0)
-        disk.truncate(file, found.st_size)
+        disk.truncate(file, size)
     else:
         nothing = bytes(BLOCK)
-        for at in range(0, found.st_size, BLOCK):
-            write(file, nothing[: min(BLOCK, found.st_size - at)], at)
-            job.step(min(at + BLOCK, found.st_size), found.st_size)
+        for at in range(0, size, BLOCK):
+            write(file, nothing[: min(BLOCK, size - at)], at)
+            job.step(min(at + BLOCK, size), size)
     disk.sync(file)
 
 
@@ -146,9 +178,9 @@ def overwrite(job: Job, file: File, passes: tuple[bytes | None, ...], *, verify:
 
     ``verify``: what the last one wrote is read again. Raises OSError, of EIO when that is not there.
     """
-    parts = list(data(file.descriptor, os.fstat(file.descriptor).st_size))
-    length = sum(stop - start for start, stop in parts)
-    done, total = 0, length * (len(passes) + verify)
+    parts = list(data(file.descriptor, length(file.descriptor)))
+    written = sum(stop - start for start, stop in parts)
+    done, total = 0, written * (len(passes) + verify)
     for pattern in passes:
         for at, count in _portions(parts):
             write(file, os.urandom(count) if pattern is None else _repeated(pattern, at, count), at)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from embervirt import disk
 from embervirt.drivers.root.files import explained
-from embervirt.drivers.storage.backend.looking import volumes
-from embervirt.drivers.storage.backend.protocol import Volumes
+from embervirt.drivers.storage.backend import looking
+from embervirt.drivers.storage.backend.programs import Programs
+from embervirt.drivers.storage.backend.protocol import Devices, Volumes
+from embervirt.drivers.storage.errors import StorageInvalid
 from embervirt.drivers.storage.model import Pool
 from embervirt.drivers.storage.model.permissions import NOBODY
 from embervirt.drivers.storage.tables import Space, VolumeRow
-from embervirt.errors import OperationInvalid
 
 MODE = 0o711
 """Of a directory that is built, unless the XML says another."""
@@ -24,10 +25,16 @@ NO_OVERWRITE, OVERWRITE = 4, 8
 class Directory:
     """Nothing to start or stop: it is there, or is built."""
 
-    def build(self, pool: Pool, flags: int) -> None:
+    devices: Devices | None = None
+
+    def build(self, pool: Pool, flags: int, programs: Programs) -> None:
         """Made with the directories above it, with mode and owner as the XML says; it may be there."""
         if flags & (NO_OVERWRITE | OVERWRITE):
-            raise OperationInvalid(f"No source device specified when formatting pool '{pool.name}'")
+            raise StorageInvalid(f"No source device specified when formatting pool '{pool.name}'")
+        self.make_directory(pool)
+
+    def make_directory(self, pool: Pool) -> None:
+        """That of its target."""
         path, wanted = Path(pool.path), pool.permissions
         with explained("create directory", path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,25 +44,34 @@ class Directory:
                 path.chmod(wanted.mode)
             os.chown(path, owner(wanted.owner), owner(wanted.group))
 
-    def start(self, pool: Pool) -> None:
+    def start(self, pool: Pool, programs: Programs) -> None:
         """It must be there. Raises SystemError_."""
         path = Path(pool.path)
         with explained("open directory", path):
             if not path.stat() or not path.is_dir():
                 raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
-    def stop(self, pool: Pool) -> None:
+    def stop(self, pool: Pool, programs: Programs) -> None:
         """Nothing to do."""
 
-    def delete(self, pool: Pool) -> None:
+    def delete(self, pool: Pool, programs: Programs) -> None:
         """An empty directory. Raises SystemError_."""
         with explained("remove pool", Path(pool.path)):
             disk.remove_directory(Path(pool.path))
 
-    def look(self, pool: Pool, known: Volumes) -> tuple[Space, dict[str, VolumeRow]]:
+    def usable(self, pool: Pool, recorded: bool, programs: Programs) -> bool:
+        """A directory is there or not: what it is used for is only on record."""
+        return recorded
+
+    def look(self, pool: Pool, known: Volumes, programs: Programs) -> tuple[Space, dict[str, VolumeRow]]:
         """The files in it."""
         with explained("open directory", Path(pool.path)):
-            return space(pool.path), volumes(pool.path, known)
+            return space(pool.path), looking.volumes(pool.path, known)
+
+    def look_at(self, pool: Pool, name: str, programs: Programs) -> tuple[Space, VolumeRow | None]:
+        """One of them."""
+        with explained("open directory", Path(pool.path)):
+            return space(pool.path), looking.one(pool.path, name)
 
 
 def space(path: str) -> Space:

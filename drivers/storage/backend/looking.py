@@ -15,6 +15,7 @@ from embervirt.log import get_logger
 STAGED = (".embervirt-", ".tmp")
 """How the name of a volume that is being made begins and ends: nobody sees it."""
 
+RAW = Image("raw")
 SECTOR = 512
 """Bytes of ``st_blocks``."""
 
@@ -29,11 +30,17 @@ _PASSED = (errno.ENOENT, errno.ELOOP, errno.EACCES, errno.ENXIO)
 def volumes(directory: str, known: Mapping[str, VolumeRow]) -> dict[str, VolumeRow]:
     """By name. Names with control characters, or that are not UTF-8, are none of ours. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    rows = {}
     try:
-        listed = sorted(os.listdir(descriptor))  # noqa: PTH208 - a Path would be another directory by then
-        names = [name for name in listed if not staged(name)]
-        rows = (_row(descriptor, directory, name, known.get(name)) for name in names)
-        return {row.name: row for row in rows if row is not None}
+        with os.scandir(descriptor) as entries:
+            for each in entries:
+                name = each.name
+                before = known.get(name)
+                plain = before is None and each.is_file(follow_symlinks=False)
+                row = None if staged(name) else _row(descriptor, directory, name, before, plain)
+                if row is not None:
+                    rows[name] = row
+        return rows
     finally:
         os.close(descriptor)
 
@@ -47,7 +54,7 @@ def volumes_of(directory: str, names: list[str]) -> dict[str, VolumeRow]:
     """Only these, looked at anew. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        rows = (_row(descriptor, directory, name, None) for name in names)
+        rows = (_row(descriptor, directory, name, None, False) for name in names)
         return {row.name: row for row in rows if row is not None}
     finally:
         os.close(descriptor)
@@ -65,15 +72,16 @@ def stamp(found: os.stat_result) -> Stamp:
     )  # fmt: skip
 
 
-def _row(directory: int, path: str, name: str, known: VolumeRow | None) -> VolumeRow | None:
+def _row(directory: int, path: str, name: str, known: VolumeRow | None, plain: bool) -> VolumeRow | None:
+    """``plain``: the directory says that it is a regular file, so one may open it without a look before."""
     try:
-        found = os.stat(name, dir_fd=directory)
-        if known is not None and known.stamp == stamp(found):
-            return known
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode))
-        if kind is None or _UNSHOWN.search(name):
-            return None
-        return seen(found, kind, path, name, image(directory, name, kind))
+        if not plain:
+            found = os.stat(name, dir_fd=directory)
+            if known is not None and known.stamp == stamp(found):
+                return known
+            if stat.S_IFMT(found.st_mode) not in _KINDS:
+                return None
+        return None if unshown(name) else _looked_into(directory, path, name)
     except OSError as error:
         if error.errno not in _PASSED:
             raise
@@ -81,11 +89,41 @@ def _row(directory: int, path: str, name: str, known: VolumeRow | None) -> Volum
         return None
 
 
-def image(directory: int, name: str, kind: int) -> Image:
-    """What a file says of itself; of a damaged one nothing but its bytes is believed. Raises OSError."""
+def unshown(name: str) -> bool:
+    """Whether no XML can have it."""
+    return not name.isprintable() and _UNSHOWN.search(name) is not None
+
+
+def _looked_into(directory: int, path: str, name: str) -> VolumeRow | None:
+    """A pipe or terminal that took a file's place just now is not waited for, and no volume."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+    try:
+        found = os.fstat(descriptor)
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+        return None if kind is None else seen(found, kind, path, name, _image(descriptor, name, found, kind))
+    finally:
+        os.close(descriptor)
+
+
+def _image(descriptor: int, name: str, found: os.stat_result, kind: int) -> Image:
+    if kind == FILE and not found.st_blocks and not (found.st_size and _has_data(descriptor)):
+        return RAW
+    return image(descriptor, name, kind)
+
+
+def _has_data(descriptor: int) -> bool:
+    """Asked of a file without blocks, which may keep its bytes elsewhere: reading a hole takes long."""
+    try:
+        os.lseek(descriptor, 0, os.SEEK_DATA)
+    except OSError as error:
+        return error.errno != errno.ENXIO
+    return True
+
+
+def image(descriptor: int, name: str, kind: int) -> Image:
+    """What an open file says of itself; of a damaged one only its bytes are believed. Raises OSError."""
     if kind == DIR:
         return Image("dir")
-    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
     try:
         return probe(descriptor, name)
     except OSError as error:
@@ -93,8 +131,6 @@ def image(directory: int, name: str, kind: int) -> Image:
             raise
         get_logger(driver="storage").warning("image is damaged", file=name, error=error.strerror)
         return Image("raw")
-    finally:
-        os.close(descriptor)
 
 
 def seen(found: os.stat_result, kind: int, path: str, name: str, image: Image) -> VolumeRow:

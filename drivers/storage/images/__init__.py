@@ -8,6 +8,7 @@ from embervirt.drivers.storage.images.creating import (
     create,
     how,
     image_format,
+    onto,
     with_progress,
 )
 from embervirt.drivers.storage.images.encrypting import secret_id
@@ -21,6 +22,7 @@ __all__ = [
     "how",
     "image_at",
     "image_format",
+    "onto",
     "probe",
     "resize",
     "secret_id",

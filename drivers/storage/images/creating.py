@@ -146,6 +146,13 @@ def _convert_encrypted(volume: Volume, source: Volume, keys: Keys) -> list[str]:
     ]  # fmt: skip
 
 
+def onto(source: Volume, path: str, offset: int, length: int) -> list[str]:
+    """The command that writes what a guest sees of ``source``, without a key, to bytes of a device."""
+    target = f"driver=raw,offset={offset},size={length},file.filename={escaped(path)}"
+    formats = ["-n", "-f", image_format(source), "--target-image-opts"]
+    return ["qemu-img", "convert", *formats, source.path, target]
+
+
 def opened(volume: Volume) -> str:
     """An image as ``--image-opts`` has it."""
     name = f"file.filename={escaped(volume.path)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from embervirt.drivers.storage.errors import StorageInternal
 from embervirt.drivers.storage.model import Pool, Volume
@@ -34,8 +35,21 @@ class Segment:
 
     @property
     def hidden(self) -> bool:
-        """Whether it is a thin pool: it holds volumes and is none."""
-        return self.attributes.startswith("t")
+        """Whether it is no volume that can be used: a thin pool, what lies in one, what is not active.
+
+        libvirt 9 shows none of these.
+        """
+        return self.attributes.startswith("t") or not self.devices or not self.active
+
+    @property
+    def active(self) -> bool:
+        """Whether it is on this host."""
+        return self.attributes[4:5] == "a"
+
+    @property
+    def sparse(self) -> bool:
+        """Whether it is a snapshot, which takes room as it is written to."""
+        return self.attributes[:1] in ("s", "S")
 
     @property
     def origins(self) -> tuple[tuple[str, int], ...]:
@@ -134,12 +148,24 @@ def _kib(size: int) -> str:
     return f"{max(-(-size // 1024), 1)}K"
 
 
-def remove(volume: Volume) -> list[str]:
+class Placed(Protocol):
+    """A volume as it is described, or as it was seen."""
+
+    @property
+    def path(self) -> str: ...
+
+
+def rename(pool: Pool, old: str, new: str) -> list[str]:
+    """A volume."""
+    return ["lvrename", name(pool), old, new]
+
+
+def remove(volume: Placed) -> list[str]:
     """A volume, by its path."""
     return ["lvremove", "-f", volume.path]
 
 
-def resize(volume: Volume, capacity: int, *, shrink: bool) -> list[str]:
+def resize(volume: Placed, capacity: int, *, shrink: bool) -> list[str]:
     """A volume; its file system is none of ours."""
     flags = ["--force"] if shrink else []
     return ["lvresize", *flags, "--yes", "-L", f"{capacity}b", volume.path]

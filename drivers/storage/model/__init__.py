@@ -15,6 +15,7 @@ from embervirt.drivers.storage.model.source import (
     Host,
     Initiator,
     Source,
+    Sources,
 )
 from embervirt.drivers.storage.model.target import BackingStore, Timestamps, VolumeFeatures, VolumeTarget
 from embervirt.drivers.storage.model.volume import Extent, ExtentDevice, Volume, VolumeSource
@@ -43,6 +44,7 @@ __all__ = [
     "Pool",
     "PoolTarget",
     "Source",
+    "Sources",
     "Timestamps",
     "Volume",
     "VolumeFeatures",

@@ -28,7 +28,8 @@ VOLUME_TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
 class Kind:
     """One kind of pool. ``source``: the fields of a source that it has, of those that not all have.
 
-    ``formats``, ``volume_formats``: the default first; none, and a format that is given is dropped.
+    ``formats``, ``volume_formats``: none, and a format that is given is dropped. The first is the default,
+    of ``formats`` unless ``format`` names it.
     ``target``: where its path comes from: "given", a format of the source's name, or "" for no target.
     ``served``: whether this driver runs it.
     """
@@ -39,6 +40,12 @@ class Kind:
     target: str = "given"
     volume_type: str = "file"
     served: bool = False
+    format: str = ""
+
+    @property
+    def default_format(self) -> str | None:
+        """That of a source that names none."""
+        return self.format or (self.formats[0] if self.formats else None)
 
     @property
     def default_volume_format(self) -> str | None:
@@ -53,7 +60,7 @@ KINDS: dict[str, Kind] = {
     "fs": Kind(("devices",), FILE_SYSTEMS, IMAGES, served=True),
     "netfs": Kind(("hosts", "dir"), ("auto", "nfs", "glusterfs", "cifs"), IMAGES, served=True),
     "logical": Kind(
-        ("name", "devices"), ("lvm2", "unknown"), (), "/dev/{}", volume_type="block", served=True
+        ("name", "devices"), ("unknown", "lvm2"), (), "/dev/{}", "block", served=True, format="lvm2"
     ),
     "disk": Kind(("devices",), LABELS, PARTITIONS, volume_type="block", served=True),
     "iscsi": Kind(("hosts", "devices", "initiator"), volume_type="block"),

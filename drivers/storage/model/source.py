@@ -145,3 +145,9 @@ class Source(Element, tag="source"):
     protocol: Protocol | None = child(Protocol, default=None)
     vendor: Named | None = child(Named, "vendor", default=None)
     product: Named | None = child(Named, "product", default=None)
+
+
+class Sources(Element, tag="sources"):
+    """What pools could be made of."""
+
+    sources: tuple[Source, ...] = children(Source, default=())

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from embervirt import disk
 from embervirt.actors.fence import Fence
 from embervirt.disk import File
 from embervirt.drivers.root.files import explained
-from embervirt.drivers.storage.backend import child, copying
+from embervirt.drivers.storage.backend import copying
 from embervirt.drivers.storage.errors import StorageArgument, StorageFailed, StorageNotSupported
-from embervirt.drivers.storage.images import Wiping
+from embervirt.drivers.storage.images import Wiping, image_format, wiping
 from embervirt.drivers.storage.images import resize as commands
 from embervirt.drivers.storage.jobs import Job
-from embervirt.drivers.storage.model import Pool, Volume
-from embervirt.drivers.storage.service import staging
+from embervirt.drivers.storage.model import EncryptionSecret, Pool, Volume
+from embervirt.drivers.storage.service import chains, opening, staging
+from embervirt.drivers.storage.service.handing import Hands
 from embervirt.drivers.storage.service.showing import volume
 from embervirt.drivers.storage.tables import DIR, FILE, Space, VolumeRow
 
 ALLOCATE, DELTA, SHRINK = 1, 2, 4
 """virStorageVolResizeFlags."""
+
+ZEROES = wiping(0)
 
 
 def new_capacity(row: VolumeRow, capacity: int, flags: int, space: Space) -> int:
@@ -37,36 +40,41 @@ def new_capacity(row: VolumeRow, capacity: int, flags: int, space: Space) -> int
         raise StorageArgument(
             "Can't shrink capacity below current capacity unless shrink flag explicitly specified"
         )
+    staging.check_length(f"resize volume '{row.name}'", wanted)
     if flags & ALLOCATE and wanted - row.capacity > space.available:
         missing = wanted - row.capacity - space.available
         raise StorageFailed(f"Not enough space left on storage pool: {missing} bytes are missing")
     return wanted
 
 
-def resizing(row: VolumeRow, pool: Pool, capacity: int, flags: int) -> list[list[str]]:
-    """The commands for it, none for a raw file. Raises OperationUnsupported, StorageNotSupported."""
-    known: Volume = volume(row, pool)
-    if known.target.encryption is not None:
-        raise StorageNotSupported(f"volume '{row.name}': encryption of volumes is not built yet")
+def resizing(
+    row: VolumeRow, pool: Pool, capacity: int, flags: int, secret: EncryptionSecret | None
+) -> Volume:
+    """What is to be resized. Raises OperationUnsupported, StorageNotSupported."""
+    known: Volume = volume(row, pool, secret)
     if row.kind != FILE:
         raise StorageNotSupported(f"volume '{row.name}' is no file: it cannot be resized")
-    shrink = capacity < row.capacity
-    return commands(known, capacity, allocate=bool(flags & ALLOCATE), shrink=shrink)
+    commands(known, capacity, allocate=bool(flags & ALLOCATE))
+    return known
 
 
-def resize(
-    job: Job, row: VolumeRow, capacity: int, flags: int, programs: list[list[str]], scratch: Path
-) -> None:
-    """To so many bytes; it is as it was when this raises."""
-    path = Path(row.path)
-    with staging.room(path.parent, f"resize volume '{row.name}'", lambda: max(capacity - row.allocation, 0)):
-        if programs:
-            with staging.in_place(path):  # never what a link leads to
-                for argv in programs:
-                    child.run(job, argv, scratch, capacity)
-            return
-        with staging.in_place(path) as file:
+def resize(job: Job, known: Volume, capacity: int, flags: int, given: Hands) -> None:
+    """To so many bytes; it is as it was when this raises. Never what a link leads to.
+
+    Raises StorageSystemError, StorageInternal (qemu-img's own words), and as ``Hands.key``, ``chains.check``.
+    """
+    path = Path(known.path)
+    what = f"resize volume '{known.name}'"
+    room = staging.room(path.parent, what, lambda: max(capacity - (known.allocation or 0), 0))
+    with room, staging.in_place(path) as file:
+        if image_format(known) == "raw":
             _resize_raw(job, file, capacity, bool(flags & ALLOCATE))
+            return
+        chains.check(known.path, known.format)
+        key, opened = given.key(known), given.image(known, file.descriptor)
+        shrink = capacity < (known.capacity or 0)
+        for argv in commands(opened, capacity, shrink=shrink, key=key):
+            given.run(job, argv, capacity)
 
 
 def _resize_raw(job: Job, file: File, capacity: int, allocate: bool) -> None:
@@ -93,20 +101,33 @@ def _undone(file: File, size: int | None, empty: list[copying.Range]) -> Iterato
 
 def wipe(job: Job, row: VolumeRow, how: Wiping) -> None:
     """Overwritten as ``how`` says. Raises SystemError_, FileRefused for a symbolic link."""
-    path = Path(row.path)
-    with explained("wipe volume", path), staging.in_place(path) as file:
-        if how.passes == (b"\0",):
+    with explained("wipe volume", Path(row.path)), opening.in_place(row) as file:
+        if how == ZEROES:
             copying.zero(job, file)
         else:
             copying.overwrite(job, file, how.passes, verify=how.verify)
 
 
-def delete(row: VolumeRow, fence: Fence) -> None:
-    """Of a symbolic link the link; no error when it has gone already. Raises SystemError_."""
+def delete(job: Job, row: VolumeRow, fence: Fence, *, zeroed: bool = False) -> None:
+    """Of a symbolic link the link; no error when it has gone already. ``zeroed``: overwritten before.
+
+    Raises SystemError_, FileRefused when a symbolic link is to be overwritten.
+    """
     path = Path(row.path)
-    with explained("delete volume", path), fence.guard():
+    if zeroed and row.kind == FILE:
+        wipe(job, row, ZEROES)
+    with explained("delete volume", path):
         if row.kind == DIR and not path.is_symlink():
-            disk.remove_directory(path)
+            with fence.guard():
+                disk.remove_directory(path)
         else:
-            disk.unlink(path, missing_ok=True)
+            _unlink(path, fence)
         disk.sync_directory(path.parent)
+
+
+def _unlink(path: Path, fence: Fence) -> None:
+    """First it gets a name that a sweep knows: to free what a large file has takes long, and nobody else can
+    change anything while the fence is held."""
+    hidden = path.with_name(staging.name_for_staging())
+    with staging.staged(hidden), fence.guard(), suppress(FileNotFoundError):
+        disk.rename(path, hidden)

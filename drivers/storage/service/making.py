@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from embervirt import disk
+from embervirt.actors.bus import Bus
 from embervirt.actors.fence import Fence
 from embervirt.disk import File
 from embervirt.drivers.root.files import explained
-from embervirt.drivers.storage.backend import child, copying
+from embervirt.drivers.storage.backend import copying
 from embervirt.drivers.storage.errors import StorageNotSupported
-from embervirt.drivers.storage.images import How, create, how, resize, with_progress
+from embervirt.drivers.storage.images import How, Keys, create, how, image_format, resize, with_progress
 from embervirt.drivers.storage.jobs import Job
-from embervirt.drivers.storage.model import Pool, Volume
-from embervirt.drivers.storage.service import staging
+from embervirt.drivers.storage.model import EncryptionSecret, Pool, Volume
+from embervirt.drivers.storage.service import chains, opening, staging
+from embervirt.drivers.storage.service.handing import Hands, hands
 from embervirt.drivers.storage.service.showing import volume as described
 from embervirt.drivers.storage.tables import VolumeRow
 from embervirt.drivers.xml import replace
@@ -26,7 +30,10 @@ PREALLOC_METADATA, REFLINK, VALIDATE = 1, 2, 4
 
 @dataclass(frozen=True)
 class Making:
-    """What is to be made: ``staged`` until it is whole, then ``target``. ``source``: what is copied."""
+    """What is to be made: ``staged`` until it is whole, then ``target``. ``source``: what is copied.
+
+    ``secret``: of the source which secret has its passphrase, if somebody said so.
+    """
 
     pool: Pool
     volume: Volume
@@ -35,6 +42,7 @@ class Making:
     scratch: Path
     flags: int = 0
     source: VolumeRow | None = None
+    secret: EncryptionSecret | None = None
 
     @property
     def how(self) -> How:
@@ -44,7 +52,17 @@ class Making:
     @property
     def described(self) -> Volume | None:
         """The source's description. Its kind of pool has formats as this one's."""
-        return None if self.source is None else described(self.source, self.pool)
+        if self.source is None:
+            return None
+        found = described(self.source, self.pool, self.secret)
+        same = found.name == self.volume.name  # what is named after it must not have one name
+        return replace(found, name=f"{found.name}.source") if same else found
+
+    @property
+    def relative(self) -> bool:
+        """Whether it lies upon an image whose name begins at its own directory."""
+        below = self.volume.backing.path if self.volume.backing else None
+        return self.source is None and below is not None and not below.startswith("/")
 
     @property
     def capacity(self) -> int:
@@ -59,7 +77,7 @@ class Making:
         return own if self.source is None else max(own, self.source.allocation)
 
 
-def make(job: Job, making: Making, fence: Fence) -> None:
+def make(job: Job, making: Making, fence: Fence, bus: Bus) -> None:
     """Whole and under its name when this returns, or nothing of it is left.
 
     Raises StorageSystemError, StorageInternal (qemu-img's own words), VolumeExists, OperationAborted.
@@ -70,7 +88,8 @@ def make(job: Job, making: Making, fence: Fence) -> None:
         if making.how is How.DIRECTORY:
             _make_directory(making, fence)
             return
-        _fill(job, making)
+        _check_below(making)
+        _fill(job, making, bus)
         staging.permit(making.staged, making.volume.permissions)
         job.check()
         staging.reveal(making.staged, making.target, fence)
@@ -84,12 +103,9 @@ def _make_directory(making: Making, fence: Fence) -> None:
 
 def check(making: Making) -> None:
     """What cannot be made, before anything is. Raises StorageNotSupported, StorageUnsupported."""
-    described = making.described
-    encrypted = any(each and each.target.encryption for each in (making.volume, described))
-    if encrypted:
-        raise StorageNotSupported(f"volume '{making.volume.name}': encryption of volumes is not built yet")
+    staging.check_length(f"create volume '{making.volume.name}'", making.capacity)
     if making.how is How.QEMU_IMG:
-        _commands(making)
+        create(making.volume, source=making.described, metadata=bool(making.flags & PREALLOC_METADATA))
     elif making.flags & PREALLOC_METADATA:
         create(making.volume, metadata=True)
     if making.flags & REFLINK and making.how is not How.COPY:
@@ -97,16 +113,25 @@ def check(making: Making) -> None:
         raise StorageNotSupported(f"volume '{making.volume.name}': {text}")
 
 
-def _fill(job: Job, making: Making) -> None:
+def _check_below(making: Making) -> None:
+    """That the images below what is made or copied can be opened, and that their chain has an end."""
+    source, below = making.source, making.volume.backing
+    if source is not None:
+        chains.check(source.path, source.image.format)
+    elif below is not None and below.path and making.how is How.QEMU_IMG:
+        chains.check_below(str(making.target), below.path, below.format_name)
+
+
+def _fill(job: Job, making: Making, bus: Bus) -> None:
     source = making.source
     if making.how is How.FILE:
         with staging.created(making.staged) as file:
             _empty(job, file, making)
     elif making.how is How.COPY and source is not None:
-        with staging.created(making.staged) as file, staging.to_read(Path(source.path)) as original:
+        with staging.created(making.staged) as file, opening.to_read(source) as original:
             _copy(job, file, original, making)
     else:
-        _by_program(job, making)
+        _by_program(job, making, bus)
 
 
 def _empty(job: Job, file: File, making: Making) -> None:
@@ -115,7 +140,7 @@ def _empty(job: Job, file: File, making: Making) -> None:
 
 
 def _copy(job: Job, file: File, original: int, making: Making) -> None:
-    size = os.fstat(original).st_size
+    size = copying.length(original)
     if making.flags & REFLINK and not copying.shared(file, original):
         what = f"cannot share data with volume '{making.source.name if making.source else ''}'"
         raise StorageNotSupported(f"{what}: the file system of '{making.target.parent}' has no reflinks")
@@ -124,20 +149,37 @@ def _copy(job: Job, file: File, original: int, making: Making) -> None:
         disk.truncate(file, making.capacity)
 
 
-def _commands(making: Making) -> list[list[str]]:
-    """Into the staged file; a copy that is to be larger than its source is resized then."""
-    own = replace(making.volume, capacity=making.capacity)
-    own = replace(own, target=replace(own.target, path=str(making.staged)))
-    found = create(own, source=making.described, metadata=bool(making.flags & PREALLOC_METADATA))
-    if making.source is not None and making.capacity > making.source.capacity:
-        found += resize(own, making.capacity)
-    return [with_progress(argv) for argv in found]
-
-
-def _by_program(job: Job, making: Making) -> None:
-    for argv in _commands(making):
-        child.run(job, argv, making.scratch, making.room)
-    with staging.in_place(making.staged) as file:
-        if making.volume.format == "raw" and os.fstat(file.descriptor).st_size < making.capacity:
+def _by_program(job: Job, making: Making, bus: Bus) -> None:
+    """It gets files that are open, so that no name leads it elsewhere."""
+    source = making.described
+    with hands(bus, making.scratch) as given, staging.created(making.staged) as file:
+        keys = Keys(given.key(making.volume), "" if source is None else given.key(source))
+        path = given.path(file.descriptor, str(making.target))
+        own = _at(making.volume, str(making.staged) if making.relative else path, making.capacity)
+        with _opened(given, source, making.source) as original:
+            for argv in _commands(own, original, keys, metadata=bool(making.flags & PREALLOC_METADATA)):
+                given.run(job, argv, making.room, file.descriptor)
+        if image_format(own) == "raw" and os.fstat(file.descriptor).st_size < making.capacity:
             disk.truncate(file, making.capacity)
-        disk.sync(file)
+
+
+def _at(volume: Volume, path: str, capacity: int) -> Volume:
+    return replace(volume, capacity=capacity, target=replace(volume.target, path=path))
+
+
+@contextmanager
+def _opened(given: Hands, source: Volume | None, row: VolumeRow | None) -> Iterator[Volume | None]:
+    """The source, as a program is to name it."""
+    if source is None or row is None:
+        yield None
+    else:
+        with opening.to_read(row) as descriptor:
+            yield given.image(source, descriptor)
+
+
+def _commands(own: Volume, source: Volume | None, keys: Keys, *, metadata: bool) -> list[list[str]]:
+    """A copy that is to be larger than its source is resized then, one with a key is made so large."""
+    found = create(own, source=source, metadata=metadata, keys=keys)
+    if source is not None and len(found) == 1 and (own.capacity or 0) > (source.capacity or 0):
+        found += resize(own, own.capacity or 0)
+    return [with_progress(argv) for argv in found]

@@ -8,6 +8,7 @@ from pathlib import Path
 from embervirt.actors.fence import Fence
 from embervirt.drivers.root.files import explained
 from embervirt.drivers.storage.backend.kinds import backend
+from embervirt.drivers.storage.backend.programs import Programs
 from embervirt.drivers.storage.backend.protocol import Volumes
 from embervirt.drivers.storage.errors import StorageInvalid
 from embervirt.drivers.storage.model import Permissions, Pool
@@ -49,21 +50,31 @@ class Pools:
 
     # What is there when the driver starts.
 
-    def load(self) -> list[PoolRow]:
-        """Publish what is on disk; answers those with autostart that are not active."""
+    def load(self, programs: Programs) -> list[PoolRow]:
+        """Publish what is on disk and in the world; answers those with autostart that are not active."""
         rows = self._defined()
         volumes: dict[str, Volumes] = {}
-        for record in self._store.active():
+        records = {record.uuid: record for record in self._store.active()}
+        found = {uuid: self._resumed(rows.get(uuid), record) for uuid, record in records.items()}
+        for uuid, row in {**rows, **found}.items():
             try:
-                row = self._resumed(rows.get(record.uuid), record)
-                row, volumes[row.uuid] = looked_at(row, {}, whole=True)
-                rows[row.uuid] = row
+                if backend(row.pool).usable(row.pool, uuid in records, programs):
+                    row, volumes[uuid] = looked_at(replace(row, active=True), {}, programs, whole=True)
+                    rows[uuid] = row
+                    self._note(row, records.pop(uuid, None))
             except libvirtError as error:
-                self._log.error("pool is no longer active", pool=record.name, error=str(error))
-                self._store.deactivate(record.name)
+                self._log.error("pool is not usable", pool=row.name, error=str(error))
+        for record in records.values():
+            self._log.warning("pool is no longer active", pool=record.name)
+            self._store.deactivate(record.name)
         self._tables.volumes.replace(self._fence, volumes)
         self._tables.pools.replace(self._fence, rows)
         return [row for row in rows.values() if row.autostart and not row.active]
+
+    def _note(self, row: PoolRow, record: Record | None) -> None:
+        """One that is found in use, by a start that was not recorded or by somebody else."""
+        if record is None:
+            self._store.activate(row.uuid, row.name, render(row.pool))
 
     def _defined(self) -> dict[str, PoolRow]:
         rows: dict[str, PoolRow] = {}
@@ -162,33 +173,38 @@ def new_row(pool: Pool, *, defined: bool) -> PoolRow:
     return PoolRow(str(pool.uuid), str(pool.name), pool, pool if defined else None)
 
 
-def looked_at(row: PoolRow, known: Volumes, *, whole: bool = False) -> tuple[PoolRow, Volumes]:
+def looked_at(
+    row: PoolRow, known: Volumes, programs: Programs, *, whole: bool = False
+) -> tuple[PoolRow, Volumes]:
     """Its space and volumes as they are. ``whole``: nothing is being made in it: what is half-made goes."""
-    if whole and row.pool.path:
+    hands = backend(row.pool)
+    if whole and hands.devices is not None:
+        hands.devices.sweep(row.pool, programs)
+    elif whole:
         staging.sweep(Path(row.pool.path))
-    space, volumes = backend(row.pool).look(row.pool, known)
-    return replace(row, space=space, permissions=_permissions(row.pool.path)), volumes
+    space, volumes = hands.look(row.pool, known, programs)
+    permissions = _permissions(row.pool.path) if hands.devices is None else None
+    return replace(row, space=space, permissions=permissions), volumes
 
 
-def _permissions(path: str) -> Permissions | None:
+def _permissions(path: str) -> Permissions:
     """Of a pool's directory, as it is."""
-    if not path:
-        return None
     with explained("look at", Path(path)):
         found = Path(path).stat()
     return Permissions(mode=found.st_mode & 0o777, owner=found.st_uid, group=found.st_gid)
 
 
-def started(row: PoolRow, build: int) -> tuple[PoolRow, Volumes]:
+def started(row: PoolRow, build: int, programs: Programs) -> tuple[PoolRow, Volumes]:
     """Built if asked for, usable, looked at; undone when that fails. Takes long."""
     hands = backend(row.pool)
     if build:
-        hands.build(row.pool, build_flags(build))
-    hands.start(row.pool)
+        hands.build(row.pool, build_flags(build), programs)
+    hands.start(row.pool, programs)
     try:
-        return looked_at(row, {}, whole=True)
+        return looked_at(row, {}, programs, whole=True)
     except libvirtError:
-        hands.stop(row.pool)
+        with programs.job.steady() as job:
+            hands.stop(row.pool, replace(programs, job=job))
         raise
 
 

@@ -6,12 +6,17 @@ from embervirt.drivers.images import Image
 from embervirt.drivers.storage.model import (
     BackingStore,
     Encryption,
+    EncryptionSecret,
+    Extent,
+    ExtentDevice,
+    FreeExtent,
     Permissions,
     Pool,
     PoolTarget,
     Timestamps,
     Volume,
     VolumeFeatures,
+    VolumeSource,
     VolumeTarget,
 )
 from embervirt.drivers.storage.model.kinds import VOLUME_TYPES
@@ -34,37 +39,61 @@ def pool_xml(row: PoolRow) -> str:
         label = pool.permissions.label
         seen = replace(row.permissions, label=label)
         pool = replace(pool, target=PoolTarget(path=pool.target.path, permissions=seen))
+    if space.free:
+        free = tuple(FreeExtent(start=start, end=end) for start, end in space.free)
+        first, *others = pool.source.devices
+        devices = (replace(first, free_extents=free), *others)
+        pool = replace(pool, source=replace(pool.source, devices=devices))
     return render(pool)
 
 
-def volume_xml(row: VolumeRow, pool: PoolRow) -> str:
+def volume_xml(row: VolumeRow, pool: PoolRow, secret: EncryptionSecret | None = None) -> str:
     """As it was seen last."""
-    return render(volume(row, pool.pool))
+    return render(volume(row, pool.pool, secret))
 
 
-def volume(row: VolumeRow, pool: Pool) -> Volume:
-    """The description of a volume that is there."""
+def volume(row: VolumeRow, pool: Pool, secret: EncryptionSecret | None = None) -> Volume:
+    """The description of a volume that is there; ``secret`` has its passphrase, if it has one."""
     image = row.image
     formats = pool.kind.volume_formats
+    origin = row.device.origin if row.device else None
     return Volume(
         type=VOLUME_TYPES[row.kind],
         name=row.name,
         key=row.key,
+        source=_source(row),
         capacity=row.capacity,
         allocation=row.allocation,
         physical=row.physical,
         target=VolumeTarget(
             path=row.path,
-            format=Format(type=image.format) if formats else None,
-            permissions=Permissions(mode=row.mode & 0o777, owner=row.owner, group=row.group),
+            format=Format(type=(row.device and row.device.format) or image.format) if formats else None,
+            permissions=_permissions(row),
             timestamps=_times(row),
-            encryption=_encryption(image),
+            encryption=_encryption(image, secret),
             compat=image.compat,
             cluster_size=image.cluster_size,
             features=_features(image),
         ),
-        backing=_backing(image),
+        backing=_backing(image) if origin is None else _origin(origin),
     )
+
+
+def _permissions(row: VolumeRow) -> Permissions:
+    return Permissions(mode=row.mode & 0o777, owner=row.owner, group=row.group)
+
+
+def _source(row: VolumeRow) -> VolumeSource | None:
+    """Where a device lies: each of the devices below once, in the order of the pieces."""
+    extents: dict[str, list[Extent]] = {}
+    for path, start, end in row.device.extents if row.device else ():
+        extents.setdefault(path, []).append(Extent(start=start, end=end))
+    found = tuple(ExtentDevice(path=path, extents=tuple(each)) for path, each in extents.items())
+    return VolumeSource(devices=found) if found else None
+
+
+def _origin(row: VolumeRow) -> BackingStore:
+    return BackingStore(path=row.path, permissions=_permissions(row), timestamps=_times(row))
 
 
 def _times(row: VolumeRow) -> Timestamps:
@@ -83,8 +112,10 @@ def _features(image: Image) -> VolumeFeatures | None:
     return VolumeFeatures(lazy_refcounts=image.lazy_refcounts, extended_l2=image.extended_l2)
 
 
-def _encryption(image: Image) -> Encryption | None:
-    return Encryption(format=image.encryption) if image.encryption in ENCRYPTIONS else None
+def _encryption(image: Image, secret: EncryptionSecret | None) -> Encryption | None:
+    if image.encryption not in ENCRYPTIONS:
+        return None
+    return Encryption(format=image.encryption, secrets=(secret,) if secret else ())
 
 
 def _backing(image: Image) -> BackingStore | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +28,18 @@ from embervirt.log import get_logger
 NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """What a file system without hard links says."""
 
+LONGEST = (1 << 63) - (1 << 30)
+"""Bytes of an image that QEMU opens (BDRV_MAX_LENGTH of its block layer)."""
+
 NO_SPACE = os.strerror(errno.ENOSPC)
 MODE = 0o600
+
+
+def check_length(what: str, length: int) -> None:
+    """Raises StorageSystemError (EFBIG) for an image that some file system takes and nobody opens."""
+    if length > LONGEST:
+        text = f"cannot {what}: {os.strerror(errno.EFBIG)}: {length} bytes, at most {LONGEST}"
+        raise StorageSystemError(text, int1=errno.EFBIG)
 
 
 def name_for_staging() -> str:
@@ -57,9 +68,13 @@ def created(path: Path) -> Iterator[File]:
 
 @contextmanager
 def in_place(path: Path) -> Iterator[File]:
-    """A volume's file to be changed where it is; never what a symbolic link leads to. Raises OSError."""
+    """A volume's file to be changed where it is; never what a symbolic link leads to.
+
+    Raises OSError, of EINVAL for what is neither a file nor a block device.
+    """
     file = disk.open_in_place(path)
     try:
+        _check_kind(file.descriptor, path)
         yield file
     finally:
         disk.close(file)
@@ -73,9 +88,17 @@ def to_read(path: Path) -> Iterator[int]:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
+        _check_kind(descriptor, path)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _check_kind(descriptor: int, path: Path) -> None:
+    """A FIFO, say, would be read for ever."""
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise OSError(errno.EINVAL, "it is neither a file nor a block device", str(path))
 
 
 def permit(path: Path, wanted: Permissions) -> None:
@@ -113,10 +136,12 @@ def _take_name(path: Path, target: Path, fence: Fence) -> None:
         disk.rename(path, target)
 
 
-def replace(path: Path, target: Path, fence: Fence) -> None:
-    """Take the place of a volume, with its mode and owner, durably. Raises SystemError_, Fenced."""
+def replace(path: Path, target: Path, found: os.stat_result, fence: Fence) -> None:
+    """Take the place of a volume that was ``found``, with its mode and owner, durably.
+
+    Raises SystemError_, Fenced.
+    """
     with explained("replace volume", target):
-        found = target.lstat()
         disk.set_mode(path, found.st_mode & 0o7777)
         disk.give(path, found.st_uid, found.st_gid)
         with fence.guard():

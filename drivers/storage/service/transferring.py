@@ -12,34 +12,64 @@ from embervirt import disk
 from embervirt.actors.fence import Fence
 from embervirt.disk import File
 from embervirt.drivers.root.files import explained
-from embervirt.drivers.storage.backend import copying
+from embervirt.drivers.storage.backend import copying, frames
+from embervirt.drivers.storage.backend.devices import is_device
 from embervirt.drivers.storage.errors import StorageArgument, StorageFailed
 from embervirt.drivers.storage.jobs import Job
-from embervirt.drivers.storage.service import staging
+from embervirt.drivers.storage.service import opening, staging
 from embervirt.drivers.storage.tables import FILE, VolumeRow
 
 
 def check(row: VolumeRow, offset: int, length: int) -> None:
     """Raises StorageArgument for a part that the volume has not."""
-    if row.kind != FILE:
+    if row.kind != FILE and not is_device(row):
         raise StorageArgument(f"volume '{row.name}' is no file: nothing can be sent to it or read from it")
     if offset > row.physical or offset + length > row.physical:
         part = f"bytes {offset} to {offset + length}" if length else f"from byte {offset}"
         raise StorageArgument(f"volume '{row.name}' has {row.physical} bytes: {part} are not in it")
 
 
-def download(job: Job, row: VolumeRow, pipe: int, offset: int, length: int) -> None:
-    """What is in the volume from ``offset`` on; 0 is up to its end. The reader may go: that is its end."""
+def download(job: Job, row: VolumeRow, pipe: int, offset: int, length: int, *, sparse: bool = False) -> None:
+    """What is in the volume from ``offset`` on; 0 is up to its end. The reader may go: that is its end.
+
+    ``sparse``: in frames, with its holes.
+    """
     path = Path(row.path)
-    with explained("read volume", path), staging.to_read(path) as file:
-        end = offset + length if length else os.fstat(file).st_size
+    with explained("read volume", path), opening.to_read(row) as file:
+        end = offset + length if length else copying.length(file)
         at = offset
-        while at < end:
-            data = os.pread(file, min(copying.BLOCK, end - at), at)
-            if not data or not _sent(job, pipe, data):
+        for piece in _framed(file, offset, end) if sparse else _pieces(file, offset, end):
+            if not _sent(job, pipe, piece.message):
                 return
-            at += len(data)
+            at += piece.bytes
             job.step(at - offset, end - offset)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What goes into the pipe, and for how many bytes of the volume it stands."""
+
+    message: bytes
+    bytes: int
+
+
+def _pieces(file: int, begin: int, end: int) -> Iterator[_Piece]:
+    while begin < end and (data := os.pread(file, min(copying.BLOCK, end - begin), begin)):
+        yield _Piece(data, len(data))
+        begin += len(data)
+
+
+def _framed(file: int, begin: int, end: int) -> Iterator[_Piece]:
+    """Holes, and before each piece of data how long it is."""
+    end = min(end, copying.length(file))
+    empty = [(start, stop, True) for start, stop in copying.holes(file, begin, end)]
+    full = [(max(start, begin), stop, False) for start, stop in copying.data(file, end) if stop > begin]
+    for start, stop, is_hole in sorted(empty + full):
+        if is_hole:
+            yield _Piece(frames.hole(stop - start), stop - start)
+        else:
+            for piece in _pieces(file, start, stop):
+                yield _Piece(frames.data(piece.bytes) + piece.message, piece.bytes)
 
 
 def _sent(job: Job, pipe: int, data: bytes) -> bool:
@@ -54,77 +84,108 @@ def _sent(job: Job, pipe: int, data: bytes) -> bool:
     return True
 
 
-def upload(job: Job, row: VolumeRow, pipe: int, offset: int, length: int, staged: Path, fence: Fence) -> None:
-    """What comes through the pipe, from ``offset`` on; at most ``length`` bytes, 0 for any number.
-
-    A part without holes is written in place: that needs no room. Else the volume stays as it is until all has
-    come, and what came takes its place then, so that a full disk, or a sender who gives up, changes nothing.
-    Raises StorageSystemError, StorageFailed when more comes than ``length``, OperationAborted.
-    """
-    path = Path(row.path)
-    come = _Come(row, length)
-    what = f"upload to volume '{row.name}'"
-    with staging.room(path.parent, what, lambda: come.needed), staging.staged(staged):
-        with staging.in_place(path) as file:
-            whole = _whole(file, offset, length)
-            if whole:
-                _write(job, pipe, file, offset, come)
-                disk.sync(file)
-        if not whole:
-            with staging.created(staged) as copy, staging.to_read(path) as before:
-                if offset or length:
-                    copying.copy(job, copy, before, row.physical)
-                    _write(job, pipe, copy, offset, come)
-                else:  # as much as will come need not be copied first
-                    disk.truncate(copy, row.physical)
-                    _write(job, pipe, copy, 0, come)
-                    copying.copy_from(job, copy, before, come.bytes, row.physical)
-            staging.replace(staged, path, fence)
-
-
 @dataclass
-class _Come:
-    """How much has come of an upload, and what may."""
+class Upload:
+    """What comes through the pipe, for a volume from ``offset`` on; at most ``length`` bytes, 0 for any.
+
+    ``sparse``: in frames, with its holes. ``come``: how many bytes came, their holes with them.
+    """
 
     row: VolumeRow
+    pipe: int
+    offset: int
     length: int
-    bytes: int = 0
+    sparse: bool = False
+    come: int = 0
+    data: int = 0
 
     @property
     def needed(self) -> int:
         """Bytes on disk."""
-        return max(self.bytes, self.length)
+        return max(self.data, self.length)
 
-    def more(self, count: int) -> None:
+    def more(self, count: int, *, data: bool) -> None:
         """Raises StorageFailed."""
-        self.bytes += count
-        if self.length and self.bytes > self.length:
+        self.come += count
+        self.data += count if data else 0
+        if self.length and self.come > self.length:
             raise StorageFailed(f"more than {self.length} bytes were sent to volume '{self.row.name}'")
 
 
-def _whole(file: File, offset: int, length: int) -> bool:
+def upload(job: Job, wanted: Upload, staged: Path, fence: Fence) -> None:
+    """Write it to disk.
+
+    A part without holes is written in place: that needs no room. Else the volume stays as it is until all has
+    come, and what came takes its place then, so that a full disk, or a sender who gives up, changes nothing.
+    Of a device all is written in place.
+    Raises StorageSystemError, StorageFailed when more comes than ``length``, OperationAborted.
+    """
+    if is_device(wanted.row):
+        _upload_to_device(job, wanted)
+        return
+    path = Path(wanted.row.path)
+    what = f"upload to volume '{wanted.row.name}'"
+    room = staging.room(path.parent, what, lambda: wanted.needed)
+    with room, staging.staged(staged), staging.in_place(path) as before:
+        if _whole(before, wanted):
+            _write(job, before, wanted)
+            disk.sync(before)
+            return
+        with staging.created(staged) as copy:
+            _copy(job, copy, before, wanted)
+        staging.replace(staged, path, os.fstat(before.descriptor), fence)
+
+
+def _upload_to_device(job: Job, wanted: Upload) -> None:
+    """No more than it has bytes."""
+    row = wanted.row
+    wanted.length = wanted.length or row.physical - wanted.offset
+    with explained("upload to volume", Path(row.path)), opening.in_place(row) as file:
+        _write(job, file, wanted)
+        disk.sync(file)
+
+
+def _copy(job: Job, copy: File, before: File, wanted: Upload) -> None:
+    """What is to take the place of ``before``."""
+    size = os.fstat(before.descriptor).st_size
+    if wanted.offset or wanted.length:
+        copying.copy(job, copy, before.descriptor, size)
+        _write(job, copy, wanted)
+    else:  # as much as will come need not be copied first
+        disk.truncate(copy, size)
+        _write(job, copy, wanted)
+        copying.copy_from(job, copy, before.descriptor, wanted.come, size)
+
+
+def _whole(file: File, wanted: Upload) -> bool:
     """Whether all that is to be written has room already."""
-    end = os.fstat(file.descriptor).st_size
-    return length > 0 and not copying.holes(file.descriptor, offset, min(offset + length, end))
+    end = min(wanted.offset + wanted.length, os.fstat(file.descriptor).st_size)
+    return wanted.length > 0 and not wanted.sparse and not copying.holes(file.descriptor, wanted.offset, end)
 
 
-def _write(job: Job, pipe: int, file: File, offset: int, come: _Come) -> None:
-    at = offset
-    for data in _received(job, pipe):
-        come.more(len(data))
-        at += copying.write(file, data, at)
-        job.step(come.bytes, come.length or come.row.physical)
+def _write(job: Job, file: File, wanted: Upload) -> None:
+    at = wanted.offset
+    for piece in _received(job, wanted.pipe, sparse=wanted.sparse):
+        if isinstance(piece, int):
+            wanted.more(piece, data=False)
+            copying.empty(file, at, at + piece)
+            at += piece
+        else:
+            wanted.more(len(piece), data=True)
+            at += copying.write(file, piece, at)
+        job.step(wanted.come, wanted.length or wanted.row.physical)
     job.check()
 
 
-def _received(job: Job, pipe: int) -> Iterator[bytes]:
-    """Until the sender closes its end."""
+def _received(job: Job, pipe: int, *, sparse: bool) -> Iterator[bytes | int]:
+    """Data, or the length of a hole, until the sender closes its end."""
+    longest = frames.HEADER.size + frames.LONGEST if sparse else copying.BLOCK
     while True:
         try:
-            data = os.read(pipe, copying.BLOCK)
+            data = os.read(pipe, longest)
         except BlockingIOError:
             job.wait(pipe, select.POLLIN)
             continue
         if not data:
             return
-        yield data
+        yield frames.parsed(data) if sparse else data

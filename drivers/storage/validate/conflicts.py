@@ -8,6 +8,8 @@ from embervirt.drivers.storage.errors import StorageConflict, StorageInvalid
 from embervirt.drivers.storage.model import Pool
 from embervirt.drivers.storage.tables import PoolRow
 
+ON_DEVICES = ("fs", "logical", "disk")
+
 
 def check_conflicts(pool: Pool, rows: Iterable[PoolRow], *, start: bool) -> None:
     """``start``: it is to be active at once. Raises StorageConflict, StorageInvalid."""
@@ -24,10 +26,19 @@ def check_conflicts(pool: Pool, rows: Iterable[PoolRow], *, start: bool) -> None
 
 
 def same_source(one: Pool, other: Pool) -> bool:
-    """Whether both lie on the same: a directory, a volume group, one of their devices."""
+    """Whether both lie on the same: a directory, an export, a device, a volume group.
+
+    Facts: what libvirt 9 refuses to define, and two pools of one volume group, which it does not.
+    """
+    mine, theirs = ({each.path for each in pool.source.devices} for pool in (one, other))
+    if one.type in ON_DEVICES and other.type in ON_DEVICES and mine & theirs:
+        return True
     if one.type != other.type:
         return False
-    if one.type in ("dir", "fs", "netfs"):
-        mine, theirs = ({each.path for each in pool.source.devices} for pool in (one, other))
-        return one.path == other.path or bool(mine & theirs)
-    return bool(one.source.name) and one.source.name == other.source.name
+    match one.type:
+        case "dir":
+            return one.path == other.path
+        case "netfs":
+            return (one.source.hosts, one.source.dir) == (other.source.hosts, other.source.dir)
+        case _:
+            return bool(one.source.name) and one.source.name == other.source.name

@@ -6,12 +6,13 @@ import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from functools import wraps
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from embervirt.cli.session import Refused
+from embervirt.cli.session import Refused, Session, command, pass_session
 from embervirt.errors import libvirtError
 
 if TYPE_CHECKING:
@@ -30,7 +31,72 @@ SHOWN = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 pool_argument = click.argument("pool")
 """A pool's name or UUID."""
 
+vol_argument = click.argument("vol")
+"""A volume's name (with a pool), key or path."""
+
 pool_option = click.option("--pool", help="The volume's pool, by name or UUID.")
+xpath_option = click.option("--xpath", metavar="EXPRESSION", help="Only what this finds in it.")
+wrap_option = click.option("--wrap", is_flag=True, help="All that is found in one element.")
+Run = Callable[..., None]
+
+
+def pool_command(name: str) -> Callable[[Run], click.Command]:
+    """Of one pool: the function gets the session, the pool, and its other words."""
+
+    def made(function: Run) -> click.Command:
+        @wraps(function)
+        def run(session: Session, /, pool: str, **words: Any) -> None:
+            with session.connect("storage") as conn:
+                function(session, find_pool(conn, pool), **words)
+
+        finished: click.Command = command(name)(pool_argument(pass_session(run)))
+        return finished
+
+    return made
+
+
+def volume_command(name: str, *, alone: bool = True) -> Callable[[Run], click.Command]:
+    """Of one volume: the function gets the session, the volume, how it was named, and its other words.
+
+    ``alone``: the name of its pool may follow that of the volume, for no other word does.
+    """
+
+    def made(function: Run) -> click.Command:
+        @wraps(function)
+        def run(
+            session: Session, /, vol: str, pool: str | None, pool_: str | None = None, **words: Any
+        ) -> None:
+            with session.connect("storage") as conn:
+                function(session, find_volume(conn, vol, pool or pool_), vol, **words)
+
+        found = pool_option(pass_session(run))
+        if alone:
+            found = click.argument("pool_", metavar="[POOL]", required=False)(found)
+        finished: click.Command = command(name)(vol_argument(found))
+        return finished
+
+    return made
+
+
+def part_of(xml: str, xpath: str | None, wrap: bool) -> str:
+    """The XML, or what ``xpath`` finds in it, one after the other or in one element as virsh has it."""
+    if xpath is None:
+        return xml.rstrip("\n")
+    from lxml import etree
+
+    try:
+        found = etree.fromstring(xml).xpath(xpath)
+    except etree.XPathError as error:
+        raise Refused(f"'{xpath}' is no XPath expression: {error}") from error
+    nodes = found if isinstance(found, list) else [found]
+    texts = [
+        etree.tostring(each, encoding="unicode", with_tail=False) if etree.iselement(each) else str(each)
+        for each in nodes
+    ]
+    if not texts:
+        raise Refused(f"'{xpath}' finds nothing")
+    text = "\n".join(texts)
+    return f"<nodes>\n{text}\n</nodes>" if wrap else text
 
 
 def size(value: str) -> int:
@@ -91,10 +157,12 @@ def watched(conn: virConnect, work: Callable[[], T]) -> T:
     try:
         _follow(conn, done)
     except KeyboardInterrupt:
-        for row in conn.root.part("storage").face.tables.jobs.values():
+        for row in _jobs(conn):
             _cancel(conn, row)
-        wait([done])
-        if done.exception() is None:
+        # Not for ``work`` itself: it may wait for somebody who never writes to a pipe.
+        while not wait([done], LOOK).done and _jobs(conn):
+            continue
+        if done.done() and done.exception() is None:
             return done.result()
         raise Refused("cancelled; nothing of it is left") from None
     return done.result()
@@ -105,6 +173,12 @@ def _settle(done: Future[T], work: Callable[[], T]) -> None:
         done.set_result(work())
     except BaseException as error:  # noqa: BLE001 - the main thread raises it
         done.set_exception(error)
+
+
+def _jobs(conn: virConnect) -> list[JobRow]:
+    """Under way."""
+    rows: list[JobRow] = conn.root.part("storage").face.tables.jobs.values()
+    return rows
 
 
 def _cancel(conn: virConnect, row: JobRow) -> None:
@@ -123,7 +197,7 @@ def _follow(conn: virConnect, done: Future[Any]) -> None:
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
         while not wait([done], LOOK).done:
-            for row in conn.root.part("storage").face.tables.jobs.values():
+            for row in _jobs(conn):
                 if row.total:
                     what = f"{row.what} {row.volume}".strip()
                     bar.update(task, description=what, completed=row.done, total=row.total, visible=True)

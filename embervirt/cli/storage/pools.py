@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embervirt.cli.session import XML, Session, command, pass_session, text_of
-from embervirt.cli.storage.common import find_pool, pool_argument, shown, watched
+from embervirt.cli.session import XML, Refused, Session, command, pass_session, text_of
+from embervirt.cli.storage.common import part_of, pool_command, shown, watched, wrap_option, xpath_option
+from embervirt.errors import libvirtError
 
 if TYPE_CHECKING:
     from embervirt.libvirt.storage import virStoragePool
@@ -62,98 +63,90 @@ def pool_create(session: Session, file: Any, build: bool, overwrite: bool, no_ov
         )
 
 
-@command("pool-start")
-@pool_argument
-@with_build
-@pass_session
-def pool_start(session: Session, pool: str, build: bool, overwrite: bool, no_overwrite: bool) -> None:
-    """Start a defined pool."""
-    flags = build_flags(build, overwrite, no_overwrite)
-    _change(session, pool, lambda found: found.create(flags), "started")
+def _changing(name: str, how: str, help_: str, change: Callable[..., object], *words: Any) -> click.Command:
+    """A command that changes a pool; ``change`` gets the pool and ``words``' values."""
+
+    def run(session: Session, pool: virStoragePool, **given: Any) -> None:
+        watched(pool.connect(), lambda: change(pool, **given))
+        session.answer(f"Pool {pool.name()} {how}", name=pool.name(), uuid=pool.UUIDString())
+
+    run.__doc__ = help_
+    for word in reversed(words):
+        run = word(run)
+    return pool_command(name)(run)
 
 
-@command("pool-build")
-@pool_argument
-@click.option("--overwrite", is_flag=True, help="Over what is there.")
-@click.option("--no-overwrite", is_flag=True, help="Where nothing is.")
-@pass_session
-def pool_build(session: Session, pool: str, overwrite: bool, no_overwrite: bool) -> None:
-    """Make what a pool lies on: a directory, a file system."""
-    flags = 4 * build_flags(False, overwrite, no_overwrite)
-    _change(session, pool, lambda found: found.build({0: 0, 8: 8, 16: 4}[flags]), "built")
+def _start(pool: virStoragePool, build: bool, overwrite: bool, no_overwrite: bool) -> None:
+    pool.create(build_flags(build, overwrite, no_overwrite))
 
 
-@command("pool-destroy")
-@pool_argument
-@pass_session
-def pool_destroy(session: Session, pool: str) -> None:
-    """Stop a pool; what is in it stays."""
-    _change(session, pool, lambda found: found.destroy(), "destroyed")
+def _build(pool: virStoragePool, overwrite: bool, no_overwrite: bool) -> None:
+    if overwrite and no_overwrite:
+        raise click.UsageError("give one of --overwrite and --no-overwrite")
+    pool.build(8 * overwrite | 4 * no_overwrite)
 
 
-@command("pool-delete")
-@pool_argument
-@pass_session
-def pool_delete(session: Session, pool: str) -> None:
-    """Remove what a pool lies on, which must be empty."""
-    _change(session, pool, lambda found: found.delete(), "deleted")
+CHANGING = [
+    _changing("pool-start", "started", "Start a defined pool.", _start, with_build),
+    _changing("pool-build", "built", "Make what a pool lies on.", _build, *build_options[1:]),
+    _changing("pool-destroy", "destroyed", "Stop a pool; what is in it stays.", lambda pool: pool.destroy()),
+    _changing(
+        "pool-delete", "deleted", "Remove what it lies on, if that is empty.", lambda pool: pool.delete()
+    ),
+    _changing("pool-refresh", "refreshed", "Look again what is in a pool.", lambda pool: pool.refresh()),
+    _changing("pool-undefine", "has been undefined", "Forget a pool.", lambda pool: pool.undefine()),
+]
 
 
-@command("pool-refresh")
-@pool_argument
-@pass_session
-def pool_refresh(session: Session, pool: str) -> None:
-    """Look again which volumes a pool has."""
-    _change(session, pool, lambda found: found.refresh(), "refreshed")
-
-
-@command("pool-undefine")
-@pool_argument
-@pass_session
-def pool_undefine(session: Session, pool: str) -> None:
-    """Forget a pool's definition; what is in it stays."""
-    _change(session, pool, lambda found: found.undefine(), "has been undefined")
-
-
-@command("pool-autostart")
-@pool_argument
+@pool_command("pool-autostart")
 @click.option("--disable", is_flag=True, help="No longer.")
-@pass_session
-def pool_autostart(session: Session, pool: str, disable: bool) -> None:
+def pool_autostart(session: Session, pool: virStoragePool, disable: bool) -> None:
     """Start a pool with the host from now on."""
+    pool.setAutostart(int(not disable))
     how = "unmarked as autostarted" if disable else "marked as autostarted"
-    _change(session, pool, lambda found: found.setAutostart(int(not disable)), how)
+    session.answer(f"Pool {pool.name()} {how}", name=pool.name(), uuid=pool.UUIDString())
 
 
-def _change(session: Session, pool: str, change: Callable[[virStoragePool], object], how: str) -> None:
-    with session.connect("storage") as conn:
-        found = find_pool(conn, pool)
-        watched(conn, lambda: change(found))
-        session.answer(f"Pool {found.name()} {how}", name=found.name(), uuid=found.UUIDString())
-
-
-@command("pool-dumpxml")
-@pool_argument
+@pool_command("pool-dumpxml")
 @click.option("--inactive", is_flag=True, help="What its next start begins with.")
-@pass_session
-def pool_dumpxml(session: Session, pool: str, inactive: bool) -> None:
+@xpath_option
+@wrap_option
+def pool_dumpxml(
+    session: Session, pool: virStoragePool, inactive: bool, xpath: str | None, wrap: bool
+) -> None:
     """Print a pool's XML."""
-    with session.connect("storage") as conn:
-        found = find_pool(conn, pool)
-        xml = found.XMLDesc(int(inactive))
-        session.answer(xml.rstrip("\n"), uuid=found.UUIDString(), xml=xml)
+    xml = pool.XMLDesc(int(inactive))
+    session.answer(part_of(xml, xpath, wrap), uuid=pool.UUIDString(), xml=xml)
 
 
-@command("pool-info")
-@pool_argument
+@pool_command("pool-edit")
+def pool_edit(session: Session, pool: virStoragePool) -> None:
+    """Change a pool's definition in $VISUAL or $EDITOR."""
+    before = text = pool.XMLDesc(int(pool.isPersistent()))
+    while True:
+        edited = click.edit(text, extension=".xml")
+        if edited is None or edited == before:
+            session.answer(f"Pool {pool.name()} XML configuration not changed.", changed=False)
+            return
+        try:
+            made = pool.connect().storagePoolDefineXML(edited)
+        except libvirtError as error:
+            click.echo(f"error: {error}", err=True)
+            if not click.confirm("Edit it again", err=True):
+                raise Refused(f"pool {pool.name()} is as it was") from error
+            text = edited
+        else:
+            session.answer(f"Pool {made.name()} XML configuration edited.", changed=True)
+            return
+
+
+@pool_command("pool-info")
 @click.option("--bytes", "plain", is_flag=True, help="Sizes in bytes.")
-@pass_session
-def pool_info(session: Session, pool: str, plain: bool) -> None:
+def pool_info(session: Session, pool: virStoragePool, plain: bool) -> None:
     """Show a pool's state and space."""
     from embervirt.cli import output
 
-    with session.connect("storage") as conn:
-        row = _row(find_pool(conn, pool))
+    row = _row(pool)
     if session.json:
         click.echo(output.document(row))
         return
@@ -193,10 +186,13 @@ def _yes(value: bool) -> str:
 @click.option("--no-autostart", "flags", multiple=True, flag_value=32, help="Only those without.")
 @click.option("--type", "kinds", help="Only these kinds, with commas: dir,fs")
 @click.option("--details", is_flag=True, help="With their space.")
+@click.option("--name", "only", multiple=True, flag_value="name", help="Only names, one a line.")
+@click.option("--uuid", "only", multiple=True, flag_value="uuid", help="Only UUIDs, one a line.")
 @pass_session
 def pool_list(
-    session: Session, all_: bool, inactive: bool, flags: tuple[int, ...], kinds: str | None, details: bool
-) -> None:
+    session: Session, all_: bool, inactive: bool, flags: tuple[int, ...], kinds: str | None, details: bool,
+    only: tuple[str, ...],
+) -> None:  # fmt: skip
     """List pools."""
     from embervirt.cli import output
     from embervirt.drivers.storage.filters import KIND_BITS
@@ -212,6 +208,10 @@ def pool_list(
     if session.json:
         click.echo(output.document(rows))
         return
+    if only:
+        for row in rows:
+            click.echo(" ".join(row[key] for key in sorted(only, reverse=True)))
+        return
     headers = ["Name", "State", "Autostart"]
     more = ["Persistent", "Capacity", "Allocation", "Available"] if details else []
     output.show_table(headers + more, (_cells(row, details) for row in rows))
@@ -226,27 +226,19 @@ def _cells(row: dict[str, Any], details: bool) -> list[str]:
     return [*cells, _yes(row["persistent"]), *(shown(each) if active else "-" for each in sizes)]
 
 
-@command("pool-name")
-@pool_argument
-@pass_session
-def pool_name(session: Session, pool: str) -> None:
+@pool_command("pool-name")
+def pool_name(session: Session, pool: virStoragePool) -> None:
     """Print a pool's name."""
-    with session.connect("storage") as conn:
-        found = find_pool(conn, pool)
-        session.answer(found.name(), name=found.name())
+    session.answer(pool.name(), name=pool.name())
 
 
-@command("pool-uuid")
-@pool_argument
-@pass_session
-def pool_uuid(session: Session, pool: str) -> None:
+@pool_command("pool-uuid")
+def pool_uuid(session: Session, pool: virStoragePool) -> None:
     """Print a pool's UUID."""
-    with session.connect("storage") as conn:
-        found = find_pool(conn, pool)
-        session.answer(found.UUIDString(), uuid=found.UUIDString())
+    session.answer(pool.UUIDString(), uuid=pool.UUIDString())
 
 
 COMMANDS: list[click.Command] = [
-    pool_define, pool_create, pool_start, pool_build, pool_destroy, pool_delete, pool_refresh, pool_undefine,
-    pool_autostart, pool_dumpxml, pool_info, pool_list, pool_name, pool_uuid,
+    pool_define, pool_create, *CHANGING, pool_autostart, pool_dumpxml, pool_edit, pool_info, pool_list,
+    pool_name, pool_uuid,
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu import messages, plugging
+from embervirt.drivers.qemu.model import Interface
 from embervirt.drivers.qemu.plugging import Verb
 from embervirt.drivers.xml import render
 from embervirt.libvirt.domain import impact
@@ -54,7 +55,10 @@ class Plugging(Handle):
         only(flags, impact.AFFECT, function)
         self._conn._check_writable(f"virDomain{function[0].upper()}{function[1:]}")
         impact.of(self, flags)
-        return self._change(verb, render(plugging.read(xml)), flags)
+        device = plugging.read(xml)
+        if isinstance(device, Interface) and verb is Verb.ATTACH:
+            device = self._face.with_mac(device)  # the same one for the guest and its definition
+        return self._change(verb, render(device), flags)
 
     def _change(self, verb: Verb, text: str, flags: int) -> int:
         wanted = impact.of(self, flags)

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+from embervirt.drivers.network.service import leases
 from embervirt.drivers.qemu import messages
 from embervirt.drivers.qemu.errors import VIR_FROM_DOM, VIR_FROM_QEMU, ArgumentUnsupported, DomainNotRunning
 from embervirt.drivers.qemu.model import Disk, Interface
@@ -100,16 +101,29 @@ class Statistics(AgentCalls):
     def interfaceAddresses(self, source: int, flags: int = 0) -> dict[str, dict[str, Any]]:
         """By interface: ``{"hwaddr": ..., "addrs": [{"addr": ..., "prefix": ..., "type": ...}]}``.
 
-        AGENT (1) asks the guest; LEASE (0) and ARP (2) know of no user network. Raises ArgumentUnsupported
-        for any other source.
+        LEASE (0) asks the networks that the guest's cards are plugged into, AGENT (1) the guest, ARP (2) the
+        host's table of neighbours. Raises ArgumentUnsupported for any other source.
         """
         only(flags, 0, "interfaceAddresses")
-        self._active()
-        if source in (LEASE, ARP):
-            return {}
+        cards = [card for card in self._active().domain.devices.interfaces if _host_device(card)]
+        if source == LEASE:
+            return self._leased(cards)
+        if source == ARP:
+            return statistics.neighbours({_mac(card): _host_device(card) or "" for card in cards})
         if source == AGENT:
             return statistics.addresses(self._ask_agent("guest-network-get-interfaces"))
         raise ArgumentUnsupported(f"Unknown IP address data source {source}")
+
+    def _leased(self, cards: list[Interface]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        networks = self._conn._face("network") if cards else None
+        rows = {row.name: row for row in networks.tables.networks.values()} if networks else {}
+        for card in cards:
+            row = rows.get((card.source.network if card.source else None) or "")
+            told = leases.of(networks.paths, row, _mac(card)) if row is not None and networks else []
+            if told:
+                found[_host_device(card) or ""] = {"addrs": list(map(_lease, told)), "hwaddr": _mac(card)}
+        return found
 
     # Memory and CPUs.
 
@@ -145,6 +159,14 @@ def _names(card: Interface) -> tuple[str | None, ...]:
     return card.mac.address if card.mac else None, _host_device(card)
 
 
+def _lease(told: dict[str, Any]) -> dict[str, Any]:
+    return {"addr": told["ipaddr"], "prefix": told["prefix"], "type": told["type"]}
+
+
+def _mac(card: Interface) -> str:
+    return card.mac.address if card.mac else ""
+
+
 def _host_device(card: Interface) -> str | None:
     """A user network has none."""
-    return card.target.dev if card.target and card.type != "user" else None
+    return card.target.dev if card.target and card.is_plugged else None

@@ -12,6 +12,8 @@ from embervirt.drivers.storage.tables import PoolRow, VolumeRow
 from embervirt.libvirt.connection import Connection
 
 R = TypeVar("R")
+VOLUME = 1
+"""VIR_SECRET_USAGE_TYPE_VOLUME."""
 
 
 class StorageConnection(Connection):
@@ -48,6 +50,11 @@ class StorageConnection(Connection):
         if row is None:
             raise NoStorageVolume(f"no storage vol with matching name '{name}'")
         return row
+
+    def _usages(self) -> list[str]:
+        """Of the secrets for volumes: the path of one, each."""
+        rows = self.root.part("secret").face.rows.values()
+        return [row.usage_id for row in rows if row.usage_type == VOLUME]
 
     def _do(self, call: str, request: Request[R]) -> R:
         """Ask the driver; Ctrl-C cancels what takes long."""

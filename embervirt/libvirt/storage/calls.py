@@ -9,8 +9,9 @@ from typing import Any
 from embervirt.drivers.storage import filters, messages
 from embervirt.drivers.storage.errors import NoStoragePool, NoStorageVolume
 from embervirt.drivers.storage.postparse import sanitized
+from embervirt.drivers.storage.service.capabilities import capabilities
 from embervirt.drivers.storage.service.pools import exclusive
-from embervirt.drivers.storage.tables import PoolRow, VolumeRow
+from embervirt.drivers.storage.tables import JobRow, PoolRow, VolumeRow
 from embervirt.errors import NotSupported
 from embervirt.libvirt.callbacks import Registration
 from embervirt.libvirt.flags import only
@@ -111,6 +112,26 @@ class StorageCalls(StorageConnection):
     def numOfDefinedStoragePools(self) -> int:
         """How many are not."""
         return len(self.listDefinedStoragePools())
+
+    # What there could be.
+
+    def findStoragePoolSources(self, type: str, srcSpec: str | None, flags: int = 0) -> str:
+        """XML of what pools of that kind could be made of; ``srcSpec``: a ``<source>`` that says where."""
+        only(flags, 0, "findStoragePoolSources")
+        return self._do("virConnectFindStoragePoolSources", messages.FindSources(type, srcSpec or ""))
+
+    def getStoragePoolCapabilities(self, flags: int = 0) -> str:
+        """XML of the kinds of pools and their formats."""
+        only(flags, 0, "getStoragePoolCapabilities")
+        self._face("storage")
+        return capabilities()
+
+    def storageJobs(self) -> list[JobRow]:
+        """Long work under way, which libvirt does not tell: what, with which volume, how far in bytes.
+
+        ``root.operation(id)`` tells what became of one, ``root.cancel(id)`` ends it.
+        """
+        return self._storage.tables.jobs.values()
 
     # Events.
 

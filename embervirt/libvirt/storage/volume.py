@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from embervirt.drivers.storage import messages
-from embervirt.drivers.storage.errors import StorageArgument, StorageNotSupported
+from embervirt.drivers.storage.errors import StorageArgument
 from embervirt.drivers.storage.tables import VolumeRow
 from embervirt.errors import InternalError, libvirtError
 from embervirt.libvirt.flags import only
+from embervirt.libvirt.holes import Frames
 from embervirt.libvirt.storage.base import StorageConnection
 from embervirt.libvirt.stream import PORTION, Far, virStream
 from embervirt.libvirt.unbuilt import VOLUME, unbuilt
@@ -26,6 +28,8 @@ PIPE = 1 << 20
 """Bytes that wait in the pipe of an upload or download, if the system gives so many."""
 
 F_SETPIPE_SZ = 1031
+SPARSE_STREAM = 1
+ZEROED = 1
 
 
 class virStorageVol:
@@ -72,8 +76,9 @@ class virStorageVol:
     def XMLDesc(self, flags: int = 0) -> str:
         """As it is."""
         only(flags, 0, "XMLDesc")
-        row = self._fresh()
-        return self._conn._storage.volume_xml(row, self._conn._pool_row(self._pool))
+        row, storage = self._fresh(), self._conn._storage
+        secrets = self._conn._usages() if row.image.encryption else ()
+        return storage.volume_xml(row, self._conn._pool_row(self._pool), secrets)
 
     def info(self) -> list[int]:
         """``[type, capacity, allocation]``: virStorageVolType, and bytes."""
@@ -94,11 +99,10 @@ class virStorageVol:
         return row
 
     def delete(self, flags: int = 0) -> int:
-        """Its data is gone when this returns."""
-        if flags & 1:
-            raise StorageNotSupported(f"volume '{self._name}': wipe it before it is deleted (flag ZEROED, 1)")
-        only(flags, 2, "delete")
-        self._conn._do("virStorageVolDelete", messages.DeleteVolume(self._pool, self._name))
+        """Its data is gone when this returns; with ZEROED (1), which libvirt refuses, overwritten before."""
+        only(flags, ZEROED, "delete")
+        request = messages.DeleteVolume(self._pool, self._name, zeroed=bool(flags))
+        self._conn._do("virStorageVolDelete", request)
         return 0
 
     def resize(self, capacity: int, flags: int = 0) -> int:
@@ -125,34 +129,46 @@ class virStorageVol:
         """Connect ``stream`` to its bytes from ``offset`` on; 0 is any length. ``finish`` waits for the disk.
 
         What ends by ``abort``, or finds no room, has changed nothing, unless all of that part had room.
+        With SPARSE_STREAM (1) ``sendHole`` skips, and what was skipped is zero.
         """
-        only(flags, 0, "upload")
+        only(flags, SPARSE_STREAM, "upload")
         self._conn._check_writable("virStorageVolUpload")
-        reader, writer = _pipe()
-        self._transfer(stream, reader, writer, (offset, length), upload=True)
+        reader, writer = _messages() if flags else _pipe()
+        self._transfer(stream, reader, writer, (offset, length), upload=True, sparse=bool(flags))
         return 0
 
     def download(self, stream: virStream, offset: int, length: int, flags: int = 0) -> int:
-        """Connect ``stream`` to its bytes from ``offset`` on; 0 is up to the end."""
-        only(flags, 0, "download")
+        """Connect ``stream`` to its bytes from ``offset`` on; 0 is up to the end.
+
+        With SPARSE_STREAM (1) holes are told: see ``recvFlags``.
+        """
+        only(flags, SPARSE_STREAM, "download")
         self._conn._check_writable("virStorageVolDownload")
         reader, writer = _pipe()
-        self._transfer(stream, writer, reader, (offset, length), upload=False)
+        self._transfer(stream, writer, reader, (offset, length), upload=False, sparse=bool(flags))
         return 0
 
     def _transfer(
-        self, stream: virStream, theirs: int, ours: int, part: tuple[int, int], *, upload: bool
+        self,
+        stream: virStream,
+        theirs: int,
+        ours: int,
+        part: tuple[int, int],
+        *,
+        upload: bool,
+        sparse: bool,
     ) -> None:
         root = self._conn.root
         token = root.bus.handover.put(theirs, time.monotonic() + root.bus.seconds)
         try:
-            job = root.call("storage", messages.Transfer(self._pool, self._name, token, *part, upload))
+            request = messages.Transfer(self._pool, self._name, token, *part, upload, sparse)
+            job = root.call("storage", request)
         except BaseException:
             os.close(ours)
             with suppress(InternalError):  # the driver has it, and closed it
                 os.close(root.bus.handover.take(token))
             raise
-        stream.attach(ours, far=_Far(self._conn, job))
+        stream.attach(ours, far=_Far(self._conn, job), form=Frames() if sparse else None)
 
     if not TYPE_CHECKING:  # a type checker is to see what there is
 
@@ -194,6 +210,12 @@ class _Far(Far):
         except libvirtError as error:
             return error
         return None
+
+
+def _messages() -> tuple[int, int]:
+    """The same for frames, each of which goes through as a whole."""
+    reader, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    return reader.detach(), writer.detach()
 
 
 def _pipe() -> tuple[int, int]:

@@ -94,3 +94,91 @@ def test_a_size_that_is_none_is_a_wrong_command_line(cli: Cli, size: str) -> Non
     done = cli.try_("vol-create-as", "p", "a", "--", size)
     assert done.returncode == 2
     assert "expected such as 10G" in done.stderr
+
+
+def test_holes_stay_holes(cli: Cli) -> None:
+    """Of a file that fills a volume, and of one that is filled, with --sparse; also of a part."""
+    file = cli.folder / "content"
+    with file.open("wb") as made:
+        made.truncate(8 << 20)
+        made.seek(2 << 20)
+        made.write(b"x" * (1 << 20))
+    cli("vol-create-as", "p", "a", "8M")
+    assert cli.json("vol-info", "a", "p")["allocation"] == 8 << 20
+    cli("vol-upload", "a", file, "--pool", "p", "--sparse")
+    assert cli.json("vol-info", "a", "p")["allocation"] == 1 << 20
+    for words, part in (
+        ((), slice(None)),
+        (("--offset", "1M", "--length", "1500K"), slice(1 << 20, 2524 << 10)),
+    ):
+        got = cli.folder / "got"
+        cli("vol-download", "a", got, "--pool", "p", "--sparse", *words)
+        assert got.read_bytes() == file.read_bytes()[part]
+        assert got.stat().st_blocks * 512 <= 1 << 20
+    cli("vol-upload", "a", file, "--pool", "p", "--sparse", "--length", "3M", "--offset", "5M")
+    assert cli.json("vol-info", "a", "p")["allocation"] == 2 << 20
+
+
+def test_xml_is_searched_and_only_shown(cli: Cli) -> None:
+    """--xpath and --wrap of both dumps, --print-xml of a clone, --uuid and --name of what is listed."""
+    cli("vol-create-as", "p", "a", "1M", "--allocation", "0")
+    assert cli("vol-dumpxml", "a", "p", "--xpath", "/volume/name/text()") == "a\n"
+    assert cli("pool-dumpxml", "p", "--xpath", "//name", "--wrap") == "<nodes>\n<name>p</name>\n</nodes>\n"
+    assert "no XPath expression" in cli.try_("pool-dumpxml", "p", "--xpath", "][").stderr
+    assert cli.try_("pool-dumpxml", "p", "--xpath", "//nothing").returncode == 1
+    xml = cli("vol-clone", "a", "b", "--pool", "p", "--print-xml")
+    assert "<name>b</name>" in xml and "<key>" not in xml
+    assert [row["name"] for row in cli.json("vol-list", "p")] == ["a"]
+    uuid = cli("vol-pool", "a", "p", "--uuid")
+    assert (cli("pool-list", "--uuid"), cli("pool-list", "--name")) == (uuid, "p\n")
+    assert cli("pool-list", "--uuid", "--name") == f"{uuid.strip()} p\n"
+
+
+def test_a_definition_is_edited(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the editor of the environment; what cannot be a pool is refused, and the pool is as it was."""
+    monkeypatch.setenv("VISUAL", "true")
+    assert cli("pool-edit", "p") == "Pool p XML configuration not changed.\n"
+    monkeypatch.setenv("VISUAL", "sed -i s,/images,/others,")
+    assert cli("pool-edit", "p") == "Pool p XML configuration edited.\n"
+    assert f"<path>{cli.folder}/others</path>" in cli("pool-dumpxml", "p", "--inactive")
+    monkeypatch.setenv("VISUAL", "sed -i s,dir,nonsense,")
+    done = cli.try_("pool-edit", "p", stdin="n\n")
+    assert (done.returncode, "error: pool p is as it was" in done.stderr) == (1, True)
+    assert "type='dir'" in cli("pool-dumpxml", "p", "--inactive")
+
+
+def test_events_of_pools_are_waited_for(cli: Cli) -> None:
+    """Those that there are, for as long as is said."""
+    assert cli("pool-event", "--list") == "lifecycle\nrefresh\n"
+    waiting = ("pool-event", "--event", "lifecycle", "--pool", "p", "--timeout", "1")
+    assert cli(*waiting) == "events received: 0\n"
+    assert cli.try_("pool-event").returncode == 2
+
+
+def test_a_volume_is_overwritten_and_removed(cli: Cli) -> None:
+    """With --zeroed; snapshots are none of a directory's."""
+    cli("vol-create-as", "p", "a", "1M")
+    before = (cli.folder / "images/a").open("rb")
+    with before:
+        (cli.folder / "images/a").write_bytes(b"secret" * 1000)
+        assert "unsupported flags" in cli.try_("vol-delete", "a", "p", "--delete-snapshots").stderr
+        assert cli("vol-delete", "a", "p", "--zeroed") == "Vol a deleted\n"
+        assert b"secret" not in before.read()
+    assert cli.json("vol-list", "p") == []
+
+
+def test_every_word_of_a_source_becomes_xml(cli: Cli) -> None:
+    """As `virsh pool-define-as --print-xml` has them."""
+    words = (
+        ("--source-host", "h", "<host name='h'/>"), ("--source-path", "/s", "<dir path='/s'/>"),
+        ("--source-dev", "/dev/x", "<device path='/dev/x'/>"), ("--source-name", "n", "<name>n</name>"),
+        ("--source-format", "nfs", "<format type='nfs'/>"),
+        ("--source-protocol-ver", "4", "<protocol ver='4'/>"),
+        ("--source-initiator", "iqn.x", "<iqn name='iqn.x'/>"), ("--auth-type", "chap", "<auth type='chap'"),
+        ("--auth-username", "me", "username='me'"), ("--secret-usage", "u", "<secret usage='u'/>"),
+    )  # fmt: skip
+    given = [part for option, word, _ in words for part in (option, word)]
+    xml = cli("pool-define-as", "x", "netfs", "--target", "/t", "--print-xml", *given)
+    assert [said for _, _, said in words if said not in xml] == []
+    adapter = cli("pool-define-as", "x", "scsi", "--target", "/t", "--print-xml", "--adapter-name", "host0")
+    assert "<adapter type='scsi_host' name='host0'/>" in adapter

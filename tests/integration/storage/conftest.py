@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,3 +56,50 @@ def storage(tmp_path: Path) -> Iterator[Storage]:
         pool.build()
         pool.create()
         yield Storage(conn, pool, folder)
+
+
+def program(*argv: str, check: bool = True) -> str:
+    """What it prints. Those of LVM get by without udevd, and without a word about the tests' descriptors."""
+    env = {**os.environ, "DM_DISABLE_UDEV": "1", "LVM_SUPPRESS_FD_WARNINGS": "1", "LC_ALL": "C"}
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False, timeout=60)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(argv)}: {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def mounts(device: str) -> list[str]:
+    """Where it is mounted."""
+    lines = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
+    return [path for source, path, *_ in lines if source == device]
+
+
+Devices = Callable[[], str]
+"""Each call makes one, of 64 MiB, and answers its path."""
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> Iterator[Devices]:
+    """Loop devices; whatever is mounted from one or made on it goes with it, before anything else does."""
+    made: list[str] = []
+
+    def one() -> str:
+        image = tmp_path / f"device-{len(made)}"
+        with image.open("wb") as file:
+            file.truncate(64 << 20)
+        done = subprocess.run(
+            ["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"no loop device can be made here: {done.stderr.strip()}")
+        made.append(done.stdout.strip())
+        return made[-1]
+
+    yield one
+    for device in made:
+        for path in mounts(device):
+            program("umount", path)
+        for group in program("pvs", "--noheadings", "-o", "vg_name", device, check=False).split():
+            program("vgchange", "-an", group)
+            program("vgremove", "-ff", "--yes", group)
+        program("partx", "--delete", device, check=False)  # else the kernel keeps them, on the next image too
+        program("losetup", "--detach", device)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +30,7 @@ MIB = 1 << 20
 
 def jobs(storage: Storage) -> list[JobRow]:
     """Under way."""
-    face: Face = storage.conn.root.part("storage").face
-    return list(face.tables.jobs.values())
+    return storage.conn.storageJobs()
 
 
 def begun(work: Callable[[], Any]) -> Future[Any]:
@@ -139,9 +141,7 @@ def test_a_copy_by_qemu_img_tells_its_progress(storage: Storage) -> None:
     told: list[JobRow] = []
     face: Face = storage.conn.root.part("storage").face
     with watching(storage.conn.root) as events:
-        making = begun(
-            lambda: storage.pool.createXMLFrom(volume_xml("b", 0, format="qcow2"), original)
-        )
+        making = begun(lambda: storage.pool.createXMLFrom(volume_xml("b", 0, format="qcow2"), original))
         while not making.done():
             told += [row for row in face.tables.jobs.values() if row.done]
         assert making.exception() is None
@@ -154,9 +154,139 @@ def test_a_copy_by_qemu_img_tells_its_progress(storage: Storage) -> None:
 
 
 def test_qemu_imgs_own_words_are_told(storage: Storage) -> None:
-    """An image below that is not there: the error is the program's, whole, and nothing is left."""
-    xml = """<volume><name>a</name><capacity>1048576</capacity><target><format type='qcow2'/></target>
-      <backingStore><path>/nowhere/base</path><format type='raw'/></backingStore></volume>"""
-    with pytest.raises(libvirt.libvirtError, match=r"(?s)qemu-img create.*Could not open '/nowhere/base'"):
-        storage.pool.createXML(xml)
+    """What only it knows: the error is the program's, whole, with the volume's path, and nothing is left."""
+    with pytest.raises(libvirt.libvirtError) as refused:
+        storage.make("a", 1 << 60, format="qcow2")
+    said = str(refused.value)
+    assert f"qemu-img create -f qcow2 -o compat=0.10 {storage.folder}/a 1125899906842624K" in said
+    assert "unexpected exit status 1" in said and "The image size is too large" in said
     assert storage.files() == []
+
+
+@dataclass
+class Long:
+    """A change of a volume that goes on until ``over`` is set."""
+
+    begin: Callable[[], Future[Any]]
+    over: threading.Event
+
+
+def unshared(file: disk.File, source: int) -> None:
+    """A file system without reflinks."""
+    raise OSError(errno.EOPNOTSUPP, "none")
+
+
+@contextmanager
+def long(storage: Storage, kind: str) -> Iterator[Long]:
+    """One of each kind; what it needs is there. Its hand on the disk waits at the first step."""
+    over = threading.Event()
+
+    def waits(real: Callable[..., Any]) -> Callable[..., Any]:
+        def held(*arguments: Any, **words: Any) -> Any:
+            if threading.current_thread().name == f"embervirt-{kind}":
+                over.wait(30)
+            return real(*arguments, **words)
+
+        return held
+
+    if kind != "vol-create":
+        (storage.folder / "a").write_bytes(b"x" * 2 * MIB)
+        storage.pool.refresh()
+    held = {name: waits(getattr(disk, name)) for name in ("allocate", "copy", "write_at", "unlink")}
+    with disk.substituted(reflink=unshared, **held):
+        try:
+            yield Long(lambda: begun(change(storage, kind)), over)
+        finally:
+            over.set()
+
+
+def change(storage: Storage, kind: str) -> Callable[[], Any]:
+    """Of the volume "a", or it makes one that is called "new"."""
+
+    def volume() -> libvirt.virStorageVol:
+        return storage.pool.storageVolLookupByName("a")
+
+    def send() -> None:
+        stream = storage.conn.newStream()
+        volume().upload(stream, 0, 0)
+        stream.send(b"y" * 1000)
+        stream.finish()
+
+    return {
+        "vol-create": lambda: storage.make("new", 4 * MIB, allocation=None),
+        "vol-clone": lambda: storage.pool.createXMLFrom(volume_xml("new", 0), volume()),
+        "vol-wipe": lambda: volume().wipe(),
+        "vol-resize": lambda: volume().resize(4 * MIB, 1),
+        "vol-upload": send,
+        "vol-delete": lambda: volume().delete(),
+    }[kind]
+
+
+KINDS = ("vol-create", "vol-clone", "vol-wipe", "vol-resize", "vol-upload", "vol-delete")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_job_keeps_others_waiting(storage: Storage, kind: str) -> None:
+    """Each is listed with its volume, the driver answers within 5 ms; then it is done, and recorded so."""
+    with long(storage, kind) as work:
+        done = work.begin()
+        wait_until(lambda: bool(jobs(storage)))
+        [row] = jobs(storage)
+        assert (row.what, row.volume) == (kind, "new" if kind in ("vol-create", "vol-clone") else "a")
+        times = []
+        for turn in range(50):
+            began = time.perf_counter()
+            storage.pool.setAutostart(turn % 2)
+            times.append(time.perf_counter() - began)
+        assert statistics.median(times) < 0.005
+        assert not done.done()
+        work.over.set()
+        done.result(10)
+    wait_until(lambda: storage.conn.root.operation(row.id).state == "done")
+    assert jobs(storage) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_job_survives_its_driver_by_half(storage: Storage, kind: str) -> None:
+    """The driver dies in the middle: all or nothing of it is there, as the record says."""
+    with long(storage, kind) as work:
+        done = work.begin()
+        wait_until(lambda: bool(jobs(storage)))
+        [row] = jobs(storage)
+        storage.conn.root.crash("drivers/storage")
+        work.over.set()
+        assert isinstance(done.exception(10), libvirt.libvirtError)
+        wait_until(lambda: storage.conn.root.operation(row.id).state != "open")
+    record = storage.conn.root.operation(row.id)
+    finished = record.state == "done"
+    assert finished or record.error
+    storage.pool.refresh()
+    before = [] if kind == "vol-create" else ["a"]
+    after = {"vol-create": ["new"], "vol-clone": ["a", "new"], "vol-delete": []}.get(kind, before)
+    wanted = after if finished else before
+    assert storage.files() == wanted == storage.pool.listVolumes()
+    if "a" in wanted and not finished and kind != "vol-wipe":
+        assert (storage.folder / "a").read_bytes() == b"x" * 2 * MIB
+
+
+@pytest.mark.parametrize("kind", ["create", "convert"])
+def test_a_program_ends_with_its_job(
+    storage: Storage, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled job's qemu-img is ended, and nothing is left."""
+    original = storage.make("a", MIB)
+    programs, pid = tmp_path / "bin", tmp_path / "pid"
+    programs.mkdir()
+    (programs / "qemu-img").write_text(f"#!/bin/sh\necho $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 60\n")
+    (programs / "qemu-img").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    xml = volume_xml("b", MIB, format="qcow2")
+    done = begun(
+        lambda: storage.pool.createXML(xml) if kind == "create" else storage.pool.createXMLFrom(xml, original)
+    )
+    wait_until(pid.exists)
+    [row] = jobs(storage)
+    storage.conn.root.cancel(row.id)
+    assert isinstance(done.exception(10), OperationAborted)
+    wait_until(lambda: not Path(f"/proc/{pid.read_text().strip()}").exists())
+    assert (storage.files(), storage.conn.root.operation(row.id).state) == (["a"], "undone")

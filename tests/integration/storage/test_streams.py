@@ -92,3 +92,134 @@ def test_a_volume_in_transfer_is_in_use(storage: Storage) -> None:
     stream.finish()
     volume.delete()
     assert storage.files() == []
+
+
+def sparse(stream: libvirt.virStream) -> list[tuple[str, int]]:
+    """What ``sparseRecvAll`` gives, pieces of one kind together."""
+    got: list[tuple[str, int]] = []
+
+    def add(kind: str, count: int) -> None:
+        before = got.pop()[1] if got and got[-1][0] == kind else 0
+        got.append((kind, before + count))
+
+    stream.sparseRecvAll(lambda _, data, __: add("data", len(data)), lambda _, n, __: add("hole", n), None)
+    stream.finish()
+    return got
+
+
+def test_a_download_tells_holes(storage: Storage) -> None:
+    """With SPARSE_STREAM: as they are in the file, within the part that is asked for."""
+    volume = storage.make("a", 8 * MIB)
+    with (storage.folder / "a").open("r+b") as file:
+        file.seek(2 * MIB)
+        file.write(b"x" * MIB)
+    for part, wanted in (
+        ((0, 0), [("hole", 2 * MIB), ("data", MIB), ("hole", 5 * MIB)]),
+        ((MIB, MIB + 5000), [("hole", MIB), ("data", 5000)]),
+        ((2 * MIB + 5, 100), [("data", 100)]),
+        ((4 * MIB, 0), [("hole", 4 * MIB)]),
+    ):
+        stream = storage.conn.newStream()
+        volume.download(stream, *part, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+        assert sparse(stream) == wanted
+
+
+def test_a_hole_is_taken_or_read_as_zeroes(storage: Storage) -> None:
+    """``recvFlags`` stops at it with -3, ``recvHole`` says its length, 0 at data; ``recv`` gives zeroes."""
+    volume = storage.make("a", 2 * MIB)
+    with (storage.folder / "a").open("r+b") as file:
+        file.seek(MIB)
+        file.write(b"x" * MIB)
+    stop = libvirt.VIR_STREAM_RECV_STOP_AT_HOLE
+    stream = storage.conn.newStream()
+    volume.download(stream, 0, 0, 1)
+    assert stream.recv(10) == bytes(10)
+    assert stream.recvFlags(10, stop) == -3
+    assert stream.recvHole() == MIB - 10
+    assert (stream.recvFlags(5, stop), stream.recvHole()) == (b"xxxxx", 0)
+    stream.abort()
+    stream = storage.conn.newStream()
+    volume.download(stream, 0, 0)
+    assert stream.recvFlags(10, stop) == bytes(10)
+    assert refusal(stream.recvHole)[:2] == (libvirt.VIR_ERR_OPERATION_INVALID, 38)
+    stream.abort()
+    stream = storage.conn.newStream()
+    volume.upload(stream, 0, 0)
+    assert refusal(stream.sendHole, 5)[2].endswith("Skipping is not supported with this stream")
+    stream.abort()
+
+
+class Pieces:
+    """Data and holes, for ``sparseSendAll``."""
+
+    def __init__(self, *pieces: bytes | int) -> None:
+        self.left = list(pieces)
+
+    def section(self, _: object, __: object) -> tuple[bool, int]:
+        """What is next."""
+        piece = self.left[0] if self.left else b""
+        return (False, piece) if isinstance(piece, int) else (True, len(piece))
+
+    def read(self, _: object, count: int, __: object) -> bytes:
+        """Some of the next data."""
+        piece = self.left.pop(0) if self.left else b""
+        assert isinstance(piece, bytes)
+        if piece[count:]:
+            self.left.insert(0, piece[count:])
+        return piece[:count]
+
+    def skip(self, _: object, __: int, ___: object) -> int:
+        """The next hole."""
+        self.left.pop(0)
+        return 0
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, 0), (MIB, 0), (MIB, 3 * MIB)])
+def test_an_upload_makes_holes(storage: Storage, offset: int, length: int) -> None:
+    """What was skipped is zero and takes no room, also where data was; what was not sent to stays."""
+    volume, before = storage.make("a", 8 * MIB, allocation=None), os.urandom(8 * MIB)
+    upload(storage, volume, before)
+    pieces = Pieces(b"y" * 1000, MIB, b"z" * (MIB - 1000), MIB)
+    stream = storage.conn.newStream()
+    volume.upload(stream, offset, length, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+    stream.sparseSendAll(pieces.read, pieces.section, pieces.skip, None)
+    stream.finish()
+    sent = b"y" * 1000 + bytes(MIB) + b"z" * (MIB - 1000) + bytes(MIB)
+    assert download(storage, volume) == before[:offset] + sent + before[offset + len(sent) :]
+    assert 5 * MIB <= volume.info()[2] <= 6 * MIB + 16384
+    assert storage.files() == ["a"]
+
+
+def test_a_handler_that_fails_ends_a_sparse_stream(storage: Storage) -> None:
+    """With its own exception, and the volume is as before."""
+    volume = storage.make("a", MIB)
+    stream = storage.conn.newStream()
+    volume.upload(stream, 0, 0, 1)
+    with pytest.raises(RuntimeError, match="skipHandler handler returned -1"):
+        stream.sparseSendAll(lambda *_: b"", lambda *_: (False, 100), lambda *_: -1, None)
+    assert download(storage, volume) == bytes(MIB)
+    stream = storage.conn.newStream()
+    volume.download(stream, 0, 0, 1)
+    with pytest.raises(RuntimeError, match="holeHandler handler returned -1"):
+        stream.sparseRecvAll(lambda *_: 0, lambda *_: -1, None)
+
+
+def test_more_holes_than_were_announced_are_an_error(storage: Storage) -> None:
+    """The volume is as before, and as large."""
+    volume = storage.make("a", MIB)
+    stream = storage.conn.newStream()
+    volume.upload(stream, 0, 10, 1)
+    stream.sendHole(11)
+    assert "more than 10 bytes" in refusal(stream.finish)[2]
+    assert volume.info()[1] == MIB
+
+
+def test_a_download_that_is_given_up_leaves_the_volume_free(storage: Storage) -> None:
+    """Its reader aborts in the middle: nobody is in the way of a delete."""
+    volume = storage.make("a", 8 * MIB, allocation=None)
+    stream = storage.conn.newStream()
+    volume.download(stream, 0, 0)
+    assert stream.recv(10) == bytes(10)
+    stream.abort()
+    volume.delete()
+    assert storage.files() == []

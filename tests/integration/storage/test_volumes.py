@@ -114,15 +114,16 @@ def test_a_volume_grows_and_shrinks_as_flags_allow(storage: Storage) -> None:
     assert "only supported for raw" in refusal(qcow2.resize, 6 * MIB, 1)[2]
 
 
-@pytest.mark.parametrize("algorithm", [0, 1, 3])
+@pytest.mark.parametrize("algorithm", range(9))
 def test_a_wiped_volume_holds_nothing_of_before(storage: Storage, algorithm: int) -> None:
     """Whether it had holes or not, and as large as before."""
-    made = storage.make("a", 2 * MIB, allocation=None)
+    size = MIB // 4
+    made = storage.make("a", size, allocation=None)
     path = storage.folder / "a"
-    path.write_bytes((b"secret" * MIB)[: 2 * MIB])
+    path.write_bytes((b"secret" * size)[:size])
     made.wipePattern(algorithm)
     content = path.read_bytes()
-    assert (len(content), b"secret" in content) == (2 * MIB, False)
+    assert (len(content), b"secret" in content) == (size, False)
     assert refusal(made.wipePattern, libvirt.VIR_STORAGE_VOL_WIPE_ALG_TRIM)[0] == 74
 
 
@@ -184,6 +185,35 @@ def test_a_refresh_sees_what_others_did(storage: Storage) -> None:
     assert "<format type='dir'/>" in storage.pool.storageVolLookupByName("d").XMLDesc()
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("", {"compat": "0.10"}),
+        ("<compat>1.1</compat>", {"compat": "1.1", "lazy-refcounts": False}),
+        ("<compat>1.1</compat><features><lazy_refcounts/></features>", {"lazy-refcounts": True}),
+        ("<compat>1.1</compat><features><extended_l2/></features>", {"extended-l2": True}),
+        ("<compat>1.1</compat><nocow/>", {"compat": "1.1"}),
+    ],
+)
+@pytest.mark.parametrize("flags", [0, libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA])
+@pytest.mark.parametrize("allocation", [0, 8 * MIB])
+def test_options_of_qcow2_are_in_the_image(
+    storage: Storage, words: str, wanted: dict[str, object], flags: int, allocation: int
+) -> None:
+    """As qemu-img reads them; with tables, or all of it, allocated when that is asked for."""
+    size = 8 * MIB
+    target = f"<target><format type='qcow2'/>{words}<clusterSize unit='KiB'>32</clusterSize></target>"
+    sizes = f"<capacity>{size}</capacity><allocation>{allocation}</allocation>"
+    made = storage.pool.createXML(f"<volume><name>q</name>{sizes}{target}</volume>", flags)
+    said = info(made.path())
+    assert (said["virtual-size"], said["cluster-size"]) == (size, 32768)
+    data = said["format-specific"]["data"]
+    assert {key: data[key] for key in wanted} == wanted
+    length, used = made.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2], made.info()[2]
+    assert (length >= size) == bool(flags)
+    assert (used >= size) == bool(flags and allocation)
+
+
 @pytest.fixture
 def small(storage: Storage, tmp_path: Path) -> Iterator[Storage]:
     """A pool on a file system of 16 MiB; only root can make one."""
@@ -216,7 +246,26 @@ def test_a_full_disk_leaves_the_pool_as_it_was(small: Storage) -> None:
         finally:
             stream.finish()
 
+    def sparse() -> None:
+        stream = small.conn.newStream()
+        empty.upload(stream, MIB, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+        try:
+            for _ in range(16):
+                stream.sendHole(MIB // 2)
+                stream.send(b"x" * 65536)
+                for _ in range(30):
+                    stream.send(b"x" * 65536)
+        finally:
+            stream.finish()
+
+    def full(format: str, flags: int) -> object:
+        xml = volume_xml("b", 32 * MIB, allocation=None, format=format)
+        return small.pool.createXML(xml, flags)
+
     for change, missing in (
+        (lambda: small.pool.createXMLFrom(volume_xml("b", 0, format="qcow2"), made), 1),
+        (lambda: full("qcow2", libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA), 1),
+        (sparse, 1),
         (lambda: small.make("b", 10 * MIB, allocation=None), 4 * MIB),
         (lambda: small.pool.createXMLFrom(volume_xml("b", 0), made), 4 * MIB),
         (lambda: made.resize(20 * MIB, libvirt.VIR_STORAGE_VOL_RESIZE_ALLOCATE), 4 * MIB),

@@ -29,12 +29,14 @@ def embervirt(*words: object, stdin: str | bytes | None = None) -> Result:
 
 VIRSH = [
     "attach-device", "autostart", "capabilities", "console", "create", "define", "destroy", "detach-device",
-    "domcapabilities", "domid", "dominfo", "domname", "domrename", "domstate", "domstats", "domuuid",
+    "domcapabilities", "domid", "domif-getlink", "domif-setlink", "domifaddr", "domiflist", "domifstat",
+    "domiftune", "dominfo", "domname", "domrename", "domstate", "domstats", "domuuid",
     "domxml-to-native", "dumpxml", "list", "reboot", "reset", "resume", "secret-define", "secret-dumpxml",
     "secret-get-value", "secret-list", "secret-set-value", "secret-undefine", "shutdown", "start", "suspend",
     "undefine", "update-device",
     "pool-autostart", "pool-build", "pool-create", "pool-create-as", "pool-define", "pool-define-as",
-    "pool-delete", "pool-destroy", "pool-dumpxml", "pool-info", "pool-list", "pool-name", "pool-refresh",
+    "pool-delete", "pool-destroy", "pool-dumpxml", "pool-edit", "pool-event", "pool-info",
+    "pool-list", "pool-name", "pool-refresh",
     "pool-start", "pool-undefine", "pool-uuid", "vol-clone", "vol-create", "vol-create-as", "vol-create-from",
     "vol-delete", "vol-download", "vol-dumpxml", "vol-info", "vol-key", "vol-list", "vol-name", "vol-path",
     "vol-pool", "vol-resize", "vol-upload", "vol-wipe",

@@ -16,6 +16,8 @@ from embervirt.libvirt import unbuilt
         (libvirt.virSecret, unbuilt.SECRET),
         (libvirt.virStoragePool, unbuilt.POOL),
         (libvirt.virStorageVol, unbuilt.VOLUME),
+        (libvirt.virNetwork, unbuilt.NETWORK),
+        (libvirt.virNetworkPort, unbuilt.PORT),
     ],
 )
 def test_what_is_listed_as_unbuilt_is_not_built(cls: type, names: frozenset[str]) -> None:

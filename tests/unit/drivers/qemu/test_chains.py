@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embervirt.drivers.qemu.backend import images
+from embervirt.drivers.images import image_at
+from embervirt.drivers.images.qcow import BACKING_FORMAT, MAGIC
 from embervirt.drivers.qemu.model import Devices, Disk, Domain
 from embervirt.drivers.qemu.model.os import Os, OsType
 from embervirt.drivers.qemu.service import chains
@@ -25,12 +27,12 @@ def qcow2(path: Path, backing: str | None = None, format_: str | None = None) ->
     named = b"" if format_ is None else format_.encode()
     extension = struct.pack(">II", 0x6803F857, 1) + b"x".ljust(8, b"\0")
     if named:
-        extension += struct.pack(">II", images.BACKING_FORMAT, len(named))
+        extension += struct.pack(">II", BACKING_FORMAT, len(named))
         extension += named.ljust((len(named) + 7) // 8 * 8, b"\0")
     extension += struct.pack(">II", 0, 0)
     name = (backing or "").encode()
     offset = LENGTH + len(extension) if name else 0
-    start = struct.pack(">4sIQI", images.MAGIC, 3, offset, len(name)).ljust(LENGTH - 4, b"\0")
+    start = struct.pack(">4sIQI", MAGIC, 3, offset, len(name)).ljust(LENGTH - 4, b"\0")
     path.write_bytes(start + struct.pack(">I", LENGTH) + extension + name)
     return str(path)
 
@@ -73,7 +75,7 @@ def test_image_without_one_below_ends_the_chain(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     raw.write_bytes(b"QFI\xfb but raw is believed, whatever is in it".ljust(200, b"."))
     assert told(chains.followed(disk(str(raw), "raw"))) == [END]
-    assert told(chains.followed(disk(qcow2(tmp_path / "b"), "vdi"))) == [END]
+    assert told(chains.followed(disk(str(raw), "vpc"))) == [END]
 
 
 def test_what_the_xml_says_counts(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_what_the_xml_says_counts(tmp_path: Path) -> None:
 
 
 def test_other_names_of_an_image(tmp_path: Path) -> None:
-    """JSON that means a file is one, an NBD export is a server's; what else there is QEMU opens itself."""
+    """JSON that means a file is one, an NBD export and what a web server has are a server's."""
     base = tmp_path / "base"
     base.write_bytes(b"raw")
     for text in (
@@ -105,8 +107,6 @@ def test_other_names_of_an_image(tmp_path: Path) -> None:
     assert (served.type, served.source.protocol, served.source.name) == ("network", "nbd", "x")
     assert [(host.name, host.port) for host in served.source.hosts] == [("h", 1)]
     assert end.type is None
-    for text in ("rbd:pool/image", 'json:{"driver":"null-co"}', "json:[", "https://h/x"):
-        assert told(chains.followed(disk(qcow2(tmp_path / "top", text, "raw")))) == [], text
 
 
 def test_format_that_nobody_named(tmp_path: Path) -> None:
@@ -167,9 +167,9 @@ def test_damaged_headers_end_in_an_error_or_an_answer(tail: bytes, offset: int, 
     """Whatever the numbers in it are, reading is bounded and nothing else is raised."""
     path = Path("/dev/shm") / f"header-{id(tail)}"
     try:
-        path.write_bytes(struct.pack(">4sIQI", images.MAGIC, 3, offset, length) + tail)
+        path.write_bytes(struct.pack(">4sIQI", MAGIC, 3, offset, length) + tail)
         try:
-            found = images.header(str(path))
+            found = image_at(str(path))
         except OSError:
             return
         assert found.format in ("raw", "qcow2")
@@ -181,3 +181,118 @@ def test_numbers_stay_with_the_disk(tmp_path: Path) -> None:
     """Looking into a chain that is told already changes nothing."""
     once = chains.followed(disk(qcow2(tmp_path / "a")))
     assert chains.followed(replace(once, readonly=True)) == replace(once, readonly=True)
+
+
+HOSTILE = {
+    "no JSON": "json:[",
+    "a list": "json:[]",
+    "deep": "json:" + '{"a":' * 5000 + "1" + "}" * 5000,
+    "no file": 'json:{"driver":"null-co"}',
+    "an offset": 'json:{"driver":"raw","offset":512,"file":{"driver":"file","filename":"/x"}}',
+    "data elsewhere": 'json:{"driver":"qcow2","file":{"filename":"/x"},"data-file":{"filename":"/etc/shadow"}}',
+    "a relative name": 'json:{"driver":"raw","file":{"driver":"file","filename":"etc/shadow"}}',
+    "a number": 'json:{"driver":"raw","file":{"driver":"file","filename":7}}',
+    "another image below": 'json:{"driver":"qcow2","file":{"filename":"/x"},"backing":{"filename":"/etc/shadow"}}',
+    "a program": 'json:{"driver":"raw","file":{"driver":"ssh","path":"/x","server":{}}}',
+    "two meanings": 'json:{"file":"x","file.filename":"/x"}',
+    "a folder as a disk": "fat:rw:/etc",
+    "a copy of a disk": "blkverify:/a:/b",
+    "a cluster": "rbd:pool/image",
+    "no host": "https:///x",
+    "an account": "https://me:secret@h/x",
+    "no port": "nbd://h:x/y",
+    "no server": "nbd:",
+    "control characters": "a\x01b",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_name_that_cannot_be_followed_is_refused(tmp_path: Path, text: str) -> None:
+    """QEMU is never left with a name out of a header; the error has both the name and who says it."""
+    top = qcow2(tmp_path / "top", text[:1000], "raw")
+    with pytest.raises(libvirtError, match="cannot use backing image") as refused:
+        chains.followed(disk(top))
+    assert refused.value.get_error_code() == 1
+    assert top in str(refused.value)
+
+
+def test_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    """It could not stand in the guest's description."""
+    top = Path(qcow2(tmp_path / "top", "xy", "raw"))
+    top.write_bytes(top.read_bytes().replace(b"xy", b"x\xff"))
+    with pytest.raises(libvirtError, match="XML cannot have"):
+        chains.followed(disk(str(top)))
+
+
+def test_names_with_colons_and_schemes(tmp_path: Path) -> None:
+    """A slash before the colon makes a path of it, as in QEMU; a name that only begins like a scheme is one."""
+    for name in ("./a:b", "nbdimage", "https"):
+        below = tmp_path / name
+        below.write_bytes(b"raw")
+        assert told(chains.followed(disk(qcow2(tmp_path / "top", name, "raw")))) == [
+            ("file", "raw", str(below)),
+            END,
+        ]
+    for text, export, socket in (
+        ("nbd:unix:/s:exportname=x", "x", "/s"),
+        ("nbd+unix:///x?socket=/s", "x", "/s"),
+        (
+            'json:{"driver":"raw","file":{"driver":"nbd","server":{"type":"unix","path":"/s"},"export":"x"}}',
+            "x",
+            "/s",
+        ),
+    ):
+        (served, _) = chains.followed(disk(qcow2(tmp_path / "top", text, "raw"))).backing
+        assert served.source is not None
+        assert (served.source.name, served.source.hosts[0].socket) == (export, socket)
+
+
+def test_raw_is_never_looked_into(tmp_path: Path) -> None:
+    """Its guest may have written a header that leads anywhere; at the top, below, and where a header says raw."""
+    sly = qcow2(tmp_path / "sly", "/etc/shadow", "raw")
+    assert told(chains.followed(disk(sly, "raw"))) == [END]
+    assert told(chains.followed(disk(qcow2(tmp_path / "top", sly, "raw")))) == [("file", "raw", sly), END]
+    said = f"<backingStore type='file'><format type='raw'/><source file='{sly}'/></backingStore>"
+    assert told(chains.followed(disk(qcow2(tmp_path / "top"), inner=said))) == [("file", "raw", sly), END]
+
+
+def test_image_of_another_format_than_is_said_is_named(tmp_path: Path) -> None:
+    """At the top, below, and where the header names a format that nobody serves."""
+    raw = tmp_path / "raw"
+    raw.write_bytes(b"raw".ljust(4096))
+    for wrong in (disk(str(raw)), disk(qcow2(tmp_path / "top", str(raw), "qcow2"))):
+        with pytest.raises(libvirtError, match=f"'{raw}' is no qcow2 image") as refused:
+            chains.followed(wrong)
+        assert refused.value.get_error_code() == 55
+    with pytest.raises(libvirtError, match="format 'luks' of backing image"):
+        chains.followed(disk(qcow2(tmp_path / "top", str(raw), "luks")))
+
+
+def test_what_is_no_image_is_never_opened(tmp_path: Path) -> None:
+    """A FIFO would be waited for; a directory, a socket or a terminal is nothing to read."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    for name in ("fifo", "folder"):
+        for each in (disk(str(tmp_path / name), "raw"), disk(qcow2(tmp_path / "top", name, "raw"))):
+            with pytest.raises(libvirtError, match=f"{tmp_path}/{name}'.*it is a ") as refused:
+                chains.followed(each)
+            assert refused.value.get_error_code() == 38
+    with pytest.raises(libvirtError, match="it is a character device"):
+        chains.followed(disk(qcow2(tmp_path / "top", "/dev/tty", "raw")))
+
+
+def test_chain_is_only_so_deep(tmp_path: Path) -> None:
+    """As many images as libvirt follows; one more is an error."""
+    below = qcow2(tmp_path / "0")
+    for number in range(1, chains.MOST):
+        below = qcow2(tmp_path / str(number), below, "qcow2")
+    assert len(chains.followed(disk(below)).backing) == chains.MOST
+    with pytest.raises(libvirtError, match="too deeply nested"):
+        chains.followed(disk(qcow2(tmp_path / "more", below, "qcow2")))
+
+
+def test_loop_through_a_link_is_found(tmp_path: Path) -> None:
+    """By what the file is, not by its name."""
+    (tmp_path / "link").symlink_to(tmp_path / "top")
+    with pytest.raises(libvirtError, match="self-referential"):
+        chains.followed(disk(qcow2(tmp_path / "top", "link", "qcow2")))

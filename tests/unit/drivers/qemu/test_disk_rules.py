@@ -119,7 +119,9 @@ REFUSED = [
     (67, plain("<address type='drive'/>")),
     (67, plain("<address type='drive' bus='1'/>", "<target dev='sda' bus='sata'/>")),
     (67, "<disk type='nvme'/>"),
-    (67, "<disk type='volume'/>"),
+    (27, "<disk type='volume'><source pool='p'/><target dev='vda'/></disk>"),
+    (27, "<disk type='volume'><source volume='v'/><target dev='vda'/></disk>"),
+    (67, "<disk type='volume'><source pool='p' volume='v' mode='x'/><target dev='vda'/></disk>"),
     (67, plain("", SATA.format("sda")) + plain("<address type='drive'/>", SATA.format("sdb"))),
     (27, plain("") + plain("")),
 ]  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from described import RUN, defined
 from embervirt.drivers.qemu.capabilities import Capabilities
-from embervirt.drivers.qemu.parts import Device, Netdev, compile
+from embervirt.drivers.qemu.parts import Device, Net, Netdev, compile
 from embervirt.errors import libvirtError
 
 TEXT = (
@@ -65,6 +66,64 @@ def test_guest_gets_the_network_that_is_asked_for(caps: Capabilities) -> None:
     assert made(ips, caps)[0] == expected
 
 
+HOST_SIDES = {
+    "user'><portForward proto='tcp' address='127.0.0.1'><range start='2000' end='2002' to='80'/>"
+    "<range start='2001' exclude='yes'/></portForward>": (
+        "user",
+        {"hostfwd": [{"str": "tcp:127.0.0.1:2000-:80"}, {"str": "tcp:127.0.0.1:2002-:82"}]},
+    ),
+    "network'><source network='n'/>": ("tap", {"fd": "12"}),
+    "bridge'><source bridge='b'/><driver queues='2'/><model type='virtio'/><tune><sndbuf>9</sndbuf></tune>": (
+        "tap",
+        {"fds": "12:13", "vhost": True, "vhostfds": "14:15", "sndbuf": 9},
+    ),
+    "network'><source network='switch'/>": (
+        "dgram",
+        {"local": {"type": "unix", "path": "/l"}, "remote": {"type": "unix", "path": "/r"}},
+    ),
+    "user'><backend type='passt'/>": ("stream", {"addr": {"type": "fd", "str": "12"}, "server": False}),
+    "udp'><source address='1.2.3.4' port='5'><local address='127.0.0.1' port='6'/></source>": (
+        "socket",
+        {"udp": "1.2.3.4:5", "localaddr": "127.0.0.1:6"},
+    ),
+    "mcast'><source address='230.0.0.1' port='5'/>": ("socket", {"mcast": "230.0.0.1:5"}),
+    "server'><source port='5'/>": ("socket", {"listen": ":5"}),
+    "client'><source address='1.2.3.4' port='5'/>": ("socket", {"connect": "1.2.3.4:5"}),
+    "vhostuser'><source type='unix' path='/v' mode='client'/><model type='virtio'/><driver queues='3'/>": (
+        "vhost-user",
+        {"chardev": "charnet0", "queues": 3},
+    ),
+}
+NETS = {
+    "tap": Net(fds=("12",)),
+    "taps": Net(fds=("12", "13"), vhost_fds=("14", "15")),
+    "dgram": Net(local="/l", remote="/r"),
+}
+
+
+@pytest.mark.parametrize(("inner", "expected"), HOST_SIDES.items())
+def test_host_side_is_that_of_the_type(inner: str, expected: Any, caps: Capabilities) -> None:
+    """Taps and programs by descriptors, one a queue; the unprivileged switch and tunnels by address."""
+    net = NETS["dgram" if "switch" in inner else "taps" if "queues='2'" in inner else "tap"]
+    kind, _, more = inner.partition("'>")
+    domain = defined(TEXT.replace("'user'", f"'{kind}'").format(more), caps)
+    parts = compile(domain, caps, replace(RUN, nets={"net0": net}))
+    (network,) = [part for part in parts if isinstance(part, Netdev)]
+    assert (network.type, dict(network.props)) == expected
+    if "queues" in inner:
+        (card,) = [part for part in parts if isinstance(part, Device) and part.id == "net0"]
+        queues = 2 if "queues='2'" in inner else 3
+        assert (card.props["mq"], card.props["vectors"]) == (True, 2 * queues + 2)
+
+
+def test_port_of_the_switch_needs_no_descriptor_and_a_tap_without_run_shows_none(caps: Capabilities) -> None:
+    """A command line that is only shown has as many descriptors as queues."""
+    inner = "<source bridge='b'/><model type='virtio'/><driver queues='3'/>"
+    domain = defined(TEXT.replace("'user'", "'bridge'").format(inner), caps)
+    (network,) = [part for part in compile(domain, caps, RUN) if isinstance(part, Netdev)]
+    assert dict(network.props) == {"fds": "-1:-1:-1"}
+
+
 REFUSED = {
     "<model type='foo'/>": (67, "no network card 'foo'"),
     "<mtu size='1400'/>": (67, "setting MTU"),
@@ -75,7 +134,24 @@ REFUSED = {
     "<ip address='1.2.3.4'/><ip address='1.2.3.5'/>": (67, "Only one IPv4 address"),
     "<model type='virtio'/><driver rx_queue_size='100'/>": (67, "power of two"),
     "<boot order='0'/>": (27, "from 1"),
-    "<backend type='passt'/>": (67, "<backend>"),
+    "<backend type='vde'/>": (27, "expected one of: default, passt"),
+    "<driver queues='2'/><virtualport type='openvswitch'/>": (67, "unsupported for <interface type='user'>"),
+    "<port isolated='yes'/>": (67, "<port isolated='yes'/> is not supported"),
+    "<coalesce><rx><frames max='7'/></rx></coalesce>": (67, "coalesce settings on interface type user"),
+    "<route address='10.0.0.0' prefix='8' gateway='10.0.0.1'/>": (67, "guest-side IP route"),
+    "<bandwidth><inbound average='1' floor='2'/></bandwidth>": (67, "floor attribute is not supported"),
+    "<bandwidth><outbound peak='1'/></bandwidth>": (35, "Missing mandatory average"),
+    "<vlan><tag id='4096'/></vlan>": (27, "vlan tag id 4096 too large"),
+    "<vlan/>": (27, "missing tag id"),
+    "<teaming type='persistent'/>": (67, "not 'rtl8139'"),
+    "<teaming type='transient'/>": (67, "persistent attribute must be set"),
+    "<portForward proto='sctp'/>": (27, "expected one of: tcp, udp"),
+    "<portForward proto='tcp'/>": (67, "needs <backend type='passt'/>"),
+    "<portForward proto='tcp' address='x'><range start='1'/></portForward>": (27, "Invalid address 'x'"),
+    "<portForward proto='tcp' address='::1'><range start='1'/></portForward>": (67, "needs <backend"),
+    "<portForward proto='tcp'><range start='9' end='8'/></portForward>": (27, "no end before it"),
+    "<portForward proto='tcp'><range start='9' end='10' to='65535'/></portForward>": (27, "1 to 65535"),
+    "<portForward proto='tcp'><range start='1' end='2000'/></portForward>": (67, "takes 1000"),
 }
 
 

@@ -9,10 +9,10 @@ from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.plugging import (
-    LinkState,
     Media,
     Nothing,
     Password,
+    Recabled,
     Verb,
     by_alias,
     plugged,
@@ -97,7 +97,7 @@ def test_a_device_is_found_by_what_it_is_known_by(xml: str, alias: str, live: Do
 UPDATES = {
     "<disk device='cdrom'><source file='/iso'/><target dev='hdc'/></disk>": Media,
     "<disk device='cdrom'><target dev='hdc'/></disk>": Nothing,
-    f"<interface type='user'>{MAC}<link state='down'/></interface>": LinkState,
+    f"<interface type='user'>{MAC}<link state='down'/></interface>": Recabled,
     f"<interface type='user'>{MAC}<link state='up'/></interface>": Nothing,
     "<graphics type='vnc' port='5999' passwd='abc'/>": Password,
 }

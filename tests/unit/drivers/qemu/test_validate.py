@@ -220,7 +220,8 @@ DEVICES = {
         *(XML_ERROR, "found multicast '01:00:00:00:00:01'"),
     ),
     "network": ("<interface type='foo'/>", XML_ERROR, "/interface/@type, line 1: 'foo' .*: user"),
-    "network that comes later": ("<interface type='bridge'/>", UNSUPPORTED, "'bridge' is not accepted"),
+    "network that comes later": ("<interface type='hostdev'/>", UNSUPPORTED, "'hostdev' is not accepted"),
+    "network without a source": ("<interface type='bridge'/>", XML_ERROR, "requires a 'source' element"),
     "card": (
         "<interface type='user'><model type='foo'/></interface>",
         UNSUPPORTED,

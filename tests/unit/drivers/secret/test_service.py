@@ -152,6 +152,19 @@ def test_a_private_value_is_for_drivers_only(root: Root) -> None:
     assert root.value(ONE) == b"x"
 
 
+def test_a_value_is_for_one_use(root: Root) -> None:
+    """A driver that says for which gets no other; a secret for no use is for any."""
+    root.define(ONE, "<usage type='ceph'><name>c</name></usage>")
+    root.define(TWO)
+    for uuid in (ONE, TWO):
+        root.put(uuid, b"x")
+    with pytest.raises(InvalidArgument, match="is of type 'ceph' not expected 'volume' type") as caught:
+        root.service.get_value(ONE, internal=True, usage_type=1)
+    assert caught.value.get_error_code() == 8
+    assert root.service.get_value(ONE, internal=True, usage_type=2).reveal() == b"x"
+    assert root.service.get_value(TWO, internal=True, usage_type=1).reveal() == b"x"
+
+
 @pytest.mark.parametrize(
     ("uuid", "inside", "private", "says"),
     [

@@ -77,6 +77,29 @@ def test_data_and_holes_make_up_a_file(tmp_path: Path, blocks: list[bool]) -> No
     assert all(one[1] <= two[0] for one, two in itertools.pairwise(ordered))
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    blocks=st.lists(st.booleans(), min_size=1, max_size=20),
+    begin=st.integers(0, 90_000),
+    length=st.integers(0, 90_000),
+    punches=st.booleans(),
+)
+def test_what_is_emptied_is_zero_and_the_rest_stays(
+    tmp_path: Path, blocks: list[bool], begin: int, length: int, punches: bool
+) -> None:
+    """With holes or without; beyond its end a file grows."""
+    content = sparse(tmp_path / "f", blocks)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no")
+
+    end = begin + length
+    with disk.substituted(**({} if punches else {"punch": refuse})), staging.in_place(tmp_path / "f") as file:
+        copying.empty(file, begin, end)
+    wanted = content[:begin].ljust(min(begin, end), b"\0") + bytes(length) + content[end:]
+    assert (tmp_path / "f").read_bytes() == (wanted if end > len(content) else wanted[: len(content)])
+
+
 @given(st.binary(min_size=1, max_size=5), st.integers(0, 1000), st.integers(1, 1000))
 def test_a_pattern_goes_on_where_the_portion_before_ended(pattern: bytes, at: int, count: int) -> None:
     """Byte for byte as one long repetition."""
@@ -117,3 +140,39 @@ def test_a_volumes_file_is_never_reached_by_a_link(tmp_path: Path) -> None:
             raise AssertionError("it was opened")
         assert caught.value.errno in (errno.ELOOP, errno.EEXIST)
     assert (tmp_path / "target").read_bytes() == b"x"
+
+
+def test_a_copy_begins_to_go_to_disk_while_it_is_made(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each portion at once, and all of the data: the sync at the end finds little to do."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    content = sparse(source, [True, True, False, True, True, True])
+    begun: list[tuple[int, int]] = []
+
+    def begin_sync(_: int, offset: int = 0, length: int = 0) -> None:
+        begun.append((offset, offset + length))
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "no")
+
+    monkeypatch.setattr(copying, "PORTION", 2 * BLOCK)
+    with (
+        disk.substituted(begin_sync=begin_sync, reflink=refuse),
+        staging.created(target) as file,
+        staging.in_place(source) as original,
+    ):
+        copying.copy(job, file, original.descriptor, len(content))
+        assert begun == [(0, 2 * BLOCK), (3 * BLOCK, 5 * BLOCK), (5 * BLOCK, 6 * BLOCK)]
+    assert target.read_bytes() == content
+
+
+def test_beginning_to_sync_is_advice(tmp_path: Path) -> None:
+    """What cannot take it is no error."""
+    (tmp_path / "file").write_bytes(b"x")
+    with (tmp_path / "file").open("rb") as file:
+        disk.begin_sync(file.fileno())
+    reader, writer = os.pipe()
+    disk.begin_sync(writer)
+    os.close(reader)
+    os.close(writer)

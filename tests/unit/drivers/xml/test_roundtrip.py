@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from embervirt.drivers.network.model import IpCodec, Network, NetworkPort
+from embervirt.drivers.network.model.traffic import Number
 from embervirt.drivers.qemu.model import Disk, Domain, Interface, Rng, Serial
 from embervirt.drivers.qemu.model.cpuset import CpuSet, text_of
 from embervirt.drivers.storage.model import Pool, Volume
@@ -47,7 +49,7 @@ def values(codec: Codec[Any]) -> st.SearchStrategy[Any]:
             return st.sampled_from(known)
         case Integer(low, high):
             return st.integers(low, high)
-        case Hex(high):
+        case Hex(high) | Number(high):
             return st.integers(0, high)
         case Switch():
             return st.booleans()
@@ -61,6 +63,8 @@ def values(codec: Codec[Any]) -> st.SearchStrategy[Any]:
             return st.sets(st.integers(0, 99), min_size=1, max_size=9).map(
                 lambda found: text_of(tuple(found))
             )
+        case IpCodec():
+            return st.ip_addresses().filter(lambda address: not getattr(address, "scope_id", None))
         case Mode():
             return st.integers(0, 0o777)
         case Wwn():
@@ -123,6 +127,20 @@ def test_devices_read_back_as_they_were(cls: type[Element]) -> None:
 @pytest.mark.parametrize("cls", [Pool, Volume])
 def test_pools_and_volumes_read_back_as_they_were(cls: type[Element]) -> None:
     """Any pool or volume that can be made reads back as itself, and is written the same again."""
+
+    @settings(max_examples=40)
+    @given(objects(cls))
+    def check(value: Element) -> None:
+        document = render(value)
+        assert parse(cls, document, strict=True) == value
+        assert render(parse(cls, document)) == document
+
+    check()
+
+
+@pytest.mark.parametrize("cls", [Network, NetworkPort])
+def test_networks_and_ports_read_back_as_they_were(cls: type[Element]) -> None:
+    """Any network or port that can be made reads back as itself, and is written the same again."""
 
     @settings(max_examples=40)
     @given(objects(cls))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from embervirt.drivers.qemu.addresses import assign
+from embervirt.drivers.qemu.addresses import assign, pci
 from embervirt.drivers.qemu.addresses.wants import USB_ORDER, WANTS
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Devices, Domain
@@ -105,3 +105,17 @@ def test_each_class_of_device_has_a_line_in_the_table() -> None:
     lists = set(Devices().lists)
     assert set(WANTS) - lists == LATER
     assert set(USB_ORDER) <= set(WANTS)
+
+
+@given(seed=seeds)
+def test_what_is_remembered_is_what_is_found_anew(seed: int, caps: Capabilities) -> None:
+    """Whatever guests came before: the same devices get the same places, and the same controllers."""
+    each = random_set(seed)
+    pci.layout.cache_clear()
+    anew = render(defined(each, caps))
+    before = pci.layout.cache_info().hits
+    domain = postparse(parse(Domain, each.xml), caps)
+    again = assign(domain, caps)
+    assert pci.layout.cache_info().hits > before
+    assert answer(render(again)) == answer(anew)
+    assert pci.layout.cache_info().maxsize == pci.REMEMBERED

@@ -1,0 +1,84 @@
+"""The installed libvirtd with its storage driver, alone in namespaces of its own: a lap looks at one folder.
+
+It gets empty directories where its own are, so it knows nothing of the host's pools and changes nothing of
+them; it ends with the process that asks it, and that one with its standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.peer import PYTHON
+
+NAMESPACES = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
+SCRIPT = """
+set -e
+for each in /run /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
+  mount -t tmpfs none $each
+done
+printf 'unix_sock_dir="%s"\\nauth_unix_rw="none"\\n' "$1" >/run/libvirtd.conf
+libvirtd -d -f /run/libvirtd.conf -p /run/libvirtd.pid >&2
+exec "$2" -c "$3" "$1"
+"""
+CHILD = """
+import json, sys, time
+import libvirt
+conn = libvirt.open(f"storage+unix:///system?socket={sys.argv[1]}/libvirt-sock")
+print("ready", flush=True)
+for line in sys.stdin:
+    xml = f"<pool type='dir'><name>bench</name><target><path>{line.strip()}</path></target></pool>"
+    begun = time.perf_counter()
+    pool = conn.storagePoolCreateXML(xml)
+    first = time.perf_counter()
+    pool.refresh()
+    again = time.perf_counter()
+    pool.destroy()
+    print(json.dumps([(first - begun) * 1000, (again - first) * 1000]), flush=True)
+"""
+
+
+class Libvirtd:
+    """``why`` says why there is none, and is empty when there is one."""
+
+    def __init__(self, child: subprocess.Popen[str] | None, why: str = "") -> None:
+        self._child, self.why = child, why
+
+    def lap(self, folder: Path) -> tuple[float, float]:
+        """Milliseconds of the start of a pool there, which looks at all, and of a refresh."""
+        assert self._child is not None and self._child.stdin is not None and self._child.stdout is not None
+        self._child.stdin.write(f"{folder}\n")
+        self._child.stdin.flush()
+        first, again = json.loads(self._child.stdout.readline())
+        return first, again
+
+
+@contextmanager
+def libvirtd(directory: Path) -> Iterator[Libvirtd]:
+    """One that says why not when it is not installed, or does not start: it needs root."""
+    why = _missing()
+    if why:
+        yield Libvirtd(None, why)
+        return
+    sockets, pipe = directory / "libvirtd", subprocess.PIPE
+    sockets.mkdir()
+    argv = [*NAMESPACES, "sh", "-c", SCRIPT, "sh", str(sockets), PYTHON, CHILD]
+    child = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    try:
+        ready = child.stdout is not None and child.stdout.readline() == "ready\n"
+        said = "" if ready or child.stderr is None else child.stderr.read().strip().splitlines()[-1]
+        yield Libvirtd(child, said)
+    finally:
+        child.communicate()
+
+
+def _missing() -> str:
+    absent = [name for name in ("unshare", "libvirtd") if shutil.which(name) is None]
+    if absent:
+        return f"{' and '.join(absent)} not installed"
+    found = subprocess.run([PYTHON, "-c", "import libvirt"], capture_output=True, check=False)
+    return "python3-libvirt not installed" if found.returncode else ""

@@ -1,0 +1,201 @@
+"""Networks without privilege, slirp and passt: the guest reaches its host, forwarded ports the guest."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import psutil
+import pytest
+
+import embervirt as libvirt
+from embervirt.libvirt.qemu import qemuMonitorCommand
+from guest.domain import Console, linux, opened, small, wait_until
+from guest.image import READY, ensure
+
+FORWARD = "<portForward proto='tcp' address='127.0.0.1'><range start='{}' to='{}'/></portForward>"
+SLIRP = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>{}</interface>"
+PASST = (
+    "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/>"
+    "<backend type='passt'/>{}</interface>"
+)
+TAP = (
+    "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br7'/>"
+    "<model type='virtio'/></interface>"
+)
+PORT = "<controller type='pci' model='pcie-root-port'/>"
+SAYS = b"from the host\n"
+SERVE = "mkdir /www; echo from the guest >/www/a; httpd -p 80 -h /www; httpd -p 81 -h /www"
+TRY = 2.0
+"""Seconds for an answer: a first try can be lost before the guest has its server up."""
+
+
+@pytest.fixture
+def conn(namespace: Any, tmp_path: Path) -> Iterator[libvirt.virConnect]:
+    """A root in the namespace, which has a way out, for passt takes its addresses from it."""
+    namespace.run("ip", "link", "add", "out0", "type", "veth", "peer", "name", "out1")
+    namespace.run("ip", "addr", "add", "10.44.0.2/24", "dev", "out0")
+    for each in ("out0", "out1"):
+        namespace.run("ip", "link", "set", each, "up")
+    namespace.run("ip", "route", "add", "default", "via", "10.44.0.1")
+    with opened(tmp_path / "root") as made:
+        yield made
+
+
+@contextmanager
+def serving() -> Iterator[int]:
+    """A server on the host's loopback that says ``SAYS`` to everybody; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_serve, args=(server,))
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _serve(server: socket.socket) -> None:
+    while True:
+        try:
+            met, _ = server.accept()
+        except OSError:
+            return
+        with met:
+            met.sendall(SAYS)
+
+
+def heard_at(port: int) -> str:
+    """What a web server behind a port of the host says; empty for none."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), TRY) as met:
+            met.settimeout(TRY)
+            met.sendall(b"GET /a HTTP/1.0\r\n\r\n")
+            with met.makefile("rb") as answer:
+                return answer.read().decode()
+    except OSError:
+        return ""
+
+
+class Shell:
+    """Of the guest, on its console."""
+
+    def __init__(self, domain: libvirt.virDomain, root: Path) -> None:
+        devices = ElementTree.fromstring(domain.XMLDesc(0)).find("devices/console")
+        assert devices is not None
+        self._tty = devices.get("tty", "")
+        self._console = Console(root, domain.name())
+
+    def ask(self, command: str) -> str:
+        """What it prints."""
+        start = len(self._console.text())
+        descriptor = os.open(self._tty, os.O_RDWR | os.O_NOCTTY)
+        try:
+            os.write(descriptor, f"echo BE''GIN; {command}; echo E''ND\n".encode())
+            return self._console.until("\nEND", after=start)[start:].rpartition("BEGIN")[2]
+        finally:
+            os.close(descriptor)
+
+
+def booted(conn: libvirt.virConnect, root: Path, devices: str) -> tuple[libvirt.virDomain, Shell]:
+    """A Linux guest with these cards."""
+    ensure()
+    domain = conn.createXML(linux("net", devices=devices), 0)
+    Console(root, "net").until(READY)
+    return domain, Shell(domain, root)
+
+
+def domain_card(domain: libvirt.virDomain, last: str) -> ElementTree.Element:
+    """The live card whose MAC address ends so."""
+    cards = ElementTree.fromstring(domain.XMLDesc(0)).findall("devices/interface")
+    return next(each for each in cards if each.find(f"mac[@address='52:54:00:00:00:{last}']") is not None)
+
+
+def qmp_netdevs(domain: libvirt.virDomain) -> list[str]:
+    """What QEMU has of the host's sides of cards."""
+    asked = {"execute": "human-monitor-command", "arguments": {"command-line": "info network"}}
+    told = json.loads(qemuMonitorCommand(domain, json.dumps(asked), 0))["return"]
+    return [line for line in told.splitlines() if line.strip()]
+
+
+def passts() -> list[psutil.Process]:
+    """All that run."""
+    return [each for each in psutil.process_iter(["name"]) if each.info["name"].startswith("passt")]
+
+
+def test_guest_reaches_its_host_and_forwarded_ports_reach_the_guest(conn: Any, tmp_path: Path) -> None:
+    """By slirp and by passt (whose end of a connection can be late); slirp's ports come and go meanwhile."""
+    root = tmp_path / "root"
+    devices = SLIRP.format(FORWARD.format(2280, 80)) + PASST.format(FORWARD.format(2281, 81))
+    domain, shell = booted(conn, root, devices)
+    shell.ask("ip link set eth1 up; udhcpc -i eth1 -s /etc/dhcp -q -n")
+    Console(root, "net").until("NET eth0 10.0.2.15")
+    Console(root, "net").until("NET eth1 10.44.0.2")
+    with serving() as port:
+        assert SAYS.decode().strip() in shell.ask(f"nc 10.0.2.2 {port} </dev/null")
+        assert SAYS.decode().strip() in shell.ask(f"timeout 3 nc 10.44.0.1 {port} </dev/null")
+    shell.ask(SERVE)
+    wait_until(lambda: "guest" in heard_at(2280))
+    wait_until(lambda: "guest" in heard_at(2281))
+    domain.updateDeviceFlags(SLIRP.format(FORWARD.format(2282, 80)), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    wait_until(lambda: "guest" in heard_at(2282))
+    assert heard_at(2280) == ""
+    with pytest.raises(libvirt.libvirtError, match=r"cannot forward tcp:127\.0\.0\.1:2281-:80"):
+        domain.updateDeviceFlags(SLIRP.format(FORWARD.format(2281, 80)), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert "guest" in heard_at(2282)
+    (mine,) = passts()
+    domain.destroy()
+    assert not mine.is_running() or mine.status() == psutil.STATUS_ZOMBIE
+
+
+def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
+    conn: Any, namespace: Any, tmp_path: Path
+) -> None:
+    """A passt and a tap, plugged: after a crash of the actor each is known, and ends with its card."""
+    root = tmp_path / "root"
+    namespace.run("ip", "link", "add", "br7", "type", "bridge")
+    ports = "<controller type='pci' model='pcie-root'/>" + PORT * 4
+    domain, shell = booted(conn, root, ports)
+    domain.attachDevice(TAP)
+    domain.attachDevice(PASST.format(FORWARD.format(2283, 80)))
+    (program,) = passts()
+    tap = domain_card(domain, "01").find("target").get("dev")  # type: ignore[union-attr]
+    conn.root.crash(f"guests/{domain.ID()}-net")
+    wait_until(lambda: "52:54:00:00:00:02" in shell.ask("cat /sys/class/net/*/address"))
+    shell.ask("ip link set eth1 up; udhcpc -i eth1 -s /etc/dhcp -q -n")
+    shell.ask(SERVE)
+    wait_until(lambda: "guest" in heard_at(2283))
+    domain.detachDevice(TAP)
+    wait_until(lambda: tap not in namespace.links())
+    domain.detachDevice(PASST.format(""))
+    wait_until(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE)
+    assert domain.messages() == []
+    assert qmp_netdevs(domain) == []
+    domain.destroy()
+
+
+def test_passt_that_dies_is_shown_and_the_guest_runs_on(conn: Any, tmp_path: Path) -> None:
+    """Its card is without a network then, which the guest's messages say."""
+    domain = conn.createXML(small("net", devices=PASST.format("")), 0)
+    (program,) = passts()
+    program.kill()
+    wait_until(lambda: any("its passt ended" in each for each in domain.messages()))
+    assert domain.isActive()
+    domain.destroy()
+
+
+def test_passt_that_cannot_have_a_port_is_the_starts_error(conn: Any) -> None:
+    """With its own words; nothing of the guest is left, and it starts when the port is free."""
+    domain = conn.defineXML(small("net", devices=PASST.format(FORWARD.format(2284, 80))))
+    with socket.create_server(("127.0.0.1", 2284)), pytest.raises(libvirt.libvirtError, match=r"2284|bind"):
+        domain.create()
+    assert passts() == [] and not domain.isActive()
+    domain.create()
+    domain.destroy()
