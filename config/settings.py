@@ -16,6 +16,13 @@ Endpoint = Annotated[
     str,
     Meta(pattern=r"^(tcp://[^\s]+:(\*|[0-9]{1,5}))?\Z", description="tcp://ADDRESS:PORT, or nothing"),
 ]
+LibvirtUri = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?![^?]*/embed(\?|\Z))[a-z][a-z0-9]*(\+[a-z0-9]+)?://[^\s\0]*\Z",
+        description="a URI of libvirt's, such as network:///system, and no embedded one",
+    ),
+]
 AccountName = Annotated[str, Meta(min_length=1, description="a name, or a number such as +107")]
 Patterns = Annotated[
     tuple[Annotated[str, Meta(min_length=1)], ...],
@@ -67,6 +74,9 @@ class Qemu(Struct, frozen=True):
     user: AccountName | None = None
     group: AccountName | None = None
     memory_backing_dir: AbsolutePath | None = None
+    secret_uri: LibvirtUri | None = None
+    storage_uri: LibvirtUri | None = None
+    network_uri: LibvirtUri | None = None
 
 
 class Secret(Struct, frozen=True):

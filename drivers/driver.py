@@ -60,13 +60,15 @@ class Part:
     """A driver in one root: its actor's specification, and what its handles read without a message.
 
     ``settle`` is called once its actor is up, and returns when what the driver found is known. ``begin`` is
-    called after that, when other drivers can be called, and what was found is to be acted upon.
+    called after that, when other drivers can be called, and what was found is to be acted upon. ``elsewhere``:
+    the URI of the libvirtd that has what this driver would have, and whose handles a root has none of.
     """
 
     spec: ChildSpec
     face: Any = None
     settle: Callable[[], None] = lambda: None
     begin: Callable[[], None] = lambda: None
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True)

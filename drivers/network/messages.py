@@ -98,6 +98,14 @@ class Lease(Message, frozen=True):
     client_id: str | None = None
 
 
+class FindLeases(Request[list[Lease]], frozen=True):
+    """Of a network by its name, and of one guest's interface there. None when there is no such network."""
+
+    safe = True
+    network: str
+    mac: str
+
+
 class CreatePort(Request[str], frozen=True):
     """A port described by ``<networkport>``; replies its UUID. ``flags``: virNetworkPortCreateFlags.
 

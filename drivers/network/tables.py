@@ -40,7 +40,8 @@ class PortRow(Struct, frozen=True):
     ``owner`` is the domain's UUID, ``run`` one of its runs, empty for a port that was described and not
     plugged. ``tap`` is the link on this host, ``link`` what a macvtap is on, ``index`` the link's number.
     ``xml``: the ``<networkport>``; ``known``: the bridge learns nothing about it by itself; ``made``: the tap
-    was made here. ``bandwidth``, ``vlan``, ``filterref``: elements as they hold, or empty.
+    was made here. ``bandwidth``, ``vlan``, ``filterref``: elements as they hold, or empty. ``uri``: of the
+    libvirtd whose network it is, if that is none of the root's.
     """
 
     id: str
@@ -66,6 +67,7 @@ class PortRow(Struct, frozen=True):
     bandwidth: str = ""
     vlan: str = ""
     filterref: str = ""
+    uri: str = ""
 
 
 @dataclass

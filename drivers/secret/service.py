@@ -85,10 +85,7 @@ class SecretService:
         there is none or no value, InvalidArgument for another use, VaultError.
         """
         row = self.find(uuid)
-        if usage_type and row.usage_type not in (0, usage_type):
-            mine, wanted = (tuple(USAGES)[number] for number in (row.usage_type, usage_type))
-            text = f"secret with uuid {uuid} is of type '{mine}' not expected '{wanted}' type"
-            raise InvalidArgument(text)
+        check_use(uuid, row.usage_type, usage_type)
         if row.private and not internal:
             raise InvalidSecret("secret is private")
         value = self._place(row).value(uuid)
@@ -98,3 +95,10 @@ class SecretService:
 
     def _place(self, row: SecretRow) -> Place:
         return self._memory if row.ephemeral else self._disk
+
+
+def check_use(uuid: str, usage_type: int, wanted: int) -> None:
+    """A secret for no use is for any, and who wants it for none gets any. Raises InvalidArgument."""
+    if wanted and usage_type not in (0, wanted):
+        mine, other = (tuple(USAGES)[number] for number in (usage_type, wanted))
+        raise InvalidArgument(f"secret with uuid {uuid} is of type '{mine}' not expected '{other}' type")

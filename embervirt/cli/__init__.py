@@ -64,7 +64,8 @@ def main(ctx: click.Context, root: Path | None, json: bool) -> None:
     ctx.obj = Session(None if root is None else root.absolute(), json)
 
 
-ALL = (DOMAINS, POWER, DEVICES, CARDS, LOOKING, CONSOLE, RUN, EVENTS, SECRETS, STORAGE, OPERATIONS, HOST, INSPECT)
+DOMAIN = (DOMAINS, POWER, DEVICES, CARDS, LOOKING, CONSOLE, RUN)
+ALL = (*DOMAIN, EVENTS, SECRETS, STORAGE, OPERATIONS, HOST, INSPECT)
 
 for _command in chain.from_iterable(ALL):
     main.add_command(_command)

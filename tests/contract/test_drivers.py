@@ -15,6 +15,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt.actors.messages import Event, Message, Numbered, Request
+from embervirt.drivers.network import messages as network
 from embervirt.drivers.qemu import messages as qemu
 from embervirt.drivers.secret import messages as secret
 from embervirt.drivers.storage import messages as storage
@@ -67,6 +68,16 @@ CONTRACTS = {
         request=lambda n: secret.Undefine(UUIDS[n]),
         happened=secret.SecretLifecycle,
         folder="etc/secrets",
+    ),
+    "network": Contract(
+        make=lambda conn, n: conn.networkDefineXML(
+            f"<network><name>d{n}</name><uuid>{UUIDS[n]}</uuid></network>"
+        ),
+        names=lambda conn: sorted(each.UUIDString() for each in conn.listAllNetworks()),
+        remove=lambda each: each.undefine(),
+        request=lambda n: network.Undefine(UUIDS[n]),
+        happened=network.NetworkLifecycle,
+        folder="etc/qemu/networks",
     ),
     "storage": Contract(
         make=lambda conn, n: conn.storagePoolDefineXML(

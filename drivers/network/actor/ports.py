@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -70,7 +71,7 @@ class Ports(Servers):
         self._sweep_ports()
         filtered = self._switch.filtered() if found else set()
         for row in self._face.tables.ports.values():
-            if row.network and row.network not in self._records:
+            if row.network and not row.uri and row.network not in self._records:
                 self._forget(row, "its network is gone")
             elif row.tap:
                 self._ensure(row, row.tap in filtered)
@@ -106,16 +107,25 @@ class Ports(Servers):
         where = porting.place(request, network, [row for row in ports if row is not before])
         id_ = str(uuid4()) if before is None else before.id
         tap = porting.new_tap(self._face.paths.hash8, where, request, partial(self._taken, before))
-        row = porting.port(request, where, network.network if network else None, id_, tap)
+        return self._made(
+            porting.port(request, where, network.network if network else None, id_, tap), before
+        )
+
+    def _made(self, row: PortRow, before: PortRow | None) -> Port:
+        """The port of ``row``, in place of the one that was there ``before``."""
         self._store.keep_port(row)
         try:
             row, descriptors = self._switch.plug(self._planned(row))
         except BaseException:
             self._drop(row)
             raise
-        self._publish(row)
-        if before is None:
-            self.publish(messages.PortPlugged(row.network, row.id, row.owner, row.mac, row.tap))
+        with ExitStack() as undo:
+            undo.callback(self._drop, row)
+            undo.callback(_close, descriptors)
+            self._publish(row)
+            if before is None:
+                self.publish(messages.PortPlugged(row.network, row.id, row.owner, row.mac, row.tap))
+            undo.pop_all()
         return self._reply_of(row, self._hand_over(descriptors))
 
     def _of(self, request: Plug) -> PortRow | None:
@@ -163,8 +173,7 @@ class Ports(Servers):
             descriptors: list[int] = self.bus.handover.take(token)
         except InternalError:  # somebody has them
             return
-        for each in descriptors:
-            os.close(each)
+        _close(descriptors)
 
     def _take_back_all(self) -> None:
         for token in list(self._handed):
@@ -253,6 +262,11 @@ class Ports(Servers):
     def _publish(self, row: PortRow) -> None:
         self._store.keep_port(row)
         self._face.tables.ports.put(self.context.fence, row.id, row)
+
+
+def _close(descriptors: list[int]) -> None:
+    for each in descriptors:
+        os.close(each)
 
 
 def _described_row(described: NetworkPort, network: NetworkRow) -> PortRow:

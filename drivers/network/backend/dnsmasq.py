@@ -23,8 +23,10 @@ LEAVING = 2.0
 """Seconds for its end after SIGTERM; it needs less than one millisecond."""
 
 KILLED = 5.0
+"""Seconds the kernel may need to end a process that was sent SIGKILL."""
+
 RIGHTS = "+net_admin,+net_raw,+net_bind_service,+dac_read_search"
-"""Sockets, ARP entries and low ports; its files may lie in a user's directory. Nobody else's file to write."""
+"""Sockets, ARP entries, low ports; and its files may lie in a user's directory."""
 
 LONGEST = 16 << 10
 """Bytes of a complaint that are kept."""
@@ -49,13 +51,14 @@ class Dnsmasq:
     def argv(self) -> list[str]:
         """It stays in the foreground: its parent is a recorder.
 
-        It stays the user that reaches the root's files, without nearly all that makes root powerful.
+        It stays the user that reaches the root's files, without nearly all that makes root powerful; by
+        itself it would become one of its own, and change its group.
         """
         rights = ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{RIGHTS}", "--no-new-privs"]
         return [
             *rights,
             *(program("dnsmasq"), self.nonce, "--keep-in-foreground", f"--dhcp-leasefile={self.leases}"),
-            *(f"--log-facility={self.log}", "--user=root"),
+            *(f"--log-facility={self.log}", "--user=root", "--group="),
         ]
 
     def start(self) -> Watched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -84,8 +85,11 @@ class Links:
     @staticmethod
     def index(name: str) -> int:
         """Of a link that must be there. Raises NetworkSystemError (ENODEV)."""
-        with told(f"Cannot get interface index on '{name}'"):
+        try:
             return socket.if_nametoindex(name)
+        except OSError:  # without an errno
+            with told(f"Cannot get interface index on '{name}'"):
+                raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from None
 
     @staticmethod
     def names() -> dict[int, str]:

@@ -97,14 +97,24 @@ def port_group(network: Network, name: str) -> PortGroup | None:
 
 def port(wish: Plug, where: Place, network: Network | None, id_: str, tap: str) -> PortRow:
     """The port as it is to be. Raises NetworkUnsupported, XmlError."""
-    if not 1 <= wish.queues <= QUEUES:
-        raise NetworkUnsupported(f"interface {wish.mac}: {wish.queues} queues; a tap has 1 to {QUEUES}")
     group = port_group(network, wish.portgroup) if network else None
     described = describe(wish, where, network, group, id_)
+    inbound = described.bandwidth.inbound if described.bandwidth else None
+    if inbound is not None and inbound.floor:
+        raise NetworkUnsupported(
+            f"interface {wish.mac}: bandwidth with 'floor' is not supported; expected none"
+        )
+    return row_of(wish, where, described, network.mtu.size if network and network.mtu else 0, tap)
+
+
+def row_of(wish: Plug, where: Place, described: NetworkPort, mtu: int, tap: str) -> PortRow:
+    """A port that is described; ``mtu``: its network's, 0 for the bridge's. Raises NetworkUnsupported."""
+    if not 1 <= wish.queues <= QUEUES:
+        raise NetworkUnsupported(f"interface {wish.mac}: {wish.queues} queues; a tap has 1 to {QUEUES}")
     _check(described, wish.mac)
     options = described.port
     return PortRow(
-        id=id_,
+        id=str(described.uuid),
         network=where.network,
         owner=wish.owner.uuid,
         name=wish.owner.name,
@@ -116,7 +126,7 @@ def port(wish: Plug, where: Place, network: Network | None, id_: str, tap: str) 
         bridge=where.bridge,
         link=where.link,
         mode=where.mode,
-        mtu=wish.mtu or (network.mtu.size if network and network.mtu else 0),
+        mtu=wish.mtu or mtu,
         queues=wish.queues,
         vnet_hdr=wish.vnet_hdr,
         made=wish.managed,
@@ -184,15 +194,13 @@ def _first(said: tuple[Any, ...], what: str) -> Any:
 
 
 def _check(described: NetworkPort, mac: str) -> None:
-    virtual, bandwidth = described.virtualport, described.bandwidth
+    virtual = described.virtualport
     if virtual is not None and virtual.type is not None:
         text = f"interface {mac}: a virtual port of type '{virtual.type}' is not supported on this kind of"
         raise NetworkUnsupported(f"{text} connection; expected none")
     if described.vlan is not None and described.plug is not None and described.plug.type == "direct":
         text = f"interface {mac}: it requests a vlan tag, which is not supported for macvtaps"
         raise NetworkUnsupported(text)
-    if bandwidth is not None and bandwidth.inbound is not None and bandwidth.inbound.floor:
-        raise NetworkUnsupported(f"interface {mac}: bandwidth with 'floor' is not supported; expected none")
 
 
 def tags(vlan: Vlan | None) -> tuple[tuple[int, bool], ...]:

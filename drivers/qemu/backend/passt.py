@@ -37,6 +37,8 @@ LAST_BYTES = 2000
 """How much of what it said an error quotes."""
 
 FORWARD = {"tcp": "--tcp-ports", "udp": "--udp-ports"}
+EVERY = "1-65535"
+"""All ports of one address, for which passt has no word."""
 NOISE = ("Failed to send", "Don't run as root")
 """What it says of a host without a system log."""
 
@@ -158,11 +160,13 @@ def forward(each: PortForward) -> list[str]:
     """``--tcp-ports 127.0.0.1%eth0/2222:22,~2230``: without ranges all ports."""
     where = f"{each.address or ''}{f'%{each.dev}' if each.dev else ''}"
     ranges = []
-    for ports in each.ranges:
-        here = _span(ports.start, ports.end)
-        there = "" if ports.to is None else ":" + _span(ports.to, _shifted(ports.to, ports.start, ports.end))
-        ranges.append(f"~{here}" if ports.exclude else f"{here}{there}")
-    return [FORWARD[each.proto], f"{where}/{','.join(ranges)}" if where else ",".join(ranges) or "all"]
+    for span in each.ranges:
+        here = _span(span.start, span.end)
+        there = "" if span.to is None else ":" + _span(span.to, _shifted(span.to, span.start, span.end))
+        ranges.append(f"~{here}" if span.exclude else f"{here}{there}")
+    if where:
+        return [FORWARD[each.proto], f"{where}/{','.join(ranges) or EVERY}"]
+    return [FORWARD[each.proto], ",".join(ranges) or "all"]
 
 
 def _span(start: int, end: int | None) -> str:

@@ -16,8 +16,7 @@ def volume(tables: Tables, pool: str, name: str) -> FoundVolume:
     if row is None:
         raise NoStoragePool(f"no storage pool with matching name '{pool}'")
     if not row.active:
-        text = f"storage pool '{pool}' containing volume '{name}' is not active"
-        raise StorageUnsupported(text, virdomain=VIR_FROM_DOMAIN)
+        raise not_active(pool, name)
     found = (tables.volumes.get(row.uuid) or {}).get(name)
     if found is None:
         raise NoStorageVolume(f"no storage vol with matching name '{name}'")
@@ -32,3 +31,9 @@ def volume(tables: Tables, pool: str, name: str) -> FoundVolume:
         target=(source.devices[0].path if source.devices else None) or "",
         with_auth=source.auth is not None,
     )
+
+
+def not_active(pool: str, name: str) -> StorageUnsupported:
+    """The error for a volume of a pool that is not."""
+    text = f"storage pool '{pool}' containing volume '{name}' is not active"
+    return StorageUnsupported(text, virdomain=VIR_FROM_DOMAIN)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from embervirt.cli.objects import Kind
 from embervirt.cli.session import Refused, Session, command, pass_session
-from embervirt.errors import libvirtError
 
 if TYPE_CHECKING:
     from embervirt.drivers.storage.tables import JobRow
@@ -28,31 +28,11 @@ SIZE = re.compile(r"([0-9]+)(?:([kmgtpe])(i?b)?|b|bytes)?", re.IGNORECASE)
 UNITS = "kmgtpe"
 SHOWN = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
-pool_argument = click.argument("pool")
-"""A pool's name or UUID."""
-
 vol_argument = click.argument("vol")
 """A volume's name (with a pool), key or path."""
 
 pool_option = click.option("--pool", help="The volume's pool, by name or UUID.")
-xpath_option = click.option("--xpath", metavar="EXPRESSION", help="Only what this finds in it.")
-wrap_option = click.option("--wrap", is_flag=True, help="All that is found in one element.")
 Run = Callable[..., None]
-
-
-def pool_command(name: str) -> Callable[[Run], click.Command]:
-    """Of one pool: the function gets the session, the pool, and its other words."""
-
-    def made(function: Run) -> click.Command:
-        @wraps(function)
-        def run(session: Session, /, pool: str, **words: Any) -> None:
-            with session.connect("storage") as conn:
-                function(session, find_pool(conn, pool), **words)
-
-        finished: click.Command = command(name)(pool_argument(pass_session(run)))
-        return finished
-
-    return made
 
 
 def volume_command(name: str, *, alone: bool = True) -> Callable[[Run], click.Command]:
@@ -78,27 +58,6 @@ def volume_command(name: str, *, alone: bool = True) -> Callable[[Run], click.Co
     return made
 
 
-def part_of(xml: str, xpath: str | None, wrap: bool) -> str:
-    """The XML, or what ``xpath`` finds in it, one after the other or in one element as virsh has it."""
-    if xpath is None:
-        return xml.rstrip("\n")
-    from lxml import etree
-
-    try:
-        found = etree.fromstring(xml).xpath(xpath)
-    except etree.XPathError as error:
-        raise Refused(f"'{xpath}' is no XPath expression: {error}") from error
-    nodes = found if isinstance(found, list) else [found]
-    texts = [
-        etree.tostring(each, encoding="unicode", with_tail=False) if etree.iselement(each) else str(each)
-        for each in nodes
-    ]
-    if not texts:
-        raise Refused(f"'{xpath}' finds nothing")
-    text = "\n".join(texts)
-    return f"<nodes>\n{text}\n</nodes>" if wrap else text
-
-
 def size(value: str) -> int:
     """Bytes: ``10G`` and ``10GiB`` are by 1024, ``10GB`` by 1000, as virsh has it."""
     found = SIZE.fullmatch(value)
@@ -116,19 +75,6 @@ def shown(count: int) -> str:
     while value >= 1024 and unit < len(SHOWN) - 1:
         value, unit = value / 1024, unit + 1
     return f"{value:.2f} {SHOWN[unit]}"
-
-
-def find_pool(conn: virConnect, wanted: str) -> virStoragePool:
-    """By UUID or name. Raises NoStoragePool."""
-    from embervirt.drivers.storage.errors import NoStoragePool
-
-    if len(wanted) == 36:
-        try:
-            return conn.storagePoolLookupByUUIDString(wanted)
-        except libvirtError as error:
-            if error.get_error_code() not in (NoStoragePool.code, 8):
-                raise
-    return conn.storagePoolLookupByName(wanted)
 
 
 def find_volume(conn: virConnect, wanted: str, pool: str | None) -> virStorageVol:
@@ -201,3 +147,8 @@ def _follow(conn: virConnect, done: Future[Any]) -> None:
                 if row.total:
                     what = f"{row.what} {row.volume}".strip()
                     bar.update(task, description=what, completed=row.done, total=row.total, visible=True)
+
+
+POOLS = Kind("pool", "Pool", "pool", "storage", "storagePool", absent=49, carry_out=watched)
+find_pool: Callable[[virConnect, str], virStoragePool] = POOLS.find
+pool_command = POOLS.command

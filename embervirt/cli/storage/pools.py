@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embervirt.cli.session import XML, Refused, Session, command, pass_session, text_of
-from embervirt.cli.storage.common import part_of, pool_command, shown, watched, wrap_option, xpath_option
-from embervirt.errors import libvirtError
+from embervirt.cli.objects import (
+    inactive_option,
+    name_option,
+    show_lines,
+    show_rows,
+    uuid_option,
+    validate_option,
+    yes,
+)
+from embervirt.cli.session import Session, command, pass_session
+from embervirt.cli.storage.common import POOLS, shown
 
 if TYPE_CHECKING:
+    from embervirt.libvirt.connect import virConnect
     from embervirt.libvirt.storage import virStoragePool
 
 build_options = (
@@ -35,45 +44,20 @@ def build_flags(build: bool, overwrite: bool, no_overwrite: bool) -> int:
     return int(build) | 2 * overwrite | 4 * no_overwrite
 
 
-@command("pool-define")
-@click.argument("file", type=XML)
-@click.option("--validate", is_flag=True, help="Refuse elements that nobody knows.")
-@pass_session
-def pool_define(session: Session, file: Any, validate: bool) -> None:
-    """Keep the pool that FILE describes; it is not started."""
-    xml = text_of(file)
-    with session.connect("storage", make=True) as conn:
-        made = conn.storagePoolDefineXML(xml, int(validate))
-        session.answer(
-            f"Pool {made.name()} defined from {file.name}", name=made.name(), uuid=made.UUIDString()
-        )
+def _define(conn: virConnect, xml: str, validate: bool) -> virStoragePool:
+    return conn.storagePoolDefineXML(xml, int(validate))
 
 
-@command("pool-create")
-@click.argument("file", type=XML)
-@with_build
-@pass_session
-def pool_create(session: Session, file: Any, build: bool, overwrite: bool, no_overwrite: bool) -> None:
-    """Start the pool that FILE describes; it is forgotten when it is stopped."""
-    xml, flags = text_of(file), build_flags(build, overwrite, no_overwrite)
-    with session.connect("storage", make=True) as conn:
-        made = watched(conn, lambda: conn.storagePoolCreateXML(xml, flags))
-        session.answer(
-            f"Pool {made.name()} created from {file.name}", name=made.name(), uuid=made.UUIDString()
-        )
+def _create(conn: virConnect, xml: str, build: bool, overwrite: bool, no_overwrite: bool) -> virStoragePool:
+    return conn.storagePoolCreateXML(xml, build_flags(build, overwrite, no_overwrite))
 
 
-def _changing(name: str, how: str, help_: str, change: Callable[..., object], *words: Any) -> click.Command:
-    """A command that changes a pool; ``change`` gets the pool and ``words``' values."""
-
-    def run(session: Session, pool: virStoragePool, **given: Any) -> None:
-        watched(pool.connect(), lambda: change(pool, **given))
-        session.answer(f"Pool {pool.name()} {how}", name=pool.name(), uuid=pool.UUIDString())
-
-    run.__doc__ = help_
-    for word in reversed(words):
-        run = word(run)
-    return pool_command(name)(run)
+MAKING = [
+    POOLS.making("define", "defined", "Keep the pool that FILE describes.", _define, validate_option),
+    POOLS.making(
+        "create", "created", "Start the pool that FILE describes, until it is stopped.", _create, with_build
+    ),
+]
 
 
 def _start(pool: virStoragePool, build: bool, overwrite: bool, no_overwrite: bool) -> None:
@@ -87,60 +71,22 @@ def _build(pool: virStoragePool, overwrite: bool, no_overwrite: bool) -> None:
 
 
 CHANGING = [
-    _changing("pool-start", "started", "Start a defined pool.", _start, with_build),
-    _changing("pool-build", "built", "Make what a pool lies on.", _build, *build_options[1:]),
-    _changing("pool-destroy", "destroyed", "Stop a pool; what is in it stays.", lambda pool: pool.destroy()),
-    _changing(
-        "pool-delete", "deleted", "Remove what it lies on, if that is empty.", lambda pool: pool.delete()
+    POOLS.changing("start", "started", "Start a defined pool.", _start, with_build),
+    POOLS.changing("build", "built", "Make what a pool lies on.", _build, *build_options[1:]),
+    POOLS.changing("destroy", "destroyed", "Stop a pool; what is in it stays.", lambda pool: pool.destroy()),
+    POOLS.changing(
+        "delete", "deleted", "Remove what it lies on, if that is empty.", lambda pool: pool.delete()
     ),
-    _changing("pool-refresh", "refreshed", "Look again what is in a pool.", lambda pool: pool.refresh()),
-    _changing("pool-undefine", "has been undefined", "Forget a pool.", lambda pool: pool.undefine()),
+    POOLS.changing("refresh", "refreshed", "Look again what is in a pool.", lambda pool: pool.refresh()),
+    POOLS.changing("undefine", "has been undefined", "Forget a pool.", lambda pool: pool.undefine()),
 ]
 
 
-@pool_command("pool-autostart")
-@click.option("--disable", is_flag=True, help="No longer.")
-def pool_autostart(session: Session, pool: virStoragePool, disable: bool) -> None:
-    """Start a pool with the host from now on."""
-    pool.setAutostart(int(not disable))
-    how = "unmarked as autostarted" if disable else "marked as autostarted"
-    session.answer(f"Pool {pool.name()} {how}", name=pool.name(), uuid=pool.UUIDString())
+def _text(pool: virStoragePool) -> str:
+    return pool.XMLDesc(int(pool.isPersistent()))
 
 
-@pool_command("pool-dumpxml")
-@click.option("--inactive", is_flag=True, help="What its next start begins with.")
-@xpath_option
-@wrap_option
-def pool_dumpxml(
-    session: Session, pool: virStoragePool, inactive: bool, xpath: str | None, wrap: bool
-) -> None:
-    """Print a pool's XML."""
-    xml = pool.XMLDesc(int(inactive))
-    session.answer(part_of(xml, xpath, wrap), uuid=pool.UUIDString(), xml=xml)
-
-
-@pool_command("pool-edit")
-def pool_edit(session: Session, pool: virStoragePool) -> None:
-    """Change a pool's definition in $VISUAL or $EDITOR."""
-    before = text = pool.XMLDesc(int(pool.isPersistent()))
-    while True:
-        edited = click.edit(text, extension=".xml")
-        if edited is None or edited == before:
-            session.answer(f"Pool {pool.name()} XML configuration not changed.", changed=False)
-            return
-        try:
-            made = pool.connect().storagePoolDefineXML(edited)
-        except libvirtError as error:
-            click.echo(f"error: {error}", err=True)
-            if not click.confirm("Edit it again", err=True):
-                raise Refused(f"pool {pool.name()} is as it was") from error
-            text = edited
-        else:
-            session.answer(f"Pool {made.name()} XML configuration edited.", changed=True)
-            return
-
-
-@pool_command("pool-info")
+@POOLS.command("pool-info")
 @click.option("--bytes", "plain", is_flag=True, help="Sizes in bytes.")
 def pool_info(session: Session, pool: virStoragePool, plain: bool) -> None:
     """Show a pool's state and space."""
@@ -150,18 +96,17 @@ def pool_info(session: Session, pool: virStoragePool, plain: bool) -> None:
     if session.json:
         click.echo(output.document(row))
         return
-    words = {
+    lines = {
         "Name": row["name"],
         "UUID": row["uuid"],
         "State": row["state"],
-        "Persistent": _yes(row["persistent"]),
-        "Autostart": _yes(row["autostart"]),
+        "Persistent": yes(row["persistent"]),
+        "Autostart": yes(row["autostart"]),
     }
     if row["state"] == "running":
         sizes = {key.capitalize(): row[key] for key in ("capacity", "allocation", "available")}
-        words |= {key: str(size) if plain else shown(size) for key, size in sizes.items()}
-    for key, value in words.items():
-        click.echo(f"{key + ':':<16}{value}")
+        lines |= {key: str(size) if plain else shown(size) for key, size in sizes.items()}
+    show_lines(lines)
 
 
 def _row(pool: virStoragePool) -> dict[str, Any]:
@@ -173,10 +118,6 @@ def _row(pool: virStoragePool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
 @command("pool-list")
 @click.option("--all", "all_", is_flag=True, help="Also those that are not active.")
 @click.option("--inactive", is_flag=True, help="Only those that are not active.")
@@ -186,8 +127,8 @@ def _yes(value: bool) -> str:
 @click.option("--no-autostart", "flags", multiple=True, flag_value=32, help="Only those without.")
 @click.option("--type", "kinds", help="Only these kinds, with commas: dir,fs")
 @click.option("--details", is_flag=True, help="With their space.")
-@click.option("--name", "only", multiple=True, flag_value="name", help="Only names, one a line.")
-@click.option("--uuid", "only", multiple=True, flag_value="uuid", help="Only UUIDs, one a line.")
+@name_option
+@uuid_option
 @pass_session
 def pool_list(
     session: Session, all_: bool, inactive: bool, flags: tuple[int, ...], kinds: str | None, details: bool,
@@ -205,40 +146,25 @@ def pool_list(
         raise click.UsageError(text) from error
     with session.connect("storage") as conn:
         rows = [_row(each) for each in conn.listAllStoragePools(states | wanted | sum(set(flags)))]
-    if session.json:
-        click.echo(output.document(rows))
-        return
-    if only:
-        for row in rows:
-            click.echo(" ".join(row[key] for key in sorted(only, reverse=True)))
-        return
     headers = ["Name", "State", "Autostart"]
     more = ["Persistent", "Capacity", "Allocation", "Available"] if details else []
-    output.show_table(headers + more, (_cells(row, details) for row in rows))
+
+    def show(rows: list[dict[str, Any]]) -> None:
+        output.show_table(headers + more, (_cells(row, details) for row in rows))
+
+    show_rows(session, rows, only, show)
 
 
 def _cells(row: dict[str, Any], details: bool) -> list[str]:
     active = row["state"] == "running"
-    cells = [row["name"], "active" if active else "inactive", _yes(row["autostart"])]
+    cells = [row["name"], "active" if active else "inactive", yes(row["autostart"])]
     if not details:
         return cells
     sizes = [row[key] for key in ("capacity", "allocation", "available")]
-    return [*cells, _yes(row["persistent"]), *(shown(each) if active else "-" for each in sizes)]
-
-
-@pool_command("pool-name")
-def pool_name(session: Session, pool: virStoragePool) -> None:
-    """Print a pool's name."""
-    session.answer(pool.name(), name=pool.name())
-
-
-@pool_command("pool-uuid")
-def pool_uuid(session: Session, pool: virStoragePool) -> None:
-    """Print a pool's UUID."""
-    session.answer(pool.UUIDString(), uuid=pool.UUIDString())
+    return [*cells, yes(row["persistent"]), *(shown(each) if active else "-" for each in sizes)]
 
 
 COMMANDS: list[click.Command] = [
-    pool_define, pool_create, *CHANGING, pool_autostart, pool_dumpxml, pool_edit, pool_info, pool_list,
-    pool_name, pool_uuid,
+    *MAKING, *CHANGING, POOLS.autostarting(), POOLS.dumping(inactive_option), POOLS.editing(_text), pool_info,
+    pool_list, *POOLS.telling(),
 ]  # fmt: skip

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embervirt.cli import words
+from embervirt.cli.objects import part_of, wrap_option, xpath_option
 from embervirt.cli.session import Session
-from embervirt.cli.storage.common import (
-    part_of,
-    pool_command,
-    shown,
-    size,
-    volume_command,
-    watched,
-    wrap_option,
-    xpath_option,
-)
+from embervirt.cli.storage.common import pool_command, shown, size, volume_command, watched
 
 if TYPE_CHECKING:
     from embervirt.libvirt.storage import virStoragePool, virStorageVol

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from guest.domain import small
 from integration.cli.harness import FIRMWARE, Cli
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
@@ -44,3 +45,19 @@ def test_the_host_is_described(cli: Cli, demo: str) -> None:
     assert "-uuid " in cli("domxml-to-native", "-", stdin=FIRMWARE.format(name="x"))
     assert "  state.state=5\n" in cli("domstats", "demo")
     assert cli.json("domstats", "demo")["state.state"] == 5
+
+
+def test_network_cards_are_listed_and_changed(cli: Cli) -> None:
+    """By virsh's names: the cable and the limits of a definition's card, by its MAC address."""
+    mac = "52:54:00:00:00:01"
+    card = f"<interface type='user'><mac address='{mac}'/><model type='virtio'/></interface>"
+    cli("define", "-", stdin=small("cards", devices=card))
+    assert cli.json("domiflist", "cards") == [
+        {"interface": "-", "type": "user", "source": "-", "model": "virtio", "mac": mac}
+    ]
+    assert cli("domif-getlink", "cards", mac, "--config") == f"{mac} up\n"
+    cli("domif-setlink", "cards", mac, "down", "--config")
+    assert cli("domif-getlink", "cards", mac, "--config") == f"{mac} down\n"
+    cli("domiftune", "cards", mac, "--inbound", "100,200", "--config")
+    assert cli.json("domiftune", "cards", mac, "--config")["inbound.peak"] == 200
+    assert "expected its MAC or its device" in cli.try_("domif-getlink", "cards", "nobody").stderr

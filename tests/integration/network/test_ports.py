@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import embervirt as libvirt
+from embervirt import faults
 from embervirt.drivers.network.messages import SetPortParameters, Unplug, UpdatePort
 from guest.domain import uri
 from integration.network.conftest import GUEST, MAC, Namespace, close, network_xml, plug
@@ -269,6 +271,24 @@ def test_descriptors_that_nobody_takes_are_closed(namespace: Namespace, tmp_path
         network = conn.networkLookupByName("net")
         assert network.listAllPorts() == []
         network.destroy()
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_port_that_cannot_be_recorded_is_none(
+    conn: libvirt.virConnect, namespace: Namespace, network: libvirt.virNetwork, after: int
+) -> None:
+    """A full disk, before or after the tap was made: nothing of it is left, and it can be tried again."""
+    where = {"path": "*/run/network/ports/*.json"}
+    with (
+        faults.inject("file.renamed", faults.error(errno.ENOSPC), after=after, times=1, where=where),
+        pytest.raises(libvirt.libvirtError, match="No space left"),
+    ):
+        plug(conn)
+    assert list(namespace.links()) == [network.bridgeName()]
+    assert list(conn.root.paths.networks_run.rglob("ports/*.json")) == []
+    _, descriptors = plug(conn)
+    assert len(network.listAllPorts()) == 1
+    close(descriptors)
 
 
 def test_ports_that_are_described_are_counted(conn: libvirt.virConnect, network: libvirt.virNetwork) -> None:

@@ -128,7 +128,7 @@ def test_after_kill_9_what_is_missing_is_made_again(namespace: Namespace, tmp_pa
     [
         "journal.mark=kill",
         "journal.mark=kill@2",
-        "process.spawning[program=*dnsmasq]=kill",
+        "process.spawning[program=setpriv]=kill",
         "process.spawned=kill",
         "file.renamed[path=*/run/network/net.json]=kill@2",
     ],
@@ -150,7 +150,7 @@ def test_a_process_that_dies_in_the_middle_of_a_start_leaves_nothing_after_the_n
 @pytest.mark.parametrize(
     ("point", "where"),
     [
-        ("process.spawning", {"program": "*dnsmasq"}),
+        ("process.spawning", {"program": "setpriv"}),
         ("process.spawned", {}),
         ("journal.mark", {}),
         ("file.renamed", {"path": "*/run/network/net.json"}),
