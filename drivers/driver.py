@@ -60,8 +60,8 @@ class Part:
     """A driver in one root: its actor's specification, and what its handles read without a message.
 
     ``settle`` is called once its actor is up, and returns when what the driver found is known. ``begin`` is
-    called after that, when other drivers can be called, and what was found is to be acted upon. ``elsewhere``:
-    the URI of the libvirtd that has what this driver would have, and whose handles a root has none of.
+    called after that, when other drivers can be called, and what was found is to be acted upon.
+    ``elsewhere``: the URI of the libvirtd that is asked instead; a root has no handles on what is there.
     """
 
     spec: ChildSpec

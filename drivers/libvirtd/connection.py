@@ -1,7 +1,8 @@
 """A connection to a libvirtd, used on threads of its own: one that hangs keeps a thread, and nobody else.
 
-A thread cannot be ended that waits for a libvirtd which does not answer. So there are at most ``THREADS``, they
-are daemons, and what is asked meanwhile waits for its turn or its deadline. They go on when libvirtd does, or ends.
+A thread that waits for a libvirtd which does not answer cannot be ended. So there are at most ``THREADS``,
+they are daemons, and what is asked meanwhile waits for its turn or its deadline. They go on when libvirtd does,
+or when it ends.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Libvirtd:
             self._log.warning("what came too late could not be undone", error=str(error))
 
     def _done(self, operation: Operation) -> tuple[Any, Any]:
-        """Once more on a new connection, if the one that there was is lost: libvirtd was started anew, say."""
+        """Once more on a new connection, if the one that was there is lost: libvirtd started anew, say."""
         conn, known = self._connection()
         try:
             return conn, operation(conn)

@@ -47,12 +47,18 @@ def library(uri: str) -> Any:
     return found
 
 
+def failure() -> type[Exception]:
+    """The class of its errors, for an operation that has a connection, so that it is loaded."""
+    found: type[Exception] = sys.modules[MODULE].libvirtError
+    return found
+
+
 def _silent(_context: object, _error: object) -> None:
     """Errors are raised too."""
 
 
 def meant(error: Any, uri: str, leaves: Mapping[int, type[libvirtError]]) -> libvirtError:
-    """An error of libvirt-python's as one of ours, that says whose it is. ``leaves``: the driver's, by code."""
+    """An error of libvirt-python's as one of ours that says whose it is. ``leaves``: the driver's, by code."""
     code = error.get_error_code() or 0
     known = leaves.get(code) or GENERAL.get(code)
     told = (error.get_str1() if known else None) or error.get_error_message() or str(error)

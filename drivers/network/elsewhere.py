@@ -1,12 +1,14 @@
 """The networks of a libvirtd in place of the root's own: guests get taps of ours in bridges of its.
 
-What a port is, it says itself: it is told of each (virNetworkPort), so that it counts them, and answers with the
-bridge or link and all that its network asks for. One without that API is asked for the name of its bridge.
+It is told of each port (virNetworkPort), so that it counts them, and answers with the bridge or link and all that
+the network asks for. One without that API is asked for the name of its bridge.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from operator import methodcaller
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +18,7 @@ from embervirt.actors.actor import Context, handles
 from embervirt.actors.work import Work
 from embervirt.drivers.libvirtd import Asking, Libvirtd, requests
 from embervirt.drivers.libvirtd.connection import Asked
-from embervirt.drivers.libvirtd.library import NO_SUPPORT
+from embervirt.drivers.libvirtd.library import NO_SUPPORT, failure
 from embervirt.drivers.network import messages
 from embervirt.drivers.network.actor.driver import NetworkDriver
 from embervirt.drivers.network.errors import (
@@ -30,7 +32,7 @@ from embervirt.drivers.network.face import Face
 from embervirt.drivers.network.messages import FindLeases, Lease, Plug, Port, Unplug, UpdatePort
 from embervirt.drivers.network.model import NetworkPort, PortPlug
 from embervirt.drivers.network.reading import read_port
-from embervirt.drivers.network.service import porting
+from embervirt.drivers.network.service import leases, porting
 from embervirt.drivers.network.service.porting import Place
 from embervirt.drivers.network.tables import PortRow
 from embervirt.drivers.xml import render, replace
@@ -42,10 +44,13 @@ LEAVES: dict[int, type[libvirtError]] = {
 PATIENCE = 5.0
 """Seconds that an unplug waits until the libvirtd has heard of it."""
 
+GONE = {NoNetwork.code, NoPort.code, NetworkInvalid.code, NO_SUPPORT}
+"""What a libvirtd says of a port that it has not, or not any more: its network is gone or inactive."""
+
 FILTERS = {messages.DefineFilter, messages.UndefineFilter}
 
 
-class NetworksElsewhere(Asking, NetworkDriver):
+class NetworksElsewhere(NetworkDriver, Asking):
     """Taps, bandwidth and filters are made here, as of the root's own networks."""
 
     driver = "network"
@@ -64,7 +69,7 @@ class NetworksElsewhere(Asking, NetworkDriver):
     def _plug_there(self, request: Plug) -> Work[Port]:
         known = self._of(request)
         id_ = str(uuid4()) if known is None else known.id
-        undo = partial(_delete, id_)
+        undo = partial(_delete, methodcaller("networkLookupByName", request.source), id_)
         network, told = yield from self.ask(partial(_create, request, _wish(request, id_)), undo)
         try:
             return self._made_there(request, network, read_port(told))
@@ -82,7 +87,7 @@ class NetworksElsewhere(Asking, NetworkDriver):
         return self._made(msgspec.structs.replace(row, uri=self.libvirtd.uri), before)
 
     @handles(Unplug)
-    def unplug(self, request: Unplug) -> Work[None]:
+    def unplug(self, request: Unplug) -> Any:
         """Nothing of it is left here when this replies, nor there if that libvirtd answers."""
         super().unplug(request)
         leaving = self._leaving.get(request.port)
@@ -92,7 +97,8 @@ class NetworksElsewhere(Asking, NetworkDriver):
     def _forget(self, row: PortRow, why: str, *, keep_tap: bool = False) -> None:
         super()._forget(row, why, keep_tap=keep_tap)
         if row.uri == self.libvirtd.uri:
-            asked = self._leaving[row.id] = self.libvirtd.begin(partial(_delete, row.id))
+            find = methodcaller("networkLookupByUUIDString", row.network)
+            asked = self._leaving[row.id] = self.libvirtd.begin(partial(_delete, find, row.id))
             asked.future.add_done_callback(lambda _: self.post(partial(self._left, row, asked)))
 
     def _left(self, row: PortRow, asked: Asked) -> None:
@@ -122,12 +128,44 @@ def _create(request: Plug, port: str, conn: Any) -> tuple[str, str]:
     if not network.isActive():
         raise NetworkInvalid(f"network '{request.source}' is not active")
     id_ = porting.read(NetworkPort, port).uuid
+    uuid = network.UUIDString()
     try:
-        return network.UUIDString(), network.portCreateXML(port, 0).XMLDesc()
-    except _failed() as error:
-        if error.get_error_code() == PortExists.code:
-            return network.UUIDString(), network.portLookupByUUIDString(id_).XMLDesc()
-        if error.get_error_code() != NO_SUPPORT:
+        return uuid, network.portCreateXML(port, 0).XMLDesc()
+    except failure() as error:
+        code = _code(error)
+        if code == PortExists.code:
+            return uuid, network.portLookupByUUIDString(id_).XMLDesc()
+        if code != NO_SUPPORT:
             raise
         plug = PortPlug(type="bridge", bridge=network.bridgeName())
-        return network.UUIDString(), render(replace(porting.read(NetworkPort, port), plug=plug))
+        return uuid, render(replace(porting.read(NetworkPort, port), plug=plug))
+
+
+def _code(error: Any) -> int:
+    code: int = error.get_error_code()
+    return code
+
+
+def _delete(find: Callable[[Any], Any], port: str, conn: Any) -> None:
+    """``find``: the network. Fine when it, or the port, is gone."""
+    try:
+        find(conn).portLookupByUUIDString(port).delete()
+    except failure() as error:
+        if _code(error) not in GONE:
+            raise
+
+
+def _place(described: NetworkPort, network: str) -> Place:
+    """Where the libvirtd says that it leads to. Raises NetworkUnsupported."""
+    plug = described.plug or PortPlug(type="none")
+    if plug.type in ("network", "bridge"):
+        return Place("tap", network, plug.bridge or "", known=plug.mac_table_manager == "libvirt")
+    if plug.type == "direct":
+        return Place("direct", network, link=plug.dev or "", mode=plug.mode or "vepa")
+    text = f"interface {described.mac.address if described.mac else ''}: its network leads to '{plug.type}'"
+    raise NetworkUnsupported(f"{text}; expected a bridge or a link of this host")
+
+
+def _leases(request: FindLeases, conn: Any) -> list[Lease]:
+    told = conn.networkLookupByName(request.network).DHCPLeases(request.mac)
+    return [leases.message(each) for each in told]

@@ -1,4 +1,4 @@
-"""The secrets of a libvirtd in place of the root's own: what other drivers ask for, through libvirt-python."""
+"""The secrets of a libvirtd in place of the root's own: values for other drivers, through libvirt-python."""
 
 from __future__ import annotations
 

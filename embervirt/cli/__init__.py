@@ -16,6 +16,7 @@ from embervirt.cli.events import COMMANDS as EVENTS
 from embervirt.cli.host import COMMANDS as HOST
 from embervirt.cli.inspect import COMMANDS as INSPECT
 from embervirt.cli.looking import COMMANDS as LOOKING
+from embervirt.cli.network import COMMANDS as NETWORK
 from embervirt.cli.operations import COMMANDS as OPERATIONS
 from embervirt.cli.power import COMMANDS as POWER
 from embervirt.cli.run import COMMANDS as RUN
@@ -65,7 +66,7 @@ def main(ctx: click.Context, root: Path | None, json: bool) -> None:
 
 
 DOMAIN = (DOMAINS, POWER, DEVICES, CARDS, LOOKING, CONSOLE, RUN)
-ALL = (*DOMAIN, EVENTS, SECRETS, STORAGE, OPERATIONS, HOST, INSPECT)
+ALL = (*DOMAIN, EVENTS, SECRETS, STORAGE, NETWORK, OPERATIONS, HOST, INSPECT)
 
 for _command in chain.from_iterable(ALL):
     main.add_command(_command)

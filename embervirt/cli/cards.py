@@ -75,18 +75,26 @@ def domifstat(session: Session, domain: str, interface: str) -> None:
 
 @command()
 @domain_argument
+@click.option("--interface", help="Only of this one: the card's device on the host, for lease and arp.")
+@click.option("--full", is_flag=True, help="Name and MAC address in every line.")
 @click.option("--source", type=click.Choice(list(SOURCES)), default="lease", help="Who is asked.")
 @pass_session
-def domifaddr(session: Session, domain: str, source: str) -> None:
+def domifaddr(session: Session, domain: str, interface: str | None, full: bool, source: str) -> None:
     """List the addresses of a running guest."""
     with session.domain(domain) as found:
         told = found.interfaceAddresses(SOURCES[source])
     rows = [
-        [name, card["hwaddr"] or "-", FAMILIES[each["type"]], f"{each['addr']}/{each['prefix']}"]
+        [*(names if full or session.json or not number else ("-", "-")), *words]
         for name, card in told.items()
-        for each in card["addrs"] or []
+        if interface in (None, name)
+        for names in [(name, card["hwaddr"] or "-")]
+        for number, words in enumerate(map(_address, card["addrs"] or []))
     ]
     _show(session, ("name", "mac", "protocol", "address"), rows)
+
+
+def _address(told: dict[str, Any]) -> tuple[str, str]:
+    return FAMILIES[told["type"]], f"{told['addr']}/{told['prefix']}"
 
 
 @command(name="domif-getlink")
@@ -115,9 +123,10 @@ def _card(domain: Any, wanted: str, config: bool) -> Any:
 @click.argument("state", type=click.Choice(["up", "down"]))
 @live_option
 @config_option
+@click.option("--print-xml", is_flag=True, help="Only show the XML of the card as it would be.")
 @pass_session
 def domif_setlink(
-    session: Session, domain: str, interface: str, state: str, live: bool, config: bool
+    session: Session, domain: str, interface: str, state: str, live: bool, config: bool, print_xml: bool
 ) -> None:
     """Plug the cable of a card, or pull it."""
     from lxml import etree
@@ -126,7 +135,11 @@ def domif_setlink(
         card = _card(found, interface, config and not live)
         link = card.find("link")
         (link if link is not None else etree.SubElement(card, "link")).set("state", state)
-        found.updateDeviceFlags(etree.tostring(card, encoding="unicode"), live * LIVE | config * CONFIG)
+        xml = etree.tostring(card, encoding="unicode", with_tail=False)
+        if print_xml:
+            session.answer(xml, xml=xml)
+            return
+        found.updateDeviceFlags(xml, live * LIVE | config * CONFIG)
         session.answer(f"{interface} {state}", state=state, **identity(found))
 
 

@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from embervirt.drivers.driver import Part
+from embervirt.drivers.libvirtd import elsewhere
 from embervirt.errors import InvalidArgument, InvalidConnection, NotSupported, OperationDenied
 from embervirt.libvirt.callbacks import Registration, dispatcher, forget
 from embervirt.runtime.registry import Lease
@@ -55,11 +57,19 @@ class Connection:
         self._before_close.close()
 
     def _face(self, driver: str) -> Any:
-        """What ``driver`` offers its handles. Raises NotSupported for one this URI does not serve."""
+        """What ``driver`` offers its handles. Raises NotSupported for one this URI does not serve, or that is
+        a libvirtd's by the root's settings."""
+        part = self._part(driver)
+        if part.elsewhere:
+            raise elsewhere(driver, part.elsewhere)
+        return part.face
+
+    def _part(self, driver: str) -> Part:
+        """The driver in this root, wherever what it serves is. Raises NotSupported as ``_face``."""
         if self._driver not in (driver, "qemu"):
             raise NotSupported(f"a {self._driver} connection has no {driver} driver; open {driver}:///embed")
         self._check_open()
-        return self.root.part(driver).face
+        return self.root.part(driver)
 
     def _check_writable(self, call: str) -> None:
         if self._readonly:

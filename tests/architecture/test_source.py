@@ -14,12 +14,12 @@ FOLDERS = ("actors", "config", "drivers", "supervisor")
 
 COMMON = {
     *("actor", "messages", "errors", "model", "validate", "states", "service", "store", "backend"),
-    *("__init__", "driver", "face", "filters", "tables"),
+    *("__init__", "driver", "elsewhere", "face", "filters", "tables"),
 }
 """A driver's files or folders: how it works; how callers find it, reach it, and read what it publishes."""
 
 OWN = {
-    "network": {"names", "nwfilter", "postparse", "reading", "render", "switch", "updating"},
+    "network": {"elsewhere", "names", "nwfilter", "postparse", "reading", "render", "switch", "updating"},
     "qemu": {
         *("addresses", "aliases", "capabilities", "cpu", "firmware", "host", "nodes", "parts", "plan"),
         *("owners", "plugging", "ports", "postparse"),
@@ -29,7 +29,7 @@ OWN = {
 }
 """What only one of them has a use for."""
 
-SHARED = {"images", "root", "xml"}
+SHARED = {"images", "libvirtd", "root", "xml"}
 """Folders of ``drivers/`` that are no drivers."""
 
 

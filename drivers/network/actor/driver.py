@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from embervirt.actors.actor import handles
 from embervirt.drivers.network import messages
 from embervirt.drivers.network.actor.updates import Updates
 from embervirt.drivers.network.messages import NetworkRef
 from embervirt.drivers.network.reading import read_network
+from embervirt.drivers.network.service import leases
 from embervirt.drivers.network.states import check_active
 from embervirt.drivers.network.store import Record
 from embervirt.drivers.network.tables import NetworkRow
@@ -115,6 +118,13 @@ class NetworkDriver(Updates):
             self._running.stop(self._records[row.uuid])
             self.forget_server(row.uuid)
         self._announce(self._networks.deactivated(row), STOPPED)
+
+    @handles(messages.FindLeases)
+    def find_leases(self, request: messages.FindLeases) -> Any:
+        """As its server has written them down."""
+        row = self._networks.named(request.network)
+        found = [] if row is None else leases.of(self._face.paths, row, request.mac)
+        return [leases.message(each) for each in found]
 
     def _announce(self, row: NetworkRow, event: int) -> None:
         self.publish(messages.NetworkLifecycle(row.uuid, row.name, event))

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from embervirt import world
+from embervirt.drivers.network.messages import Lease
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.tables import NetworkRow
 from embervirt.drivers.root.paths import RootPaths
@@ -32,6 +33,21 @@ def of(paths: RootPaths, row: NetworkRow, mac: str | None = None) -> list[dict[s
         for each in found
         if (wanted is None or each["mac"] == wanted) and (not each["expirytime"] or each["expirytime"] > now)
     ]
+
+
+def message(told: dict[str, Any]) -> Lease:
+    """A lease as ``DHCPLeases`` has it."""
+    return Lease(
+        interface=told["iface"],
+        expiry=told["expirytime"],
+        type=told["type"],
+        mac=told["mac"] or "",
+        address=told["ipaddr"],
+        prefix=told["prefix"],
+        iaid=told["iaid"],
+        hostname=told["hostname"],
+        client_id=told["clientid"],
+    )
 
 
 def parsed(text: str, network: Network, interface: str) -> Iterator[dict[str, Any]]:

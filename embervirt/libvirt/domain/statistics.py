@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from embervirt.drivers.network.service import leases
+from embervirt.drivers.network.messages import FindLeases, Lease
 from embervirt.drivers.qemu import messages
 from embervirt.drivers.qemu.errors import VIR_FROM_DOM, VIR_FROM_QEMU, ArgumentUnsupported, DomainNotRunning
 from embervirt.drivers.qemu.model import Disk, Interface
@@ -116,11 +116,9 @@ class Statistics(AgentCalls):
 
     def _leased(self, cards: list[Interface]) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
-        networks = self._conn._face("network") if cards else None
-        rows = {row.name: row for row in networks.tables.networks.values()} if networks else {}
         for card in cards:
-            row = rows.get((card.source.network if card.source else None) or "")
-            told = leases.of(networks.paths, row, _mac(card)) if row is not None and networks else []
+            network = card.source.network if card.source else None
+            told = self._conn.root.call("network", FindLeases(network, _mac(card))) if network else []
             if told:
                 found[_host_device(card) or ""] = {"addrs": list(map(_lease, told)), "hwaddr": _mac(card)}
         return found
@@ -159,8 +157,8 @@ def _names(card: Interface) -> tuple[str | None, ...]:
     return card.mac.address if card.mac else None, _host_device(card)
 
 
-def _lease(told: dict[str, Any]) -> dict[str, Any]:
-    return {"addr": told["ipaddr"], "prefix": told["prefix"], "type": told["type"]}
+def _lease(told: Lease) -> dict[str, Any]:
+    return {"addr": told.address, "prefix": told.prefix, "type": told.type}
 
 
 def _mac(card: Interface) -> str:

@@ -22,6 +22,12 @@ class NetworkConnection(Connection):
         face: Face = self._face("network")
         return face
 
+    @property
+    def _network_driver(self) -> Face:
+        """Filters are the root's own, also where its networks are a libvirtd's."""
+        face: Face = self._part("network").face
+        return face
+
     def _network_row(self, uuid: str, name: str = "") -> NetworkRow:
         """Raises NoNetwork."""
         row = self._networks.tables.networks.get(uuid)
@@ -44,5 +50,5 @@ class NetworkConnection(Connection):
     def _ask_network(self, call: str, request: Request[R]) -> R:
         """Ask the driver."""
         self._check_writable(call)
-        self._networks  # noqa: B018 - raises for a connection that is closed, or has no networks
+        self._network_driver  # noqa: B018 - raises for a connection that is closed, or has no networks
         return self.root.call("network", request)

@@ -57,11 +57,11 @@ class FilterCalls(NetworkConnection):
     """The part of ``virConnect`` that concerns network filters."""
 
     def _filter_rows(self) -> list[FilterRow]:
-        return sorted(self._networks.tables.filters.values(), key=lambda row: row.name)
+        return sorted(self._network_driver.tables.filters.values(), key=lambda row: row.name)
 
     def _filter_row(self, uuid: str) -> FilterRow:
         """Raises NoFilter."""
-        row = self._networks.tables.filters.get(uuid)
+        row = self._network_driver.tables.filters.get(uuid)
         if row is None:
             raise NoFilter(f"no nwfilter with matching uuid '{uuid}'")
         return row

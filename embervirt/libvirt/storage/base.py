@@ -53,7 +53,8 @@ class StorageConnection(Connection):
 
     def _usages(self) -> list[str]:
         """Of the secrets for volumes: the path of one, each."""
-        rows = self.root.part("secret").face.rows.values()
+        part = self.root.part("secret")
+        rows = () if part.elsewhere else part.face.rows.values()
         return [row.usage_id for row in rows if row.usage_type == VOLUME]
 
     def _do(self, call: str, request: Request[R]) -> R:

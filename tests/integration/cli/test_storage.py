@@ -151,7 +151,7 @@ def test_events_of_pools_are_waited_for(cli: Cli) -> None:
     """Those that there are, for as long as is said."""
     assert cli("pool-event", "--list") == "lifecycle\nrefresh\n"
     waiting = ("pool-event", "--event", "lifecycle", "--pool", "p", "--timeout", "1")
-    assert cli(*waiting) == "events received: 0\n"
+    assert cli(*waiting) == "event loop timed out\nevents received: 0\n"
     assert cli.try_("pool-event").returncode == 2
 
 

@@ -40,6 +40,10 @@ VIRSH = [
     "pool-start", "pool-undefine", "pool-uuid", "vol-clone", "vol-create", "vol-create-as", "vol-create-from",
     "vol-delete", "vol-download", "vol-dumpxml", "vol-info", "vol-key", "vol-list", "vol-name", "vol-path",
     "vol-pool", "vol-resize", "vol-upload", "vol-wipe",
+    "net-autostart", "net-create", "net-define", "net-destroy", "net-dhcp-leases", "net-dumpxml", "net-edit",
+    "net-event", "net-info", "net-list", "net-name", "net-port-create", "net-port-delete",
+    "net-port-dumpxml", "net-port-list", "net-start", "net-undefine", "net-update", "net-uuid",
+    "nwfilter-define", "nwfilter-dumpxml", "nwfilter-edit", "nwfilter-list", "nwfilter-undefine",
 ]  # fmt: skip
 OURS = ["adopt", "config", "end", "events", "operations", "run", "secret-rewrap", "tree"]
 

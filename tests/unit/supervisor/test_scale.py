@@ -20,7 +20,10 @@ IDLE = 1.0
 
 
 class Cost(NamedTuple):
-    """Of so many children: seconds to start and to stop them, and what they hold while they are up."""
+    """Of so many children: the processor's seconds to start and stop them, what they hold while they are up.
+
+    Not the clock's: other programs take their share of that.
+    """
 
     start: float
     stop: float
@@ -40,18 +43,18 @@ def cost(children: int, idle: float = 0.0) -> tuple[Cost, float]:
     root = Root()
     sup = root.open(supervisor("guests", (), "dynamic"))
     specs, before = [root.child(f"g{n}") for n in range(children)], held()
-    began = time.perf_counter()
+    began = time.process_time()
     for started in [sup.start_child(GUESTS, spec) for spec in specs]:
         started.result(PATIENCE)
-    up, now = time.perf_counter(), held()
+    up, now = time.process_time(), held()
     used = time.process_time()
     if idle:
         threading.Event().wait(idle)
     share = (time.process_time() - used) / idle if idle else 0.0
     assert root.bus.call(f"g{children - 1}", Echo("x")) == "x"
-    stopping = time.perf_counter()
+    stopping = time.process_time()
     root.close()
-    stop = time.perf_counter() - stopping
+    stop = time.process_time() - stopping
     return Cost(up - began, stop, *(a - b for a, b in zip(now, before, strict=True))), share
 
 
