@@ -58,22 +58,22 @@ def cost(children: int, idle: float = 0.0) -> tuple[Cost, float]:
     return Cost(up - began, stop, *(a - b for a, b in zip(now, before, strict=True))), share
 
 
-def test_o05_two_hundred_idle_children_cost_little_and_no_more_than_their_share() -> None:
+def test_o05_four_hundred_idle_children_cost_little_and_no_more_than_their_share() -> None:
     """Ten times as many take at most twelve times as long; each holds one thread and few descriptors."""
     with structlog.testing.capture_logs():
-        cost(20)
-        few = [cost(20)[0] for _ in range(3)]
-        many = [cost(200)[0] for _ in range(2)]
-        _, idle = cost(200, IDLE)
+        cost(40)
+        few = [cost(40)[0] for _ in range(3)]
+        many = [cost(400)[0] for _ in range(2)]
+        _, idle = cost(400, IDLE)
     start, stop = (min(getattr(each, what) for each in many) for what in ("start", "stop"))
     small_start, small_stop = (max(getattr(each, what) for each in few) for what in ("start", "stop"))
     times = f"start {small_start:.3f} -> {start:.3f} s, stop {small_stop:.3f} -> {stop:.3f} s"
     print(f"{times}, idle {idle:.4f}, {many[0]}")  # noqa: T201
     assert start <= 12 * small_start
     assert stop <= 12 * small_stop
-    assert all(each.threads == 200 for each in many)
-    assert all(each.descriptors <= 3 * 200 for each in many)
-    assert all(each.memory <= 200 * 200_000 for each in many)
+    assert all(each.threads == 400 for each in many)
+    assert all(each.descriptors <= 3 * 400 for each in many)
+    assert all(each.memory <= 400 * 200_000 for each in many)
     assert idle < 0.05
 
 
