@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import embervirt as libvirt
-from bench import calls, definitions, lifecycle, reads, roots, storage
+from bench import calls, definitions, lifecycle, network, reads, roots, storage
 from bench.figure import Figure
 
 COLUMNS = ("figure", "ours", "floor or peer", "ratio", "limit", "holds")
@@ -29,6 +29,7 @@ def parts(conn: libvirt.virConnect, directory: Path) -> Mapping[str, Callable[[]
         "calls": lambda: calls.figures(conn),
         "roots": lambda: roots.figures(directory),
         "storage": lambda: storage.figures(conn, directory),
+        "network": lambda: network.figures(directory),
     }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import embervirt as libvirt
 from bench.figure import Figure, at_most, medians, milliseconds, times_floor
-from bench.libvirtd import Libvirtd, libvirtd
+from bench.libvirtd import FOLDER, Libvirtd, libvirtd
 from embervirt.drivers.storage.messages import LookAtVolume
 
 MANY, ROUNDS = 10_000, 4
@@ -28,7 +28,7 @@ COPY = """<volume><name>copy</name><capacity unit='bytes'>{0}</capacity>
 
 def figures(conn: libvirt.virConnect, directory: Path) -> Iterator[Figure]:
     """Each beside a stat of each file, libvirtd, or qemu-img by itself."""
-    with libvirtd(directory) as peer:
+    with libvirtd(directory, FOLDER) as peer:
         yield from _raw(conn, directory, peer)
         yield from _qcow2(conn, directory, peer)
     yield from _copies(conn, directory)

@@ -21,14 +21,17 @@
     +-- ConfigUnsupported        67   a valid wish that this host or driver cannot meet
     |   +-- SettingsError             a setting with an unknown key or a bad value
     +-- OperationTimeout         68   no answer by the deadline (``operation`` names the request)
+    +-- ArgumentUnsupported      74   a parameter that libvirt knows, and this object cannot have
     +-- OperationAborted         78   cancelled
+    +-- OperationUnsupported     84   nobody can do that to such an object
     +-- ResourceBusy             87   too much in flight, or held by someone else
     |   +-- MailboxFull               the actor's mailbox is full: certainly not started
     +-- ActorUnavailable          9   the actor is down: certainly not started
     |   +-- NotStarted                it died before it began this call
     |   +-- Quarantined               it failed too often and waits for ``clear``
 
-Each driver adds its leaves (``NoDomain``, ``NoSecret``, ...) in its own ``errors`` module. The
+Each driver adds its leaves (``NoDomain``, ``NoSecret``, ...) in its own ``errors`` module. A class is
+known by its name alone, which is what travels in a reply, so no two have one. The
 numbers are libvirt's ``virErrorNumber``, the domains its ``virErrorDomain``; the prefix of a
 message is the one libvirt gives the same code.
 """
@@ -76,6 +79,10 @@ class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        known = libvirtError.registry.setdefault(cls.__name__, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            text = f"an error called {cls.__name__} is in {known.__module__} already"
+            raise TypeError(f"{text}; {cls.__module__} needs another name")
         libvirtError.registry[cls.__name__] = cls
 
     def __str__(self) -> str:
@@ -223,8 +230,16 @@ class OperationTimeout(libvirtError):
     operation = ""
 
 
+class ArgumentUnsupported(libvirtError):
+    code, prefix = 74, "argument unsupported"
+
+
 class OperationAborted(libvirtError):
     code, prefix = 78, "operation aborted"
+
+
+class OperationUnsupported(libvirtError):
+    code, prefix = 84, "Operation not supported"
 
 
 class ResourceBusy(libvirtError):

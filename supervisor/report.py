@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from embervirt.actors.activity import IDLE, Activity
 from embervirt.actors.messages import Event
 from embervirt.supervisor.policy import GivingUp, Restarting
 from embervirt.supervisor.state import Child, Failed
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
+UNSETTLED = ("starting", "stopping", "restarting")
 
 
 class ChildFailed(Event, frozen=True):
@@ -131,6 +133,18 @@ def _state(child: Child) -> str:
     if child.quarantined:
         return "quarantined"
     return "restarting" if child.phase == "down" and child.wanted and child.generation else child.phase
+
+
+def unsettled(child: Child, activities: Mapping[Child, Activity], now: float) -> list[str]:
+    """Of ``child`` and all below it, the actors that are neither up nor down, and what they do so long."""
+    lagging = [each for each in child.walk() if each.spec.supervision is None and _state(each) in UNSETTLED]
+    return [_lags(each, activities.get(each, IDLE), now) for each in lagging]
+
+
+def _lags(child: Child, activity: Activity, now: float) -> str:
+    doing = f" ({activity.operation} for {now - activity.started:.3g} s)" if activity.operation else ""
+    last = f" after {child.exits[-1][2]}" if _state(child) == "restarting" and child.exits else ""
+    return f"{'/'.join(child.path)} is {_state(child)}{last}{doing}"
 
 
 def picture(

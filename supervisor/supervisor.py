@@ -167,6 +167,12 @@ class Supervisor:
         degraded = {**self._bus.degraded, root.spec.id: "; ".join(self._lookout.reasons)}
         return report.picture(root, degraded, zombies)
 
+    def unsettled(self, path: Path) -> str:
+        """Who is still starting or stopping there, and at what: for whoever has waited long enough."""
+        child, handles = self.tree.find(path) or self.tree.root, self._handles.copy()
+        activities = {each: handle.activity for each, handle in handles.items()}
+        return "; ".join(report.unsettled(child, activities, world.monotonic())) or "nobody"
+
     def health(self) -> report.Health:
         """What does not work as it should."""
         return report.health(self.picture(), self._lookout.reasons)

@@ -1,8 +1,8 @@
 """A connection to a libvirtd, used on threads of its own: one that hangs keeps a thread, and nobody else.
 
 A thread that waits for a libvirtd which does not answer cannot be ended. So there are at most ``THREADS``,
-they are daemons, and what is asked meanwhile waits for its turn or its deadline. They go on when libvirtd does,
-or when it ends.
+they are daemons, and what is asked meanwhile waits for its turn or its deadline. They go on when libvirtd
+does, or when it ends.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ class Libvirtd:
         except libvirtError as error:
             asked.future.set_exception(error)
         except self._library.libvirtError as error:
-            asked.future.set_exception(meant(error, self.uri, self._leaves))
+            lost = self._conn is None or not self._conn.isAlive()
+            asked.future.set_exception(meant(error, self.uri, self._leaves, lost=lost))
         except BaseException as error:  # noqa: BLE001 - whoever asked is to crash, not this thread
             asked.future.set_exception(error)
         else:

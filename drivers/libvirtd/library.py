@@ -57,9 +57,15 @@ def _silent(_context: object, _error: object) -> None:
     """Errors are raised too."""
 
 
-def meant(error: Any, uri: str, leaves: Mapping[int, type[libvirtError]]) -> libvirtError:
-    """An error of libvirt-python's as one of ours that says whose it is. ``leaves``: the driver's, by code."""
+def meant(
+    error: Any, uri: str, leaves: Mapping[int, type[libvirtError]], *, lost: bool = False
+) -> libvirtError:
+    """An error of libvirt-python's as ours, which says whose it is.
+
+    ``leaves``: a driver's, by code; ``lost``: there is no connection.
+    """
     code = error.get_error_code() or 0
-    known = leaves.get(code) or GENERAL.get(code)
-    told = (error.get_str1() if known else None) or error.get_error_message() or str(error)
-    return (known or OperationFailed)(f"{told} ({uri})", virdomain=error.get_error_domain() or 0)
+    known = leaves.get(code) or GENERAL.get(code) or OperationFailed
+    told = (error.get_error_message() or str(error)).removeprefix(f"{known.prefix}: ")
+    text = f"{uri} cannot be reached: {told}" if lost else f"{told} ({uri})"
+    return known(text, virdomain=error.get_error_domain() or 0)

@@ -1,7 +1,7 @@
 """The networks of a libvirtd in place of the root's own: guests get taps of ours in bridges of its.
 
-It is told of each port (virNetworkPort), so that it counts them, and answers with the bridge or link and all that
-the network asks for. One without that API is asked for the name of its bridge.
+It is told of each port (virNetworkPort), so that it counts them, and answers with the bridge or link and all
+that the network asks for. One without that API is asked for the name of its bridge.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ class NetworksElsewhere(NetworkDriver, Asking):
 
     def _forget(self, row: PortRow, why: str, *, keep_tap: bool = False) -> None:
         super()._forget(row, why, keep_tap=keep_tap)
-        if row.uri == self.libvirtd.uri:
+        if row.uri and row.uri != self.libvirtd.uri:
+            self.log.warning("port stays on record: the setting names another", port=row.id, uri=row.uri)
+        elif row.uri:
             find = methodcaller("networkLookupByUUIDString", row.network)
             asked = self._leaving[row.id] = self.libvirtd.begin(partial(_delete, find, row.id))
             asked.future.add_done_callback(lambda _: self.post(partial(self._left, row, asked)))

@@ -14,6 +14,7 @@ from embervirt.errors import (
     NotSupported,
     OperationFailed,
     OperationInvalid,
+    OperationUnsupported,
     SystemError_,
     XmlDetail,
     XmlError,
@@ -72,10 +73,10 @@ class NetworkXmlDetail(XmlDetail):
     virdomain, prefix = VIR_FROM_NETWORK, ""
 
 
-class OperationUnsupported(libvirtError):
+class NetworkOperationUnsupported(OperationUnsupported):
     """libvirt cannot change that part of a network either."""
 
-    code, virdomain, prefix = 84, VIR_FROM_NETWORK, "Operation not supported"
+    virdomain = VIR_FROM_NETWORK
 
 
 class NetworkUnsupported(ConfigUnsupported):

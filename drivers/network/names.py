@@ -46,6 +46,11 @@ def policing_table(hash8: str, link: str) -> str:
     return f"embervirt-{hash8}-in-{_plain(link)}"
 
 
+def tables(hash8: str, uuid: str, bridge: str) -> set[tuple[str, str]]:
+    """Family and name of all that a network may have."""
+    return {("inet", network_table(hash8, uuid)), ("netdev", policing_table(hash8, bridge))}
+
+
 def _plain(link: str) -> str:
     return "".join(each if each in PLAIN else f"/{ord(each):x}" for each in link)
 

@@ -7,12 +7,13 @@ after all of it is gone, so whoever finds it knows what may be there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 
+from embervirt.drivers.network import names
 from embervirt.drivers.network.errors import NetworkFailed
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.reading import read_network
@@ -26,6 +27,9 @@ from embervirt.supervisor.processes import Watched
 
 Phase = Literal["starting", "active", "stopping"]
 T = TypeVar("T")
+
+MADE = ("bridge", "mac")
+"""Of a record: what a network has that is on this host; one on a switch of sockets has none."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -45,7 +49,7 @@ class Record(msgspec.Struct, frozen=True):
     bridge: str = ""
     mac: str = ""
     tables: tuple[tuple[str, str], ...] = ()
-    dnsmasq: Watched | None = None
+    server: Watched | None = None
 
 
 class PortRecord(msgspec.Struct, frozen=True):
@@ -113,15 +117,40 @@ class Store:
 
     def records(self) -> Iterator[Record]:
         """Of networks in this boot of the host; others are forgotten."""
-        for path, record in self._found(self.paths.networks_run, Record):
-            if record.boot_id == boot_id():
+        for path in sorted(self.paths.networks_run.glob("*.json")):
+            record = self._record(path)
+            if record is not None:
                 yield record
-            else:
-                remove(path, durable=False, fence=self._fence)
 
     def left(self, name: str) -> Record | None:
         """Of a network that is not active, what an attempt to take it down left."""
-        return next((each for each in self.records() if each.name == name), None)
+        path = self.paths.networks_run / f"{name}.json"
+        return self._record(path) if path.exists() else None
+
+    def _record(self, path: Path) -> Record | None:
+        record = self._decoded(path, Record, self._check)
+        if record is None or record.boot_id == boot_id():
+            return record
+        remove(path, durable=False, fence=self._fence)
+        return None
+
+    def _check(self, path: Path, record: Record) -> None:
+        """It is what this root writes, for all that it names is taken down with it.
+
+        Raises NetworkFailed, and what ``read_network`` raises.
+        """
+        network = read_network(record.xml)
+        name, uuid, bridge = str(network.name), str(network.uuid), network.bridge_name
+        mac = network.mac.address if network.own_bridge and network.mac else ""
+        said = {"file": path.stem, "name": record.name, "uuid": record.uuid, "bridge": record.bridge,
+                "mac": record.mac}  # fmt: skip
+        meant = {"file": name, "name": name, "uuid": uuid, "bridge": bridge, "mac": mac}
+        for what, value in said.items():
+            if value != meant[what] and not (what in MADE and not value):
+                raise NetworkFailed(f"its {what} is '{value}', but its network's is '{meant[what]}'")
+        others = set(record.tables) - names.tables(self.paths.hash8, uuid, bridge)
+        if others:
+            raise NetworkFailed(f"tables of nftables are not its own: {sorted(others)}")
 
     def keep(self, record: Record) -> Record:
         """Remember it as it is now."""
@@ -137,10 +166,11 @@ class Store:
         """The same of ports."""
         make_directories([self._ports])
         sweep(self._ports)
-        for path, record in self._found(self._ports, PortRecord):
-            if record.boot_id == boot_id():
+        for path in sorted(self._ports.glob("*.json")):
+            record = self._decoded(path, PortRecord)
+            if record is not None and record.boot_id == boot_id():
                 yield record.row
-            else:
+            elif record is not None:
                 remove(path, durable=False, fence=self._fence)
 
     def keep_port(self, row: PortRow) -> PortRow:
@@ -153,12 +183,17 @@ class Store:
         """Nothing of it is left."""
         remove(self._ports / f"{id_}.json", durable=False, fence=self._fence)
 
-    def _found(self, directory: Path, type_: type[T]) -> Iterator[tuple[Path, T]]:
-        for path in sorted(directory.glob("*.json")):
-            try:
-                yield path, msgspec.json.decode(read(path), type=type_)
-            except (libvirtError, msgspec.MsgspecError) as error:
-                self._log.error("a record is not usable", file=str(path), error=str(error))
+    def _decoded(
+        self, path: Path, type_: type[T], check: Callable[[Path, T], None] = lambda path, found: None
+    ) -> T | None:
+        """What cannot be read is reported and left as it is."""
+        try:
+            found = msgspec.json.decode(read(path), type=type_)
+            check(path, found)
+        except (libvirtError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            self._log.error("a record is not usable", file=str(path), error=str(error))
+            return None
+        return found
 
     def _definition(self, name: str) -> Path:
         return self.paths.networks_etc / f"{name}.xml"

@@ -67,9 +67,11 @@ def _counted(devices: tuple[Device, ...], prefix: str) -> tuple[Device, ...]:
 
 
 def _numbered(devices: Iterable[Any], prefix: str) -> tuple[Any, ...]:
-    """As libvirt counts sources of entropy: only those that have no name."""
-    count = itertools.count()
-    return _named(devices, lambda _: f"{prefix}{next(count)}")
+    """As libvirt counts sources of entropy: only those that have no name; no name comes twice."""
+    given = tuple(devices)
+    taken = {device.id for device in given}
+    names = (name for number in itertools.count() if (name := f"{prefix}{number}") not in taken)
+    return _named(given, lambda _: next(names))
 
 
 def _consoles(devices: Devices) -> Devices:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from embervirt.errors import (
+    ArgumentUnsupported,
     InternalError,
     OperationFailed,
     OperationInvalid,
     OperationTimeout,
+    OperationUnsupported,
     OutcomeUnknown,
     SystemError_,
     libvirtError,
@@ -97,16 +99,16 @@ class AgentRefused(InternalError):
     virdomain = VIR_FROM_QEMU
 
 
-class ArgumentUnsupported(libvirtError):
+class DomainArgumentUnsupported(ArgumentUnsupported):
     """A valid wish that this guest is not made for."""
 
-    code, virdomain, prefix = 74, VIR_FROM_QEMU, "argument unsupported"
+    virdomain = VIR_FROM_QEMU
 
 
-class OperationUnsupported(libvirtError):
+class DomainOperationUnsupported(OperationUnsupported):
     """What this device cannot do."""
 
-    code, virdomain, prefix = 84, VIR_FROM_QEMU, "Operation not supported"
+    virdomain = VIR_FROM_QEMU
 
 
 class NoSnapshot(libvirtError):

@@ -184,13 +184,20 @@ class MonitorCommand(Request[str], frozen=True):
 class AgentCommand(Request[str], frozen=True):
     """A command for the guest's agent, as JSON text; replies its whole reply, as JSON text.
 
-    ``patience``: seconds for the answer, None for ever; 0 sends it and replies the empty text.
+    ``timeout``: virDomainAgentResponseTimeoutValues or seconds for the answer; 0 sends it and replies the
+    empty text; None is what the guest has.
     """
 
     safe = True
     seconds = 3600.0
     command: str
-    patience: float | None = 5.0
+    timeout: int | None = None
+
+
+class AgentTimeout(Request[None], frozen=True):
+    """How long the guest's agent has from now on, for this run: as in ``AgentCommand``."""
+
+    timeout: int
 
 
 class SetPassword(Request[None], frozen=True):

@@ -38,6 +38,7 @@ class Record(msgspec.Struct, frozen=True):
     as it is understood, and not written. ``reboots``: its next power-off is half of a reboot.
     ``tpm``: the swtpm of its own that it has. ``account``: user and group that they run as, if not as we do.
     By the alias of a network card: ``ports``, its port's id; ``helpers``, its passt.
+    ``agent_timeout``: how long its agent has to answer, virDomainAgentResponseTimeoutValues or seconds.
     """
 
     id: int
@@ -54,6 +55,7 @@ class Record(msgspec.Struct, frozen=True):
     account: tuple[int, int] | None = None
     ports: dict[str, str] = {}
     helpers: dict[str, Watched] = {}
+    agent_timeout: int = -1
     format: int = FORMAT
 
 

@@ -112,6 +112,11 @@ class RootPaths:
         return self.path / "run/network"
 
     @property
+    def ports(self) -> Path:
+        """Sockets of guests on networks without privilege: a short path, for an address holds 107 bytes."""
+        return self.path / "run/ports"
+
+    @property
     def dnsmasq(self) -> Path:
         """Configuration and leases of the networks' DHCP and name servers."""
         return self.path / "lib/dnsmasq"

@@ -100,5 +100,6 @@ class SecretService:
 def check_use(uuid: str, usage_type: int, wanted: int) -> None:
     """A secret for no use is for any, and who wants it for none gets any. Raises InvalidArgument."""
     if wanted and usage_type not in (0, wanted):
-        mine, other = (tuple(USAGES)[number] for number in (usage_type, wanted))
+        names = dict(enumerate(USAGES))
+        mine, other = (names.get(number, number) for number in (usage_type, wanted))
         raise InvalidArgument(f"secret with uuid {uuid} is of type '{mine}' not expected '{other}' type")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from embervirt.errors import (
+    ArgumentUnsupported,
     ConfigUnsupported,
     InternalError,
     InvalidArgument,
     NotSupported,
     OperationFailed,
     OperationInvalid,
+    OperationUnsupported,
     SystemError_,
     XmlDetail,
     XmlError,
@@ -120,16 +122,16 @@ class StorageSystemError(SystemError_):
     virdomain = VIR_FROM_STORAGE
 
 
-class ArgumentUnsupported(libvirtError):
+class StorageArgumentUnsupported(ArgumentUnsupported):
     """An argument that libvirt knows and this driver has not."""
 
-    code, virdomain, prefix = 74, VIR_FROM_STORAGE, "argument unsupported"
+    virdomain = VIR_FROM_STORAGE
 
 
-class OperationUnsupported(libvirtError):
+class StorageOperationUnsupported(OperationUnsupported):
     """A valid wish that this kind or format of volume cannot meet."""
 
-    code, virdomain, prefix = 84, VIR_FROM_STORAGE, "Operation not supported"
+    virdomain = VIR_FROM_STORAGE
 
 
 class StorageInternal(InternalError):

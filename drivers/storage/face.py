@@ -16,7 +16,7 @@ from embervirt.drivers.storage.backend.looking import stamp
 from embervirt.drivers.storage.model import EncryptionSecret, Pool, Volume
 from embervirt.drivers.storage.reading import read_pool, read_volume
 from embervirt.drivers.storage.service.showing import pool_xml, volume_xml
-from embervirt.drivers.storage.tables import PoolRow, Tables, VolumeRow
+from embervirt.drivers.storage.tables import PoolRow, Space, Tables, VolumeRow
 from embervirt.drivers.xml import render
 
 
@@ -50,8 +50,8 @@ class Face:
     @staticmethod
     def pool_xml(row: PoolRow, *, inactive: bool) -> str:
         """As it is, or as its next start begins with."""
-        if inactive and row.defined is not None:
-            row = replace(row, pool=row.defined)
+        if inactive and row.defined not in (None, row.pool):  # what was seen is of another directory, perhaps
+            row = replace(row, pool=row.defined, space=Space(), permissions=None)
         return pool_xml(row)
 
     @staticmethod

@@ -54,7 +54,7 @@ class Group(click.Group):
 @click.version_option(package_name="embervirt", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context, root: Path | None, json: bool) -> None:
-    """QEMU guests, secrets and their settings under one root directory, without a daemon.
+    """QEMU guests, their storage, networks and secrets under one root directory, without a daemon.
 
     A command opens the root, does its work, and leaves the root; guests run on, and the next command finds
     them. While another process has the root open, commands are refused and say who has it.

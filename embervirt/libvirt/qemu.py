@@ -11,7 +11,7 @@ from embervirt.errors import InvalidArgument, NotSupported
 from embervirt.libvirt.callbacks import Registration
 from embervirt.libvirt.connect import virConnect
 from embervirt.libvirt.domain import virDomain
-from embervirt.libvirt.domain.agent import patience
+from embervirt.libvirt.domain.agent import known
 from embervirt.libvirt.flags import only
 
 HMP = 1
@@ -42,10 +42,10 @@ def qemuAgentCommand(domain: virDomain, cmd: str, timeout: int, flags: int) -> s
     """The guest agent's whole reply to a command as JSON text.
 
     ``timeout``: seconds; DEFAULT (-1) is 5, BLOCK (-2) for ever, NOWAIT (0) replies the empty text at once.
-    Raises AgentRefused, AgentUnresponsive, ArgumentUnsupported.
+    Raises AgentRefused, AgentUnresponsive, DomainArgumentUnsupported.
     """
     only(flags, 0, "qemuAgentCommand")
-    return domain._call(messages.AgentCommand(cmd, patience(timeout)))
+    return domain._call(messages.AgentCommand(cmd, known(timeout)))
 
 
 def qemuAttach(conn: virConnect, pid_value: int, flags: int) -> NoReturn:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from embervirt.drivers.qemu import filters
-from embervirt.drivers.qemu.errors import VIR_FROM_DOM, ArgumentUnsupported
+from embervirt.drivers.qemu.errors import VIR_FROM_DOM, DomainArgumentUnsupported
 from embervirt.drivers.qemu.messages import Query
 from embervirt.drivers.qemu.model import Disk, Domain
 from embervirt.drivers.qemu.service import blocks, statistics
@@ -218,7 +218,7 @@ class StatisticsCalls(Connection):
     def getAllDomainStats(self, stats: int = 0, flags: int = 0) -> list[tuple[virDomain, Params]]:
         """``[(domain, {"state.state": 1, ...})]``; ``stats`` are groups (virDomainStatsTypes), 0 for all.
 
-        ``flags``: which domains, as ``listAllDomains``; NOWAIT, ENFORCE. Raises ArgumentUnsupported.
+        ``flags``: which domains, as ``listAllDomains``; NOWAIT, ENFORCE. Raises DomainArgumentUnsupported.
         """
         only(flags, FILTERS | NOWAIT | BACKING | ENFORCE, "getAllDomainStats")
         face = self._face("qemu")
@@ -240,7 +240,7 @@ class StatisticsCalls(Connection):
     def _told(self, domains: Iterable[virDomain], stats: int, flags: int) -> list[tuple[virDomain, Params]]:
         unknown = stats & ~sum(GROUPS)
         if unknown and flags & ENFORCE:
-            raise ArgumentUnsupported(f"Stats types bits 0x{unknown:x} are not supported")
+            raise DomainArgumentUnsupported(f"Stats types bits 0x{unknown:x} are not supported")
         groups = [group for bit, group in GROUPS.items() if stats & bit or not stats]
         told = ((domain, _asked(domain, groups, flags)) for domain in domains)
         return [(domain, params) for domain, params in told if params is not None]

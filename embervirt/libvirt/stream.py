@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import threading
@@ -24,6 +25,9 @@ NONBLOCK = 1
 READABLE, WRITABLE, ERROR, HANGUP = 1, 2, 4, 8
 STOP_AT_HOLE = 1
 WOULD_BLOCK: Literal[-2] = -2
+CLOSED = (errno.EPIPE, errno.ECONNRESET)
+"""What a descriptor says when the other end was closed."""
+
 PORTION = 262120
 """Bytes that ``recvAll`` and ``sendAll`` move at a time, as libvirt-python has it."""
 
@@ -150,7 +154,7 @@ class virStream:
                         return WOULD_BLOCK
                     _poll(descriptor, wake, event)
                 except OSError as error:
-                    why = None if self._far is None else self._far.why()
+                    why = self._far.why() if self._far and error.errno in CLOSED else None
                     if why is not None:
                         raise why from error
                     text, number = f"{call}: {error.strerror}", error.errno or -1

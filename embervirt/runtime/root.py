@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,15 @@ from embervirt.drivers.root.files import make_directories, settle, sweep
 from embervirt.drivers.root.journal import Journal, Operation
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.paths import RootPaths
-from embervirt.errors import ActorUnavailable, ForkedError, InternalError, InvalidConnection, SystemError_
+from embervirt.errors import (
+    ActorUnavailable,
+    ForkedError,
+    InternalError,
+    InvalidConnection,
+    OperationTimeout,
+    SystemError_,
+)
+from embervirt.log import get_logger
 from embervirt.runtime import drivers
 from embervirt.runtime.gateway import open_door
 from embervirt.runtime.tree import journal_of_events, limits, root_spec
@@ -80,8 +89,8 @@ class Root:
         )
         self.bus.routes.missing = self._missing
         started = self.supervisor.start()
-        undo.callback(self._stop)
-        started.result(self.settings.calls.deadline)
+        undo.push(self._stop_after)
+        self._wait(started, ("root",))
         self.part(driver)
         made.clear()
 
@@ -90,10 +99,20 @@ class Root:
         for tell in list(self.on_failed):
             tell(why)
 
+    def _stop_after(self, _: object, error: BaseException | None, __: object) -> None:
+        """What kept the root from opening is told, rather than that it kept it from closing too."""
+        try:
+            self._stop()
+        except InternalError as left:
+            if error is None:
+                raise
+            get_logger(root=str(self.paths.path)).error("a failed open does not stop", why=str(left))
+
     def _stop(self) -> None:
         self.bus.routes.close(InvalidConnection("the root was closed"))
         if not self.supervisor.close(self.settings.calls.deadline):
-            raise InternalError(f"root {self.paths.path}: an actor did not stop; see the log")
+            left = self.supervisor.unsettled(("root",))
+            raise InternalError(f"root {self.paths.path} did not stop; it waits for: {left}")
         event_log.settle(journal_of_events(self.paths), self.bus)
 
     def part(self, name: str) -> Part:
@@ -109,11 +128,19 @@ class Root:
             driver = drivers.find(name)
             part = driver.open(self.environment)
             started = self.supervisor.start_child(DRIVERS, part.spec, before=drivers.after(name))
-            started.result(self.settings.calls.deadline)
+            self._wait(started, (*DRIVERS, part.spec.id))
             part.settle()
             self._parts[name] = part
         part.begin()
         return part
+
+    def _wait(self, started: Future[None], path: tuple[str, ...]) -> None:
+        """Raises OperationTimeout that says who is not up, or what the start of one failed with."""
+        seconds = self.settings.calls.deadline
+        if not world.wait([started], seconds).done:
+            late = f"{'/'.join(path)} was not up within {seconds:g} s"
+            raise OperationTimeout(f"{late}; it waits for: {self.supervisor.unsettled(path)}")
+        started.result()
 
     def _missing(self, name: str) -> None:
         """A call for a name nobody has: a driver that was not used yet, or nobody at all."""

@@ -43,9 +43,7 @@ def root_spec(paths: RootPaths, settings: Settings, bus: Bus, door: Door | None 
     drivers = Supervision(
         strategy="one_for_one", intensity=chosen.driver_intensity, period=chosen.driver_period
     )
-    guests = Supervision(
-        strategy="dynamic", intensity=chosen.guest_intensity, period=chosen.guest_period
-    )
+    guests = Supervision(strategy="dynamic", intensity=chosen.guest_intensity, period=chosen.guest_period)
     journal, keep = journal_of_events(paths), settings.events.journal_size
     children: tuple[ChildSpec, ...] = (
         child(settings, bus, EVENTS_ACTOR, lambda context: EventLog(context, journal, keep)),

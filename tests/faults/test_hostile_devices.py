@@ -10,7 +10,6 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,12 @@ import pytest
 from lxml import etree
 
 import embervirt as libvirt
+from embervirt.drivers.qemu.actor import plugging
 from embervirt.libvirt.connect import virConnect
 from embervirt.libvirt.domain import virDomain
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import opened
+from guest.namespace import apart
 from hostile import seeds
 from hostile.containment import contained
 from hostile.files import make
@@ -30,22 +31,49 @@ from hostile.mutations import mutated
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "6"))
 SEED = os.environ.get("HOSTILE_SEED", "1")
 SECONDS = 45.0
+PATIENCE = 0.2
+"""Seconds for a guest that does not answer: this one never does."""
+
 LIVE, CONFIG = 1, 2
 
 
+PLAIN = (
+    "<disk><source file='/dir/a.raw'/><target dev='vdp'/></disk>"
+    "<disk><source file='/dir/b.raw'/><target dev='sdp' bus='scsi'/><iotune><read_iops_sec>9</read_iops_sec>"
+    "</iotune></disk><disk device='cdrom'><source file='/dir/c.raw'/><target dev='sdq' bus='usb'/></disk>"
+    "<disk><driver type='qcow2'/><source file='/dir/a.qcow2'/><target dev='vdq'/></disk>"
+    "<controller type='scsi' model='virtio-scsi'/><controller type='virtio-serial' index='7'/>"
+    "<interface type='user'><model type='virtio'/><link state='down'/></interface>"
+    "<interface type='udp'><source address='127.0.0.1' port='1'><local address='127.0.0.1' port='0'/>"
+    "</source><model type='virtio'/></interface><interface type='user'><model type='e1000e'/></interface>"
+    "<interface type='ethernet'><model type='virtio'/></interface>"
+    "<serial type='null'><target type='usb-serial'/></serial><serial type='pty'><target type='pci-serial'/>"
+    "</serial><console type='pty'><target type='virtio'/></console>"
+    "<channel type='unix'><target type='virtio' name='p'/></channel>"
+    "<channel type='unix'><source mode='bind' path='/dir/q'/><target type='virtio' name='q'/></channel>"
+    "<input type='mouse' bus='usb'/><input type='keyboard' bus='virtio'/>"
+    "<watchdog model='i6300esb' action='pause'/>"
+    "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+    "<rng model='virtio'><rate bytes='9'/><backend model='builtin'/></rng>"
+    "<graphics type='vnc' port='-1' passwd='q'><listen type='address' address='127.0.0.1'/></graphics>"
+)
+"""Devices with nothing about them, which the guest gets; the seeds have all that can be said."""
+
+
 def _by_tag() -> dict[str, list[str]]:
-    """The seeds' devices."""
+    """The seeds' devices, and those."""
     found: dict[str, list[str]] = {}
-    for device in chain.from_iterable(etree.fromstring(text).iterfind("devices/*") for text in seeds.ALL):
-        text = etree.tostring(device, encoding="unicode", with_tail=False)
-        found.setdefault(str(device.tag), []).append(text)
+    for text in (*seeds.ALL, *[seeds.domain(PLAIN)] * 3):
+        for device in etree.fromstring(text).iterfind("devices/*"):
+            text = etree.tostring(device, encoding="unicode", with_tail=False)
+            found.setdefault(str(device.tag), []).append(text)
     return found
 
 
 DEVICES = _by_tag()
 GUEST = seeds.domain(
     "<controller type='pci' model='pcie-root'/>"
-    + "<controller type='pci' model='pcie-root-port'/>" * 8
+    + "<controller type='pci' model='pcie-root-port'/>" * 24
     + "<controller type='usb' model='qemu-xhci' ports='8'/><controller type='scsi' model='virtio-scsi'/>"
     "<controller type='virtio-serial'/><disk device='cdrom'><target dev='sdz' bus='sata'/></disk>"
     "<interface type='user'><mac address='52:54:00:00:00:07'/><model type='virtio'/></interface>"
@@ -54,7 +82,10 @@ GUEST = seeds.domain(
     "<graphics type='vnc' port='-1' passwd='p'><listen type='address' address='127.0.0.1'/></graphics>"
     "<video><model type='virtio'/></video>",
     "<iothreads>1</iothreads>",
+    after="<qemu:commandline><qemu:arg value='-global'/>"
+    "<qemu:arg value='ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'/></qemu:commandline>",
 )
+"""With PCI Express' own hot-plug, and room for many."""
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +104,20 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def conn(root: Path) -> Iterator[virConnect]:
-    """Open; whatever runs in the end is killed."""
-    with opened(root) as made:
+    """Open, away from the machine's networks; whatever runs in the end is killed."""
+    with apart(), opened(root) as made:
         yield made
 
 
 @pytest.fixture
-def guest(conn: virConnect, root: Path, caplog: pytest.LogCaptureFixture) -> Iterator[virDomain]:
+def guest(
+    conn: virConnect, root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[virDomain]:
     """One that has never run: its slots are off, so QEMU takes devices out again at once.
 
     In the end it answers, nothing has failed meanwhile, and what is shown and on record is what QEMU has.
     """
+    monkeypatch.setattr(plugging, "PATIENCE", PATIENCE)
     domain = conn.defineXML(GUEST)
     domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     begun = unexplained(domain)
@@ -101,7 +135,7 @@ def guest(conn: virConnect, root: Path, caplog: pytest.LogCaptureFixture) -> Ite
 
 def names(xml: str) -> set[str]:
     """The aliases of all devices."""
-    return {str(name) for name in etree.fromstring(xml).xpath("devices/*/alias/@name")}
+    return {str(alias.get("name")) for alias in etree.fromstring(xml).iterfind("devices/*/alias")}
 
 
 def unexplained(domain: virDomain) -> set[str]:
@@ -140,11 +174,12 @@ def tried(call: Any, text: str, flags: int) -> bool:
     return True
 
 
-def newest(domain: virDomain, shown: str) -> str:
-    """The device that the live XML has more, for what was attached may fit several."""
-    old = {etree.tostring(each, with_tail=False) for each in etree.fromstring(shown).iterfind("devices/*")}
-    listed = etree.fromstring(domain.XMLDesc(0)).findall("devices/*")
-    new = [each for each in listed if etree.tostring(each, with_tail=False) not in old]
+def newest(domain: virDomain, shown: str, text: str) -> str:
+    """The device that the live XML has more, for what was attached may fit several; its controllers stay."""
+    listed = f"devices/{etree.fromstring(text).tag}"
+    old = {etree.tostring(each, with_tail=False) for each in etree.fromstring(shown).iterfind(listed)}
+    now = etree.fromstring(domain.XMLDesc(0)).findall(listed)
+    new = [each for each in now if etree.tostring(each, with_tail=False) not in old]
     return etree.tostring(new[-1], encoding="unicode", with_tail=False)
 
 
@@ -163,7 +198,7 @@ def test_mutated_devices_come_and_go_without_a_trace(family: str, guest: virDoma
         assert attached or (traces(guest), guest.XMLDesc(0)) == (before, shown), text
         became["attached" if attached else "refused"] += 1
         if attached:
-            tried(guest.detachDeviceFlags, newest(guest, shown), LIVE)
+            tried(guest.detachDeviceFlags, newest(guest, shown, text), LIVE)
             if guest.XMLDesc(0) != shown:
                 # Conventional PCI asks the guest, and this one does not answer: the device is there, whole.
                 assert set(before["devices"]) < set(traces(guest)["devices"]), text

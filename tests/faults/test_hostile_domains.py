@@ -20,6 +20,7 @@ import embervirt as libvirt
 from embervirt.libvirt.connect import virConnect
 from guest.calls import guests
 from guest.domain import opened, qemus, wait_until
+from guest.namespace import apart
 from hostile import seeds
 from hostile.containment import contained
 from hostile.files import make
@@ -62,11 +63,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def conn(root: Path) -> Iterator[virConnect]:
-    """Open, with little memory for it and its guests."""
+    """Open, away from the machine's networks, with little memory for it and its guests."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
     try:
-        with opened(root) as made:
+        with apart(), opened(root) as made:
             yield made
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -23,7 +23,10 @@ from guest.image import READY, ensure
 SECONDS = float(os.environ.get("FAULT_SECONDS", "22"))
 KILLS = 10
 GUEST = "guests/1-counter"
-ACTORS = ("events", "processes", "drivers/secret", "drivers/qemu", GUEST)
+DRIVERS = ("secret", "storage", "network", "qemu")
+ACTORS = ("events", "processes", *(f"drivers/{name}" for name in DRIVERS), GUEST)
+NETWORK = "<network><name>n</name></network>"
+POOL = "<pool type='dir'><name>p</name><target><path>/nowhere</path></target></pool>"
 
 
 class Caller(threading.Thread):
@@ -67,6 +70,8 @@ def calls(conn: libvirt.virConnect) -> list[list[Callable[[], object]]]:
     secret = conn.secretDefineXML("<secret><usage type='ceph'><name>key</name></usage></secret>")
     secret.setValue(b"value")
     other = small("other")
+    conn.networkDefineXML(NETWORK)
+    conn.storagePoolDefineXML(POOL)
 
     def read_value() -> None:
         assert secret.value() == b"value"
@@ -83,6 +88,8 @@ def calls(conn: libvirt.virConnect) -> list[list[Callable[[], object]]]:
         [lambda: conn.defineXML(other), lambda: conn.lookupByName("other").undefine()],
         [read_value, lambda: secret.setValue(b"value"), conn.listAllSecrets],
         [pause],
+        [lambda: conn.networkDefineXML(NETWORK), lambda: conn.networkLookupByName("n").undefine()],
+        [lambda: conn.storagePoolDefineXML(POOL), lambda: conn.storagePoolLookupByName("p").undefine()],
     ]
 
 

@@ -45,10 +45,10 @@ def small(name: str, *, devices: str = "", uuid: str = "", memory: int = 32, mor
       <os><type arch='x86_64' machine='q35'>hvm</type></os><devices>{devices}</devices></domain>"""
 
 
-def linux(name: str, *, devices: str = "") -> str:
+def linux(name: str, *, devices: str = "", vcpus: int = 1) -> str:
     """The test guest with a console, without network; it obeys ACPI power-off."""
     return f"""
-    <domain type='qemu'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+    <domain type='qemu'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>{vcpus}</vcpu>
       <os><type arch='x86_64' machine='q35'>hvm</type>
         <kernel>{KERNEL}</kernel><initrd>{INITRD}</initrd><cmdline>{CMDLINE}</cmdline></os>
       <features><acpi/></features><devices><console type='pty'/>{devices}</devices></domain>"""

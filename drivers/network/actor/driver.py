@@ -67,7 +67,7 @@ class NetworkDriver(Updates):
         try:
             record = self._running.repair(record)
         except libvirtError as error:
-            self.fell(record, str(error))
+            self.fell(record, str(error), self._switch.server)
             return
         self._records[row.uuid] = record
         self.watch_server(record)

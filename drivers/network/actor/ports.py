@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
@@ -18,6 +18,7 @@ from embervirt.drivers.network import messages
 from embervirt.drivers.network.actor.servers import Servers
 from embervirt.drivers.network.backend.notices import Notices
 from embervirt.drivers.network.backend.protocol import PortPlan
+from embervirt.drivers.network.backend.sockets import ends
 from embervirt.drivers.network.errors import NoNetwork, NoPort, already_port
 from embervirt.drivers.network.messages import Plug, Port
 from embervirt.drivers.network.model import Bandwidth, NetworkPort
@@ -31,6 +32,9 @@ from embervirt.errors import InternalError, libvirtError
 
 LATE = 5.0
 """Seconds that descriptors are kept beyond the time in which somebody must take them."""
+
+TYPES: dict[str, Literal["tap", "macvtap", "dgram"]] = {"tap": "tap", "direct": "macvtap", "dgram": "dgram"}
+"""What QEMU is given, by the type of the port."""
 
 VANISHED = "its tap is gone"
 
@@ -144,11 +148,11 @@ class Ports(Servers):
         used = any(row.tap == name for row in self._face.tables.ports.values() if row is not but)
         return used or self._switch.taken(name)
 
-    @staticmethod
-    def _reply_of(row: PortRow, token: Token) -> Port:
+    def _reply_of(self, row: PortRow, token: Token) -> Port:
+        far, near = ends(self._face.paths.ports, row.tap) if row.type == "dgram" else ("", "")
         return Port(
             id=row.id,
-            type="macvtap" if row.type == "direct" else "tap",
+            type=TYPES[row.type],
             tap=row.tap,
             bridge=row.bridge,
             mtu=row.mtu,
@@ -157,6 +161,8 @@ class Ports(Servers):
             mode=row.mode,
             queues=row.queues,
             vnet_hdr=row.vnet_hdr,
+            local=str(far),
+            remote=str(near),
         )
 
     def _hand_over(self, descriptors: list[int]) -> Token:

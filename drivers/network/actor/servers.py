@@ -11,11 +11,14 @@ from embervirt.drivers.network import messages
 from embervirt.drivers.network.backend.host import Host
 from embervirt.drivers.network.backend.links import Links
 from embervirt.drivers.network.backend.protocol import Switch
+from embervirt.drivers.network.backend.server import reread
+from embervirt.drivers.network.backend.sockets import Sockets, privileged
 from embervirt.drivers.network.face import Face
 from embervirt.drivers.network.service.filtering import Filtering
 from embervirt.drivers.network.service.networks import Networks
 from embervirt.drivers.network.service.planning import Planner
 from embervirt.drivers.network.service.running import Running
+from embervirt.drivers.network.service.switching import SwitchPlanner
 from embervirt.drivers.network.store import Record, Store
 from embervirt.drivers.network.tables import NetworkRow
 from embervirt.drivers.root.journal import Operating
@@ -23,7 +26,6 @@ from embervirt.errors import libvirtError
 from embervirt.supervisor.policy import delay
 from embervirt.supervisor.processes import PROCESSES_ACTOR, ProcessExited, Watch, describe
 
-SERVER = "dnsmasq"
 STEADY = 60.0
 """Seconds after which a server that ran so long may die again as if it were the first time."""
 
@@ -43,11 +45,23 @@ class Servers(Actor):
         hash8 = self._face.paths.hash8
         self._links = Links()
         self.resources.callback(self._links.close)
-        self._switch: Switch = Host(self._links, hash8, self.context.fence.check)
+        self._switch, planner = self._hands(hash8)
         tables, fence = self._face.tables, self.context.fence
         self._networks = Networks(self._store, tables, fence, hash8, self._switch.taken)
-        self._running = Running(self._store, self._switch, Planner(self._face.paths))
+        self._running = Running(self._store, self._switch, planner)
         self._filtering = Filtering(self._face.paths.path / "etc/nwfilter", hash8)
+
+    def _hands(self, hash8: str) -> tuple[Switch, Planner]:
+        """On this host if this program may, else on sockets."""
+        paths = self._face.paths
+        if privileged():
+            return Host(self._links, hash8, self.context.fence.check), Planner(paths)
+        return Sockets(paths.ports, self._reread), SwitchPlanner(paths)
+
+    def _reread(self, network: str) -> None:
+        record = self._records.get(network)
+        if record is not None and record.server is not None:
+            reread(record.server)
 
     def _operation(self, what: str, row: NetworkRow) -> Operating:
         id_ = self.bus.operation(self.activity.trace or self.bus.new_trace())
@@ -56,9 +70,9 @@ class Servers(Actor):
     # Watching.
 
     def watch_server(self, record: Record) -> None:
-        """Be told when its dnsmasq ends."""
-        if record.dnsmasq is not None:
-            self.bus.tell(PROCESSES_ACTOR, Watch(record.dnsmasq, self.context.name, role=record.uuid))
+        """Be told when its server ends."""
+        if record.server is not None:
+            self.bus.tell(PROCESSES_ACTOR, Watch(record.server, self.context.name, role=record.uuid))
 
     def forget_server(self, uuid: str) -> None:
         """Its end was wanted."""
@@ -67,12 +81,12 @@ class Servers(Actor):
 
     @handles(ProcessExited)
     def ended(self, event: ProcessExited) -> None:
-        """A dnsmasq that somebody wanted to end is on no record any more."""
+        """A server that somebody wanted to end is on no record any more."""
         for record in list(self._records.values()):
-            if record.dnsmasq is not None and record.dnsmasq.identity.pid == event.pid:
-                self.fell(record, f"dnsmasq {describe(event.status)}")
+            if record.server is not None and record.server.identity.pid == event.pid:
+                self.fell(record, f"{self._switch.server} {describe(event.status)}", self._switch.server)
 
-    def fell(self, record: Record, why: str, what: str = SERVER) -> None:
+    def fell(self, record: Record, why: str, what: str) -> None:
         """Something of an active network does not work: it is made again, after a delay that grows."""
         count, since = self._failures.get(record.uuid, (0, 0.0))
         now = world.monotonic()
@@ -90,7 +104,7 @@ class Servers(Actor):
         try:
             found = self._running.repair(record)
         except libvirtError as error:
-            self.fell(record, str(error))
+            self.fell(record, str(error), self._switch.server)
             return
         self._records[record.uuid] = found
         self.watch_server(found)

@@ -32,6 +32,6 @@ class Updates(Filters):
         before = self._records[row.uuid]
         record = self._running.change(before, network)
         self._records[row.uuid] = record
-        if record.dnsmasq != before.dnsmasq:
+        if record.server != before.server:
             self.watch_server(record)
         return self._networks.changed(row, network)

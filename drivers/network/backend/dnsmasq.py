@@ -1,58 +1,36 @@
-"""dnsmasq, which gives guests addresses and names: a child that outlives its agent, as QEMU does."""
+"""dnsmasq, which gives guests addresses and names."""
 
 from __future__ import annotations
 
-import os
-import select
-import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from embervirt import disk, faults, world
 from embervirt.drivers.network.backend.nftables import program
-from embervirt.drivers.network.errors import NetworkInternal, told
-from embervirt.supervisor import search
-from embervirt.supervisor.identity import Process, identify, send_signal, wait_exit
-from embervirt.supervisor.processes import Watched
-from embervirt.supervisor.recorder import Spawned, reap, spawn
-
-READY = 15.0
-"""Seconds until it serves; it needs some milliseconds."""
-
-LEAVING = 2.0
-"""Seconds for its end after SIGTERM; it needs less than one millisecond."""
-
-KILLED = 5.0
-"""Seconds the kernel may need to end a process that was sent SIGKILL."""
+from embervirt.drivers.network.backend.server import Server
 
 RIGHTS = "+net_admin,+net_raw,+net_bind_service,+dac_read_search"
 """Sockets, ARP entries, low ports; and its files may lie in a user's directory."""
 
-LONGEST = 16 << 10
-"""Bytes of a complaint that are kept."""
-
 
 @dataclass(frozen=True)
-class Dnsmasq:
-    """One network's. ``conf``, its configuration, tells it from every other by its command line."""
+class Dnsmasq(Server):
+    """It gives up its standard error once it has all its sockets."""
 
-    network: str
-    conf: Path
+    name: ClassVar[str] = "dnsmasq"
+    rereads: ClassVar[bool] = False
     leases: Path
-    log: Path
-    status: Path
 
     @property
     def nonce(self) -> str:
-        """What only its command line has."""
+        """See ``Server``."""
         return f"--conf-file={self.conf}"
 
     @property
     def argv(self) -> list[str]:
-        """It stays in the foreground: its parent is a recorder.
+        """It stays the user that reaches the root's files, without nearly all that makes root powerful.
 
-        It stays the user that reaches the root's files, without nearly all that makes root powerful; by
-        itself it would become one of its own, and change its group.
+        By itself it would become one of its own, and change its group.
         """
         rights = ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{RIGHTS}", "--no-new-privs"]
         return [
@@ -60,99 +38,3 @@ class Dnsmasq:
             *(program("dnsmasq"), self.nonce, "--keep-in-foreground", f"--dhcp-leasefile={self.leases}"),
             *(f"--log-facility={self.log}", "--user=root", "--group="),
         ]
-
-    def start(self) -> Watched:
-        """It serves when this returns. Raises NetworkInternal with its words, NetworkSystemError.
-
-        It gives up its standard error once it has all its sockets: until then it complains there.
-        """
-        argv = self.argv
-        reader, writer = os.pipe()
-        try:
-            try:
-                with told(f"start dnsmasq of network '{self.network}'"):
-                    spawned = spawn(argv, status_file=self.status, log_fd=writer, umask=0o077)
-            finally:
-                os.close(writer)
-            try:
-                return self._serving(spawned, argv, reader)
-            except BaseException:
-                abandon(spawned)
-                disk.unlink(self.status, missing_ok=True)
-                raise
-        finally:
-            os.close(reader)
-
-    def _serving(self, spawned: Spawned, argv: list[str], reader: int) -> Watched:
-        if faults.armed:
-            faults.hit("process.spawned", program=argv[0], pid=spawned.pid)
-        said = self._listen(reader)
-        identity = identify(spawned.pid, self.nonce)
-        if identity is None or said:
-            raise NetworkInternal(f"Child process ({' '.join(argv)}) unexpected exit status: {said}")
-        return Watched(identity, spawned, str(self.status))
-
-    def _listen(self, reader: int) -> str:
-        """What it says before it serves, or ends."""
-        said, until = b"", world.monotonic() + READY
-        while _readable(reader, until - world.monotonic()):
-            data = os.read(reader, 4096)
-            if not data:
-                return said.decode(errors="replace").strip()
-            said = (said + data)[-LONGEST:]
-        text = f"dnsmasq of network '{self.network}' did not begin to serve within {READY:g} s"
-        raise NetworkInternal(f"{text}; see {self.log}")
-
-
-def alive(watched: Watched) -> bool:
-    """Whether exactly that process is there."""
-    process = Process.attach(watched.identity)
-    if process is None:
-        return False
-    process.close()
-    return True
-
-
-def reread(watched: Watched) -> bool:
-    """Tell it that the files of its hosts changed; False when it is gone."""
-    process = Process.attach(watched.identity)
-    if process is None:
-        return False
-    with process:
-        return process.signal(signal.SIGHUP)
-
-
-def stop(watched: Watched) -> None:
-    """It is gone when this returns."""
-    process = Process.attach(watched.identity)
-    if process is not None:
-        with process:
-            process.signal(signal.SIGTERM)
-            if process.stopped or not process.wait(LEAVING):
-                process.signal(signal.SIGKILL)
-                process.wait(KILLED)
-    watched.status()
-    disk.unlink(Path(watched.status_file), missing_ok=True)
-
-
-def abandon(spawned: Spawned) -> None:
-    """Undo of a start."""
-    pidfd = spawned.hold()
-    if pidfd is not None:
-        try:
-            send_signal(pidfd, signal.SIGKILL)
-            wait_exit(pidfd, KILLED)
-        finally:
-            os.close(pidfd)
-    reap(spawned, KILLED)
-
-
-def end_all(conf: Path) -> None:
-    """Whoever runs with that configuration: a start that nobody recorded, or one that is no longer known."""
-    search.kill_all(f"--conf-file={conf}", KILLED)
-
-
-def _readable(descriptor: int, seconds: float) -> bool:
-    poll = select.poll()  # select(2) knows only the first 1024 descriptors
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(max(0.0, seconds) * 1000))

@@ -31,6 +31,8 @@ class Host:
     ``may`` raises when the generation at work was given up.
     """
 
+    server = "dnsmasq"
+
     def __init__(self, links: Links, hash8: str, may: Callable[[], None] = lambda: None) -> None:
         self._links, self._hash8, self._may = links, hash8, may
 
@@ -137,6 +139,8 @@ class Host:
 
     def plug(self, plan: PortPlan) -> tuple[PortRow, list[int]]:
         """Raises NetworkSystemError, NetworkUnsupported; then there is no tap."""
+        if plan.row.type == "dgram":
+            raise NetworkUnsupported(f"interface {plan.row.mac}: its network is one of sockets, not a bridge")
         self._may()
         row = self._with_mtu(plan.row)
         taps.check_name(row.tap)

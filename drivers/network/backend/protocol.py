@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from pathlib import Path
 from typing import Protocol
 
-from embervirt.drivers.network.backend.dnsmasq import Dnsmasq
 from embervirt.drivers.network.backend.links import BridgeWish, Shape
+from embervirt.drivers.network.backend.server import Server
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.store import Record
 from embervirt.drivers.network.tables import PortRow
@@ -45,7 +45,7 @@ class Plan:
     forwards: tuple[int, ...] = ()
     firewall: str = ""
     tables: tuple[tuple[str, str], ...] = ()
-    server: Dnsmasq | None = None
+    server: Server | None = None
     files: Mapping[Path, str] = field(default_factory=dict)
     shape: Shape | None = None
     police: tuple[int, int] | None = None
@@ -72,7 +72,12 @@ class PortPlan:
 
 
 class Switch(Protocol):
-    """All calls take some tens of milliseconds at most, may be repeated, and raise errors of the tree."""
+    """All calls take some tens of milliseconds at most, may be repeated, and raise errors of the tree.
+
+    ``server``: what serves its networks, as people call it.
+    """
+
+    server: str
 
     def check(self, plan: Plan) -> None:
         """Before a start: what of it this host has not, or others have. Raises libvirt's errors."""

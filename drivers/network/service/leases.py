@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from embervirt import world
 from embervirt.drivers.network.messages import Lease
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.tables import NetworkRow
+from embervirt.drivers.root.files import read
 from embervirt.drivers.root.paths import RootPaths
 
 NOTHING = "*"
 """A field that is not known."""
+
+LINE = re.compile(
+    r"([0-9]{1,18}) ((?:[0-9a-f]{2}-)?[0-9a-f]{2}(?::[0-9a-f]{2})+|T?[0-9]+) (?P<address>[0-9a-f.:]+) (\S+) "
+    r"((?:[0-9a-f]{2}:)*[0-9a-f]{2}|\*)",
+    re.IGNORECASE | re.ASCII,
+)
+"""A number before the MAC address is its type, when that is not Ethernet."""
 
 LINK_LAYER = {1: 8, 3: 4}
 """DUID types with a link-layer address in them, and the byte from which it is there (RFC 8415, 11)."""
 
 
 def of(paths: RootPaths, row: NetworkRow, mac: str | None = None) -> list[dict[str, Any]]:
-    """As libvirt-python's ``DHCPLeases``; those that have expired are left out."""
-    try:
-        text = (paths.dnsmasq / f"{row.name}.leases").read_text(errors="replace")
-    except FileNotFoundError:
+    """As libvirt-python's ``DHCPLeases``; those that have expired are left out.
+
+    Raises SystemError_, FileRefused for a file that cannot be read.
+    """
+    path = paths.dnsmasq / f"{row.name}.leases"
+    if not path.exists():
         return []
+    text = read(path).decode(errors="replace")
     wanted = None if mac is None else mac.lower()
     found = parsed(text, row.network, row.bridge)
     now = world.wall()
@@ -51,16 +63,25 @@ def message(told: dict[str, Any]) -> Lease:
 
 
 def parsed(text: str, network: Network, interface: str) -> Iterator[dict[str, Any]]:
-    """A line each: expiry, MAC address or IAID, address, host name, client id or DUID."""
+    """A line each: expiry, MAC address or IAID, address, host name, client id or DUID.
+
+    What is no such line is passed over: the server may be writing just now.
+    """
     for line in text.splitlines():
-        fields = line.split()
-        if len(fields) == 5 and fields[0].isdigit():
-            yield _lease(fields, network, interface)
+        found = LINE.fullmatch(line)
+        if found is None:
+            continue
+        try:
+            address = ip_address(found["address"])
+        except ValueError:
+            continue
+        yield _lease(found, address, network, interface)
 
 
-def _lease(fields: list[str], network: Network, interface: str) -> dict[str, Any]:
-    expiry, who, address, hostname, client = fields
-    ip = ip_address(address)
+def _lease(
+    line: re.Match[str], ip: IPv4Address | IPv6Address, network: Network, interface: str
+) -> dict[str, Any]:
+    expiry, who, address, hostname, client = line.groups()
     v6 = ip.version == 6
     subnets = (each.subnet for each in network.ips)
     prefix = next((each.prefixlen for each in subnets if ip.version == each.version and ip in each), 0)

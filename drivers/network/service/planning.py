@@ -85,7 +85,13 @@ class Planner:
         """Of the network of that name."""
         lib, run = self.paths.dnsmasq, self.paths.networks_run
         log = self.paths.networks_log / f"{name}.log"
-        return Dnsmasq(name, lib / f"{name}.conf", lib / f"{name}.leases", log, run / f"{name}.status")
+        return Dnsmasq(
+            network=name,
+            conf=lib / f"{name}.conf",
+            leases=lib / f"{name}.leases",
+            log=log,
+            status=run / f"{name}.status",
+        )
 
     def all_files(self, name: str) -> list[Path]:
         """Everything of it but its definition and its log."""

@@ -40,7 +40,7 @@ QUEUES = 256
 
 @dataclass(frozen=True)
 class Place:
-    """Where a guest's interface goes. ``type``: ``tap`` or ``direct``; ``link``: below a macvtap."""
+    """Where a guest's interface goes. ``type``: tap, direct or dgram; ``link``: below a macvtap."""
 
     type: str
     network: str = ""
@@ -66,6 +66,8 @@ def place(wish: Plug, row: NetworkRow | None, ports: Collection[PortRow]) -> Pla
     if row.bridge:
         known = network.bridge is not None and network.bridge.mac_table_manager == "libvirt"
         return Place("tap", row.uuid, row.bridge, known=known)
+    if network.own_bridge:
+        return Place("dgram", row.uuid)
     return Place("direct", row.uuid, link=_free_link(row, ports), mode=network.mode)
 
 

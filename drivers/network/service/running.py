@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from embervirt import disk
-from embervirt.drivers.network.backend import dnsmasq
+from embervirt.drivers.network.backend import server as servers
 from embervirt.drivers.network.backend.protocol import Plan, Switch
+from embervirt.drivers.network.errors import NetworkInvalid
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.service.planning import Planner
 from embervirt.drivers.network.store import Record, Store, namespace
@@ -20,6 +21,8 @@ from embervirt.errors import libvirtError
 from embervirt.log import get_logger
 from embervirt.supervisor.identity import boot_id
 from embervirt.supervisor.processes import Watched
+
+OTHERWISE = "by a program with other rights to the host's network (CAP_NET_ADMIN); destroy and start it again"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Running:
             with self.switch.ensuring(plan, new=True):
                 operation.mark("joined")
                 server = self._serve(plan)
-            record = self.store.keep(msgspec.structs.replace(record, phase="active", dnsmasq=server))
+            record = self.store.keep(msgspec.structs.replace(record, phase="active", server=server))
             undo.pop_all()
         return record
 
@@ -68,13 +71,18 @@ class Running:
             log.error("a start could not be undone", network=record.name, error=str(error))
 
     def repair(self, record: Record) -> Record:
-        """An active network, found again, has all that it is to have."""
+        """An active network, found again, has all that it is to have.
+
+        Raises NetworkInvalid for one that was started with other rights than this program has.
+        """
         plan = self.planner.plan(self.planner.network(record.xml))
+        if plan.joined != record.bridge:
+            raise NetworkInvalid(f"network '{record.name}' was started {OTHERWISE}")
         self._ensure(plan)
         found = msgspec.structs.replace(record, tables=plan.tables, namespace=namespace())
         if plan.server is None:
             return self.store.keep(found)
-        if record.dnsmasq is None or record.namespace != namespace() or not dnsmasq.alive(record.dnsmasq):
+        if record.server is None or record.namespace != namespace() or not servers.alive(record.server):
             return self.serve_again(found)
         return self.store.keep(found)
 
@@ -83,10 +91,10 @@ class Running:
             return
 
     def serve_again(self, record: Record) -> Record:
-        """With a new dnsmasq, in the place of any that there is. Raises NetworkInternal."""
+        """With a new server, in the place of any that there is. Raises NetworkInternal."""
         plan = self.planner.plan(self.planner.network(record.xml))
         self.end_server(record, plan)
-        return self.store.keep(msgspec.structs.replace(record, dnsmasq=self._serve(plan)))
+        return self.store.keep(msgspec.structs.replace(record, server=self._serve(plan)))
 
     def change(self, record: Record, network: Network) -> Record:
         """An active network is another now; its server is restarted only if it has to be.
@@ -106,29 +114,24 @@ class Running:
     def _changed(self, record: Record, before: Plan, after: Plan) -> Record:
         if after.firewall != before.firewall:
             self._ensure(after)
-        if (
-            after.server is None
-            or before.server is None
-            or record.dnsmasq is None
-            or _restarts(before, after)
-        ):
+        if after.server is None or before.server is None or record.server is None or _restarts(before, after):
             self.end_server(record, before)
-            return msgspec.structs.replace(record, dnsmasq=self._serve(after))
+            return msgspec.structs.replace(record, server=self._serve(after))
         if after.files != before.files:
             self.write_files(after)
-            dnsmasq.reread(record.dnsmasq)
+            servers.reread(record.server)
         return record
 
     def end_server(self, record: Record, plan: Plan) -> None:
         """None runs with that configuration when this returns."""
-        recorded = record.dnsmasq is not None and dnsmasq.alive(record.dnsmasq)
-        if record.dnsmasq is not None:
-            dnsmasq.stop(record.dnsmasq)
+        recorded = record.server is not None and servers.alive(record.server)
+        if record.server is not None:
+            servers.stop(record.server)
         if plan.server is not None and not recorded:
-            dnsmasq.end_all(plan.server.conf)
+            servers.end_all(plan.server)
 
     def write_files(self, plan: Plan) -> None:
-        """What dnsmasq reads."""
+        """What the server reads."""
         for path, content in plan.files.items():
             write(path, content.encode(), durable=False)
 
@@ -140,10 +143,10 @@ class Running:
 
 
 def _restarts(before: Plan, after: Plan) -> bool:
-    """The hosts' files are read again at a signal, the configuration is not."""
+    """The hosts' files are read again at a signal, the configuration not by all."""
     if before.server is None or after.server is None:
         return True
-    return before.files[before.server.conf] != after.files[after.server.conf]
+    return not after.server.rereads and before.files[before.server.conf] != after.files[after.server.conf]
 
 
 def _record(network: Network, plan: Plan) -> Record:

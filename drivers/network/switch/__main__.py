@@ -1,4 +1,4 @@
-"""``python -m embervirt.drivers.network.switch CONFIG``."""
+"""``python -m embervirt.drivers.network.switch CONFIG LOG``."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from pathlib import Path
 
 from embervirt.drivers.network.switch.process import main
 
-main(Path(sys.argv[1]))
+main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -32,7 +32,7 @@ class Fabric:
 
     def targets(self, source: str, frame: bytes) -> Iterable[str]:
         """Ports that a frame from ``source`` goes to; ``OWN`` among them for the switch's host."""
-        if len(frame) < SHORTEST:
+        if len(frame) < SHORTEST or source not in self._isolated:
             return ()
         receiver, sender = frame[:6], frame[6:12]
         if not sender[0] & GROUP and sender != self._own:

@@ -25,8 +25,6 @@ FRAME = 1 << 17
 BURST = 64
 """Frames that are taken from one port before the others have their turn."""
 
-READY = "ready"
-
 NOBODY = {errno.ECONNREFUSED, errno.ENOENT, errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE, errno.EPERM}
 """A frame is dropped, as on a wire: nobody listens (yet), or too slowly."""
 
@@ -36,14 +34,14 @@ class Switch:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._config = configs.read(path)
+        self._directory = os.open(self._config.ports, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._fabric = Fabric(packed(self._config.mac))
         self._sockets: dict[str, socket.socket] = {}
         self._ports: dict[str, Port] = {}
         self._epoll = select.epoll()
         self._by_descriptor: dict[int, str] = {}
-        self._leases = path.parent / self._config.leases
+        self._leases = Path(self._config.leases)
         text = self._leases.read_text() if self._leases.exists() else ""
         self._host = Host(self._config, parsed(text)) if self._config.address else None
         self._use(self._config)
@@ -69,13 +67,13 @@ class Switch:
 
     def _use(self, config: Config) -> None:
         self._config = config
-        wanted = {port.id: port for port in config.ports}
+        wanted = configs.ports(config)
         for id in [id for id, port in self._ports.items() if wanted.get(id) != port]:
             self._close(id)
         for port in wanted.values():
             if port.id not in self._ports:
                 self._open(port)
-        self._fabric.join({port.id: port.isolated for port in config.ports})
+        self._fabric.join({port.id: port.isolated for port in wanted.values() if port.up})
         if self._host is not None:
             self._host.use(config)
 
@@ -144,18 +142,25 @@ class Switch:
                 raise
 
 
+def _turn_to(log: Path) -> None:
+    opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for standard in (1, 2):
+        os.dup2(opened, standard)
+    os.close(opened)
+
+
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def main(path: Path) -> None:
-    """Runs until SIGTERM. ``READY`` on standard output says that the sockets are there."""
+def main(path: Path, log: Path) -> None:
+    """Runs until SIGTERM. It complains on its output until the sockets are there, then gives it up."""
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     far.setblocking(False)
     signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     switch = Switch(path)
-    _say(READY)
+    _turn_to(log)
     switch.run(near.fileno())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from embervirt.drivers.network.errors import VIR_FROM_NETWORK, OperationUnsupported
+from embervirt.drivers.network.errors import VIR_FROM_NETWORK, NetworkOperationUnsupported
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.postparse import postparse_network
 from embervirt.drivers.network.updating.commands import COMMANDS
@@ -51,8 +51,8 @@ def updated(network: Network, command: int, section: int, parent_index: int, xml
     """The network after it, complete and checked as a definition is.
 
     ``xml``: the section's element; ``parent_index``: of the ``<ip>`` that it belongs to, -1 for any.
-    Raises OperationUnsupported, NetworkInvalid (nothing matches, or something does that must not), XmlError
-    and its leaves, the errors of ``validate_network`` and ``validate_definition``.
+    Raises NetworkOperationUnsupported, NetworkInvalid (nothing matches, or something does that must not),
+    XmlError and its leaves, the errors of ``validate_network`` and ``validate_definition``.
     """
     after = changed(network, command, section, parent_index, xml)
     with errors_of(VIR_FROM_NETWORK):
@@ -67,10 +67,10 @@ def changed(network: Network, command: int, section: int, parent_index: int, xml
     if name is None:
         accepted = ", ".join(f"{SECTIONS[word]} ({word})" for word in _SERVED)
         text = f"can't update unrecognized section of network: {section}; expected one of: {accepted}"
-        raise OperationUnsupported(text)
+        raise NetworkOperationUnsupported(text)
     change = _SERVED.get(name)
     if change is None:
         text = f"can't update '{name.replace('-', ' ')}' section of network '{network.name}'"
-        raise OperationUnsupported(f"{text}; expected one of: {', '.join(_SERVED)}")
+        raise NetworkOperationUnsupported(f"{text}; expected one of: {', '.join(_SERVED)}")
     with errors_of(VIR_FROM_NETWORK):
         return postparse_network(change(network, command, parent_index, xml))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from embervirt.drivers.network.errors import OperationUnsupported
+from embervirt.drivers.network.errors import NetworkOperationUnsupported
 from embervirt.drivers.xml import Element
 
 E = TypeVar("E", bound=Element)
@@ -15,17 +15,17 @@ COMMANDS = {"modify": MODIFY, "delete": DELETE, "add-last": ADD_LAST, "add-first
 
 
 def check_command(command: int) -> None:
-    """Raises OperationUnsupported for a number that is none."""
+    """Raises NetworkOperationUnsupported for a number that is none."""
     if command not in COMMANDS.values():
         accepted = ", ".join(f"{number} ({word})" for word, number in COMMANDS.items())
         text = f"unrecognized network update command code {command}"
-        raise OperationUnsupported(f"{text}; expected one of: {accepted}")
+        raise NetworkOperationUnsupported(f"{text}; expected one of: {accepted}")
 
 
 def only_whole(command: int, what: str) -> None:
-    """Raises OperationUnsupported for a modification of what is added and deleted only."""
+    """Raises NetworkOperationUnsupported for a modification of what is added and deleted only."""
     if command == MODIFY:
-        raise OperationUnsupported(f"{what} cannot be modified, only added or deleted")
+        raise NetworkOperationUnsupported(f"{what} cannot be modified, only added or deleted")
 
 
 def added(items: Iterable[E], new: E, command: int) -> tuple[E, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from embervirt.actors.actor import Actor
 from embervirt.actors.work import Work
 from embervirt.drivers.qemu.actor.seen import Seen
-from embervirt.drivers.qemu.errors import AgentRefused, AgentUnresponsive, ArgumentUnsupported
+from embervirt.drivers.qemu.errors import AgentRefused, AgentUnresponsive, DomainArgumentUnsupported
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import AgentState
 from embervirt.drivers.qemu.service import channels
@@ -22,8 +22,8 @@ DOMAIN_STARTED, CHANNEL = 1, 2
 """virConnectDomainEventAgentLifecycleState and its reason."""
 
 
-ANSWERED = 5.0
-"""Seconds for the answer to a command of ours."""
+PATIENCE: dict[int, float | None] = {-2: None, -1: 5.0}
+"""Seconds for an answer to VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK and _DEFAULT; others are themselves."""
 
 
 class Agent:
@@ -62,7 +62,12 @@ class Agent:
 
     # Commands.
 
-    def command(self, text: str, patience: float | None) -> Work[str]:
+    @property
+    def timeout(self) -> int:
+        """What the guest has."""
+        return self._seen.record.agent_timeout
+
+    def command(self, text: str, timeout: int | None) -> Work[str]:
         """Its whole reply. Raises InvalidArgument for what is no command, else as ``ask``."""
         try:
             named = json.loads(text)["execute"]
@@ -70,19 +75,26 @@ class Agent:
         except (ValueError, TypeError, KeyError) as error:
             expected = '{"execute": "guest-ping"}'
             raise InvalidArgument(f"agent command {text[:80]!r}: expected JSON like {expected}") from error
-        return (yield from self._converse(str(named), request, patience))
+        return (yield from self._converse(str(named), request, self.timeout if timeout is None else timeout))
 
-    def ask(self, command: str, patience: float | None, **arguments: Any) -> Work[Any]:
-        """What it returns. Raises AgentUnresponsive, AgentRefused, ArgumentUnsupported, OperationInvalid."""
+    def ask(self, command: str, timeout: int, **arguments: Any) -> Work[Any]:
+        """What it returns.
+
+        Raises AgentUnresponsive, AgentRefused, DomainArgumentUnsupported, OperationInvalid.
+        """
         request = {"execute": command, **({"arguments": arguments} if arguments else {})}
-        reply = yield from self._converse(command, json.dumps(request).encode(), patience)
+        reply = yield from self._converse(command, json.dumps(request).encode(), timeout)
+        if not reply:
+            raise AgentUnresponsive(
+                f"the reply to {command} was not waited for, as this guest's agent is set"
+            )
         return json.loads(reply)["return"]
 
     def set_password(self, user: str, password: bytes, crypted: bool) -> Work[None]:
         """Raises as ``ask``."""
         encoded = base64.b64encode(password).decode()
         yield from self.ask(
-            "guest-set-user-password", ANSWERED, username=user, password=encoded, crypted=crypted
+            "guest-set-user-password", self.timeout, username=user, password=encoded, crypted=crypted
         )
 
     def path(self) -> Path:
@@ -90,16 +102,17 @@ class Agent:
         self._seen.check("ask the guest agent")
         channel = self._channel
         if channel is None:
-            raise ArgumentUnsupported("QEMU guest agent is not configured")
+            raise DomainArgumentUnsupported("QEMU guest agent is not configured")
         if not self.connected:
             raise AgentUnresponsive("QEMU guest agent is not connected")
         return Path(channel.path)
 
-    def _converse(self, command: str, request: bytes, patience: float | None) -> Work[str]:
+    def _converse(self, command: str, request: bytes, timeout: int) -> Work[str]:
         self.path()
         while self._turn is not None and not self._turn.done():
             yield self._turn
-        turn = self._turn = Future()
+        turn, patience = (Future[None](), PATIENCE.get(timeout, float(timeout)))
+        self._turn = turn
         try:
             reply = yield self._face.backend.converse(self.path(), request, patience)
         finally:

@@ -83,7 +83,11 @@ class Plugging:
             wanted = list(of_device(by_alias(live, last.id), build))
             self._intend(ATTACH, by_alias(live, last.id), wanted)
             yield from self._lent([last], self._cards.given(made, self._add(wanted)))
-        yield from self._added(live, [last])
+        try:
+            yield from self._added(live, [last])
+        except MonitorError:
+            yield from self._detach(by_alias(self._seen.live, last.id))
+            raise
 
     def _attach_controllers(self, live: Domain, controllers: list[Device]) -> Work[None]:
         """They stay, as in libvirt, whatever becomes of the device that they are for."""
@@ -98,12 +102,13 @@ class Plugging:
         self._changes.mark(intent(verb, device, wanted, final=final).mark)
 
     def _added(self, live: Domain, new: Sequence[Device]) -> Work[None]:
-        for each in new:
-            yield from self._settle(each)
+        """It is described before it is settled: the guest has it, whatever QEMU says to its limits."""
         chardevs = yield from self._link.ask("query-chardev")
         self._seen.describe(describe.live(live, live.id or 0, describe.ptys(chardevs)))
         for each in new:
             self._actor.publish(DeviceAdded(*self._who, each.id))
+        for each in new:
+            yield from self._settle(each)
 
     def _make_channels(self, directory: Path) -> None:
         owner, channels = self._seen.record.account, channel_dir(directory)
@@ -172,7 +177,11 @@ class Plugging:
     # Detach.
 
     def _detach(self, device: Device) -> Work[None]:
-        self._intend(DETACH, device, self._behind(device))
+        behind = self._behind(device)
+        self._intend(DETACH, device, behind)
+        if behind == list(of_device(device, self._build(self._seen.live, no_secret))):
+            yield from self._removed(device)  # of a forwarded address the guest knows nothing
+            return
         gone = self._leaving.setdefault(device.id, Future())
         yield from self._link.ask("device_del", {"id": device.id})
         if not (yield self._actor.within(gone, PATIENCE)):

@@ -9,16 +9,16 @@ from embervirt.actors.work import Work
 from embervirt.drivers.qemu.actor.agent import Agent
 from embervirt.drivers.qemu.actor.link import Link
 from embervirt.drivers.qemu.actor.seen import Seen
-from embervirt.drivers.qemu.errors import AgentRefused, AgentUnresponsive, ArgumentUnsupported
+from embervirt.drivers.qemu.errors import AgentRefused, AgentUnresponsive, DomainArgumentUnsupported
 from embervirt.errors import OperationInvalid
 
 ACPI, AGENT = 1, 2
 """The bits of virDomainShutdownFlagValues and virDomainRebootFlagValues that QEMU's driver has."""
 
-OBEYED = 60.0
+OBEYED = 60
 """Seconds for a guest that its agent is shutting down (VIR_DOMAIN_QEMU_AGENT_COMMAND_SHUTDOWN)."""
 
-FAILED = (AgentUnresponsive, AgentRefused, ArgumentUnsupported, OperationInvalid)
+FAILED = (AgentUnresponsive, AgentRefused, DomainArgumentUnsupported, OperationInvalid)
 
 
 class Power:

@@ -135,6 +135,10 @@ class Seen:
         """Whether its next power-off is half of a reboot."""
         self._keep(self.state, reboots=expected)
 
+    def expect_agent(self, timeout: int) -> None:
+        """Its agent has so long to answer."""
+        self._keep(self.state, agent_timeout=timeout)
+
     def _keep(self, state: State, **more: Any) -> None:
         """For who opens this root next: after the reply in hand, for what counts is what QEMU says."""
         kept = {"state": (state.state, state.reason), "format": FORMAT, **more}

@@ -71,7 +71,13 @@ class Serving(Actor):
     @handles(messages.AgentCommand)
     def agent_command(self, request: messages.AgentCommand) -> Work[str]:
         """One after the other."""
-        return self._agent.command(request.command, request.patience)
+        return self._agent.command(request.command, request.timeout)
+
+    @handles(messages.AgentTimeout)
+    def agent_timeout(self, request: messages.AgentTimeout) -> None:
+        """On record, so it lasts as long as the run."""
+        self._seen.check("ask QEMU")
+        self._seen.expect_agent(request.timeout)
 
     @handles(messages.SetPassword)
     def set_password(self, request: messages.SetPassword) -> Work[None]:

@@ -39,7 +39,7 @@ def assign(domain: Domain, caps: Capabilities, *, live: bool = False) -> Domain:
     devices = domain.devices
     disks = tuple(map(drive.placed, devices.disks))
     found = controllers.usual(domain)
-    found = spapr.placed(controllers.modelled(drive.controllers(found, disks)))
+    found = spapr.placed(controllers.modelled(drive.controllers(found, disks, live=live)))
     domain = replace(domain, devices=replace(devices, disks=disks, controllers=found))
     domain = ccid.assign(virtio_serial.controllers(domain))
     domain = usb.assign(pci.assign(virtio_serial.assign(domain), spare=not live))

@@ -46,12 +46,16 @@ def _drive(disk: Disk) -> DriveAddress | None:
     return DriveAddress(controller=controller, bus=bus, unit=unit)
 
 
-def controllers(controllers: tuple[Controller, ...], disks: tuple[Disk, ...]) -> tuple[Controller, ...]:
+def controllers(
+    controllers: tuple[Controller, ...], disks: tuple[Disk, ...], *, live: bool = False
+) -> tuple[Controller, ...]:
     """With the controllers that the disks need, and those of lower numbers.
 
+    ``live``: a running guest gets SCSI controllers like its first.
     Raises InternalError for a second one of a kind that machines have one of, and for more than fit.
     """
     done = list(controllers)
+    model = next((each.model for each in controllers if live and each.type == "scsi"), None)
     for type_ in PLACES:
         used = [
             disk.address.controller
@@ -64,5 +68,6 @@ def controllers(controllers: tuple[Controller, ...], disks: tuple[Disk, ...]) ->
             raise InternalError("No more available PCI slots")
         have = {controller.index for controller in controllers if controller.type == type_}
         missing = [index for index in range(max(used, default=-1) + 1) if index not in have]
-        done += [Controller(type=type_, index=index) for index in missing]
+        like = model if type_ == "scsi" else None
+        done += [Controller(type=type_, index=index, model=like) for index in missing]
     return tuple(done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embervirt.errors import SystemError_, XmlError, libvirtError
+from embervirt.errors import SystemError_, XmlError
 
 
 class MissingSource(XmlError):
@@ -15,12 +15,6 @@ class MissingTarget(XmlError):
     """``VIR_ERR_NO_TARGET``: a disk without a target."""
 
     code, prefix = 20, "missing target information for device"
-
-
-class ArgumentUnsupported(libvirtError):
-    """``VIR_ERR_ARGUMENT_UNSUPPORTED``: a number that QEMU does not take."""
-
-    code, prefix = 74, "argument unsupported"
 
 
 class NameTooLong(SystemError_):

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu import aliases
 from embervirt.drivers.qemu.addresses import assign
-from embervirt.drivers.qemu.model import Alias, Controller, Device, Disk, Domain
+from embervirt.drivers.qemu.model import Alias, Channel, Console, Controller, Device, Disk, Domain
 from embervirt.drivers.qemu.plugging.kinds import check, field_of, with_list
 from embervirt.drivers.qemu.postparse.devices import filled
 from embervirt.drivers.qemu.postparse.disk import in_order
 from embervirt.drivers.qemu.validate import validate
 from embervirt.drivers.xml import replace
-from embervirt.errors import InternalError, OperationInvalid
+from embervirt.errors import InternalError, OperationFailed, OperationInvalid
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
@@ -25,10 +25,14 @@ ONLY_ONE = {"watchdogs": "watchdog", "vsocks": "vsock"}
 
 
 def attached(domain: Domain, device: Device, caps: Capabilities) -> Domain:
-    """The definition with the device. Raises OperationInvalid, OperationUnsupported, as ``validate``."""
+    """The definition with the device.
+
+    Raises OperationInvalid, DomainOperationUnsupported, what ``validate`` does.
+    """
     check(device, live=False, verb="attach")
     _refuse_another(domain, device)
-    wide, _ = _placed(domain, device, caps, live=False)
+    wide, fresh = _placed(domain, device, caps, live=False)
+    _refuse_port(domain, fresh)
     disks = in_order(wide.devices.disks)
     done = replace(wide, devices=replace(wide.devices, disks=disks))
     validate(done, caps)
@@ -40,8 +44,11 @@ def plugged(live: Domain, device: Device, caps: Capabilities) -> tuple[Domain, l
 
     Raises what ``attached`` does, InternalError when there is no free place.
     """
+    if isinstance(device, Controller) and _there(live, device):
+        raise OperationFailed(f"target {device.type}:{device.index} already exists")
     wide, fresh = _placed(live, device, caps, live=True)
     check(fresh, live=True, verb="attach")
+    _refuse_port(live, fresh)
     validate(wide, caps)
     done = aliases.named(wide)
     known = {each.id for each in live.devices.all}
@@ -53,6 +60,8 @@ def plugged(live: Domain, device: Device, caps: Capabilities) -> tuple[Domain, l
 
 def _placed(domain: Domain, device: Device, caps: Capabilities, *, live: bool) -> tuple[Domain, Device]:
     """The domain with the device and the controllers it needs; the device at its place."""
+    if isinstance(device, Console):
+        check(device, live=live, verb="attach")  # one that mirrors a serial port is not added
     field = field_of(device)
     marked = replace(device, alias=MARK)
     wide = with_list(domain, field, (*domain.devices.lists[field], marked))
@@ -69,8 +78,26 @@ def _placed(domain: Domain, device: Device, caps: Capabilities, *, live: bool) -
 
 
 def _refuse_another(domain: Domain, device: Device) -> None:
+    if isinstance(device, Controller) and _there(domain, device):
+        raise OperationInvalid(f"controller index='{device.index}' already exists")
     only = ONLY_ONE.get(field_of(device))
     if only and domain.devices.lists[field_of(device)]:
         raise OperationInvalid(f"domain already has a {only}")
     if isinstance(device, Disk) and any(disk.dev == device.dev for disk in domain.devices.disks):
         raise OperationInvalid(f"target {device.dev} already exists")
+
+
+def _there(domain: Domain, controller: Controller) -> bool:
+    return (controller.type, controller.index) in {(c.type, c.index) for c in domain.devices.controllers}
+
+
+def _refuse_port(domain: Domain, device: Device) -> None:
+    """A channel by its name, or what it forwards, and its other end."""
+    if isinstance(device, Channel) and _port(device) in map(_port, domain.devices.channels):
+        raise OperationInvalid("chardev already exists")
+
+
+def _port(channel: Channel) -> tuple[object, ...]:
+    target = channel.target
+    where = target and (target.type, target.name, target.address, target.port)
+    return (where, channel.type, channel.sources)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from embervirt.drivers.qemu.errors import NoDevice
-from embervirt.drivers.qemu.model import Device, Domain
+from embervirt.drivers.qemu.model import Controller, Device, Disk, Domain
+from embervirt.drivers.qemu.model.address import DriveAddress, VirtioSerialAddress
 from embervirt.drivers.qemu.plugging.kinds import check, field_of, tag_of, with_list
 from embervirt.errors import InternalError, OperationFailed
 
 
 def detached(domain: Domain, device: Device) -> Domain:
-    """The definition without it. Raises NoDevice, OperationUnsupported."""
+    """The definition without it. Raises NoDevice, DomainOperationUnsupported."""
     check(device, live=False, verb="detach")
     return without(domain, match(domain, device))
 
@@ -22,7 +23,19 @@ def unplugged(live: Domain, device: Device) -> Device:
     check(device, live=True, verb="detach")
     found = match(live, device)
     check(found, live=True, verb="detach")
+    if isinstance(found, Controller) and any(each == found.index for each in _used(live, found.type)):
+        raise OperationFailed("device cannot be detached: device is busy")
     return found
+
+
+def _used(domain: Domain, type_: str) -> Iterator[int]:
+    """Numbers of the controllers of that type that something is on."""
+    for each in domain.devices.all:
+        match each.address:
+            case DriveAddress(controller=number) if isinstance(each, Disk) and each.bus == type_:
+                yield number
+            case VirtioSerialAddress(controller=number) if type_ == "virtio-serial":
+                yield number
 
 
 def by_alias(domain: Domain, alias: str) -> Device:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from embervirt.drivers.qemu.errors import OperationUnsupported
-from embervirt.drivers.qemu.model import Device, Devices, Disk, Domain, Interface
+from embervirt.drivers.qemu.errors import DomainOperationUnsupported
+from embervirt.drivers.qemu.model import Console, Device, Devices, Disk, Domain, Interface
 from embervirt.drivers.qemu.postparse import interface
-from embervirt.drivers.qemu.volumes import unresolved
+from embervirt.drivers.qemu.postparse.volumes import unresolved
 from embervirt.drivers.xml import parse_one_of, replace
 from embervirt.drivers.xml.bindings import Children
-from embervirt.errors import errors_of
+from embervirt.errors import OperationInvalid, errors_of
 
 VIR_FROM_DOMAIN = 20
 
@@ -53,31 +53,47 @@ def tag_of(device: Device) -> str:
 
 
 def check(device: Device, *, live: bool, verb: str) -> None:
-    """Raises OperationUnsupported for what cannot come and go. ``verb``: attach, detach."""
+    """Raises DomainOperationUnsupported for what cannot come and go. ``verb``: attach, detach."""
+    if isinstance(device, Console) and not device.virtio:
+        error = DomainOperationUnsupported if verb == "attach" else OperationInvalid
+        raise error(f"{verb}ing serial console is not supported")
     if field_of(device) in (COLD if live else FIXED):
         when = "live" if live else "persistent"
-        raise OperationUnsupported(f"{when} {verb} of device '{tag_of(device)}' is not supported")
+        raise DomainOperationUnsupported(f"{when} {verb} of device '{tag_of(device)}' is not supported")
     refuse = LIVE_RULES.get(field_of(device)) if live else None
     if refuse is not None:
         refuse(device, {"attach": "hot plugged", "detach": "hot unplugged"}[verb])
 
 
+def _disk(device: Any, done: str) -> None:
+    if done == "hot plugged":
+        if device.device == "floppy":
+            raise DomainOperationUnsupported("floppy device hotplug isn't supported")
+    elif device.bus is None:
+        return  # as the XML says it; the one that is meant has one
+    elif device.device == "floppy" or (device.device == "cdrom" and device.bus not in ("usb", "scsi")):
+        raise DomainOperationUnsupported(f"disk device type '{device.device}' cannot be detached")
+    elif device.bus not in ("virtio", "usb", "scsi"):
+        raise DomainOperationUnsupported("This type of disk cannot be hot unplugged")
+
+
 def _controller(device: Any, done: str) -> None:
     if device.type not in ("scsi", "virtio-serial"):
-        raise OperationUnsupported(f"'{device.type}' controller cannot be {done}.")
+        raise DomainOperationUnsupported(f"'{device.type}' controller cannot be {done}.")
 
 
 def _input(device: Any, done: str) -> None:
     if device.bus not in ("usb", "virtio"):
-        raise OperationUnsupported(f"input device on bus '{device.bus or 'ps2'}' cannot be {done}.")
+        raise DomainOperationUnsupported(f"input device on bus '{device.bus or 'ps2'}' cannot be {done}.")
 
 
 def _watchdog(device: Any, done: str) -> None:
     if device.model != "i6300esb":
-        raise OperationUnsupported(f"watchdog of model {device.model} cannot be {done}")
+        raise DomainOperationUnsupported(f"watchdog of model {device.model} cannot be {done}")
 
 
 LIVE_RULES: dict[str, Callable[[Any, str], None]] = {
+    "disks": _disk,
     "controllers": _controller,
     "inputs": _input,
     "watchdogs": _watchdog,

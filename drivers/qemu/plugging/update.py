@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embervirt.drivers.qemu.errors import OperationUnsupported
+from embervirt.drivers.qemu.errors import DomainOperationUnsupported
 from embervirt.drivers.qemu.model import Device, Disk, Domain
 from embervirt.drivers.qemu.model.graphics import Graphics
 from embervirt.drivers.qemu.model.interface import Interface
@@ -65,10 +65,10 @@ def link_of(card: Interface) -> bool:
 def updated(domain: Domain, device: Device, caps: Capabilities, *, live: bool) -> tuple[Domain, Update]:
     """The domain with the device as it is now, and what QEMU has to be told.
 
-    Raises NoDevice, OperationUnsupported, ConfigUnsupported, what ``validate`` does.
+    Raises NoDevice, DomainOperationUnsupported, ConfigUnsupported, what ``validate`` does.
     """
     if not isinstance(device, Disk | Interface | Graphics):
-        when, error = ("live", ConfigUnsupported) if live else ("persistent", OperationUnsupported)
+        when, error = ("live", ConfigUnsupported) if live else ("persistent", DomainOperationUnsupported)
         raise error(f"{when} update of device '{tag_of(device)}' is not supported")
     old = match(domain, device)
     new = _completed(device, old)
@@ -103,7 +103,7 @@ def _told(old: Device, new: Device) -> Update:
             return _link(old, new)
         case Graphics(), Graphics():
             return _password(old, new)
-    raise OperationUnsupported(f"a {tag_of(old)} cannot become a {tag_of(new)}")
+    raise DomainOperationUnsupported(f"a {tag_of(old)} cannot become a {tag_of(new)}")
 
 
 def _media(old: Disk, new: Disk) -> Update:
@@ -121,7 +121,7 @@ def _link(old: Interface, new: Interface) -> Update:
     bare: dict[str, Any] = {name: () if name == "forwards" else None for name in CHANGEABLE}
     _same(replace(old, **bare), replace(new, **bare), "network", which)
     if old.forwards != new.forwards and old.is_passt:
-        raise OperationUnsupported(f"cannot modify portForward of passt network device {which}")
+        raise DomainOperationUnsupported(f"cannot modify portForward of passt network device {which}")
     changed = link_of(old) != link_of(new) or any(getattr(old, n) != getattr(new, n) for n in CHANGEABLE[1:])
     return Recabled(old, new) if changed else Nothing()
 
@@ -146,7 +146,7 @@ def _password(old: Graphics, new: Graphics) -> Update:
 
 
 def _same(old: Device, new: Device, kind: str, which: str) -> None:
-    """Raises OperationUnsupported that names the first thing that cannot change."""
+    """Raises DomainOperationUnsupported that names the first thing that cannot change."""
     for name, binding in old.__schema__.bindings.items():
         if getattr(old, name) != getattr(new, name):
-            raise OperationUnsupported(f"cannot modify {binding.name or name} of {kind} device {which}")
+            raise DomainOperationUnsupported(f"cannot modify {binding.name or name} of {kind} device {which}")

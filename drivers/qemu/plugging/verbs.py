@@ -25,7 +25,7 @@ class Verb(StrEnum):
 
 
 def redefined(domain: Domain, verb: str, text: str, caps: Capabilities) -> Domain:
-    """The definition after it. Raises XmlError and its leaves, NoDevice, OperationUnsupported..."""
+    """The definition after it. Raises XmlError and its leaves, NoDevice, DomainOperationUnsupported..."""
     match Verb(verb):
         case Verb.ATTACH:
             return attached(domain, read(text), caps)

@@ -22,7 +22,7 @@ from embervirt.drivers.qemu.postparse import (
     vsock,
     watchdog,
 )
-from embervirt.drivers.qemu.volumes import unresolved
+from embervirt.drivers.qemu.postparse.volumes import unresolved
 from embervirt.drivers.xml import replace
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from embervirt.drivers.qemu import volumes
 from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.model import Channel, Console, Domain, Serial
 from embervirt.drivers.qemu.model.chardev_source import Chardev, CharSource
+from embervirt.drivers.qemu.postparse import volumes
 from embervirt.drivers.qemu.states import State
 from embervirt.drivers.qemu.store import Record
 from embervirt.drivers.qemu.tables import Running

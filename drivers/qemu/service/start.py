@@ -107,10 +107,8 @@ def start(
         process = Process.attach(launched.identity)
         if process is None:
             raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
-        owner = face.account.owner if face.account else None
-        record = msgspec.structs.replace(
-            _record(plan, watched, ram_dir), tpm=emulator(), account=owner, **cards.recorded(made)
-        )
+        record = _record(plan, watched, ram_dir, face)
+        record = msgspec.structs.replace(record, tpm=emulator(), **cards.recorded(made))
         run = Run(record, process, launched.monitor, plan.domain)
         undo.callback(revoke, run, store)  # before anything else can fail, for nobody else would end it
         operation.mark("spawned")
@@ -181,9 +179,12 @@ def revoke(run: Run, store: Store) -> None:
     store.forget(run.record)
 
 
-def _record(plan: Plan, watched: Watched, ram_dir: Path) -> Record:
+def _record(plan: Plan, watched: Watched, ram_dir: Path, face: Face) -> Record:
     domain, state = plan.domain, states.PAUSED_BY_USER if plan.paused else states.BOOTED
-    return Record(plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), plan.autodestroy, state)
+    return Record(
+        plan.id, domain.uuid, domain.name, plan.xml, watched, str(ram_dir), plan.autodestroy, state,
+        account=face.account.owner if face.account else None,
+    )  # fmt: skip
 
 
 def _command(

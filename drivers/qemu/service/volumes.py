@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from embervirt.drivers.qemu import volumes
 from embervirt.drivers.qemu.model import Disk, Domain
+from embervirt.drivers.qemu.postparse import volumes
 from embervirt.drivers.qemu.service.keys import Call
 from embervirt.drivers.storage.messages import FindVolume
 from embervirt.drivers.xml import replace

@@ -9,8 +9,7 @@ from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.disk import Disk
 from embervirt.drivers.qemu.model.disk_driver import DiskDriver, IoTune
-from embervirt.drivers.qemu.model.errors import ArgumentUnsupported
-from embervirt.errors import ConfigUnsupported, XmlError, libvirtError
+from embervirt.errors import ArgumentUnsupported, ConfigUnsupported, XmlError, libvirtError
 
 MOST = 10**15
 """QEMU's highest limit, bytes or operations a second."""

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_COMPLETED, Future
 from dataclasses import replace
-from typing import TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
 
+from embervirt import world
 from embervirt.actors.actor import Context, handles
 from embervirt.actors.work import Work
 from embervirt.drivers.storage import messages
 from embervirt.drivers.storage.actor.volumes import Volumes
 from embervirt.drivers.storage.backend.kinds import backend
-from embervirt.drivers.storage.backend.programs import Programs, outside
+from embervirt.drivers.storage.backend.programs import Programs
 from embervirt.drivers.storage.backend.protocol import Volumes as Rows
 from embervirt.drivers.storage.face import Face
 from embervirt.drivers.storage.messages import PoolLifecycle, PoolRef, PoolRefreshed
 from embervirt.drivers.storage.reading import read_pool
 from embervirt.drivers.storage.service import discovering
-from embervirt.drivers.storage.service.pools import looked_at, started
+from embervirt.drivers.storage.service.pools import Answer, Wanted, looked_at, resumed, started
 from embervirt.drivers.storage.states import check
 from embervirt.drivers.storage.tables import PoolRow
+from embervirt.errors import libvirtError
+from embervirt.log import get_logger
 
 T = TypeVar("T")
 DEFINED, UNDEFINED, STARTED, STOPPED, CREATED, DELETED = range(6)
 """virStoragePoolEventLifecycleType."""
+
+PATIENCE = 5.0
+"""Seconds that the start waits for what is in the pools that were active."""
+
+BESIDE = 32
+"""Pools that are looked at at once, then: each look has a thread and a few descriptors."""
 
 
 class StorageDriver(Volumes):
@@ -33,12 +44,39 @@ class StorageDriver(Volumes):
     def __init__(self, context: Context, face: Face) -> None:
         super().__init__(context, face)
         self._changing: set[str] = set()
+        self._log = get_logger(driver="storage")
 
     def setup(self) -> None:
         """Publish what is on disk, and what is in the pools that are active."""
-        self._jobs.settle()
-        with outside(self._face.paths.storage_run) as programs:
-            self._pools.load(programs)
+        self._jobs.settle(self._face.paths.storage_run)
+        self._pools.load(self._looks)
+
+    def _looks(self, wanted: list[Wanted]) -> dict[str, Answer]:
+        """A job each. One that is late, because its server does not answer, say, holds nobody up."""
+        ends: dict[Future[Answer], Wanted] = {}
+        left, until = self._jobs.left(), world.monotonic() + PATIENCE
+        for each in wanted:
+            late = [end for end in ends if not end.done()]
+            if len(late) >= BESIDE:
+                world.wait(late, max(until - world.monotonic(), 0), return_when=FIRST_COMPLETED)
+            ends[self._begun("pool-load", each.row, partial(_resumed, each, left), on_record=False)] = each
+        done, late = world.wait(ends, max(until - world.monotonic(), 0))
+        for end in late:
+            self._log.warning("pool does not answer; it is not active until it does", pool=ends[end].row.name)
+            self.work(self._awaited(ends[end], end))
+        return {ends[end].row.uuid: end.result() for end in done}
+
+    def _awaited(self, wanted: Wanted, end: Future[Answer]) -> Work[None]:
+        """Nothing else is begun with the pool until it has answered."""
+        uuid = wanted.row.uuid
+        self._changing.add(uuid)
+        try:
+            answer: Answer = yield end
+        finally:
+            self._changing.discard(uuid)
+        self._pools.answered(wanted, answer)
+        if not isinstance(answer, str):
+            self._announce(wanted.row, STARTED)
 
     @handles(messages.Define)
     def define(self, request: messages.Define) -> PoolRef:
@@ -73,15 +111,24 @@ class StorageDriver(Volumes):
     def _start(self, row: PoolRow, build: int) -> Work[None]:
         self._alone(row, "start")
         self._changing.add(row.uuid)
+        left = self._jobs.left()
         try:
-            end = self._begun("pool-start", row, lambda programs: started(row, build, programs))
+            end = self._begun("pool-start", row, lambda programs: started(row, build, programs, left))
             begun: tuple[PoolRow, Rows] = yield end
+            try:
+                active = self._pools.activated(*begun)
+            except libvirtError:
+                yield self._begun("pool-destroy", row, partial(backend(row.pool).stop, row.pool))
+                raise
         finally:
             self._changing.discard(row.uuid)
-        self._announce(self._pools.activated(*begun), STARTED)
+        self._announce(active, STARTED)
 
-    def _begun(self, what: str, row: PoolRow, work: Callable[[Programs], T]) -> Future[T]:
-        return self._jobs.begin(what, row.uuid, "", lambda job: work(self._programs(job)), {})[1]
+    def _begun(
+        self, what: str, row: PoolRow, work: Callable[[Programs], T], *, on_record: bool = True
+    ) -> Future[T]:
+        plan: dict[str, Any] | None = {} if on_record else None
+        return self._jobs.begin(what, row.uuid, "", lambda job: work(self._programs(job)), plan)[1]
 
     def _alone(self, row: PoolRow, request: str) -> None:
         """Raises StorageInternal while something of the pool is under way that this cannot go beside."""
@@ -125,8 +172,8 @@ class StorageDriver(Volumes):
         """Its volumes are as they are on disk when this replies."""
         row = self._pools.find(request.uuid)
         self._alone(row, "refresh")
-        known = self._pools.volumes(row.uuid)
-        end = self._begun("pool-refresh", row, lambda programs: looked_at(row, known, programs, whole=True))
+        known, left = self._pools.volumes(row.uuid), self._jobs.left()
+        end = self._begun("pool-refresh", row, lambda programs: looked_at(row, known, programs, left))
         seen: tuple[PoolRow, Rows] = yield end
         now = self._pools.find(row.uuid)
         self._face.tables.volumes.put(self.context.fence, row.uuid, seen[1])
@@ -143,3 +190,7 @@ class StorageDriver(Volumes):
 
     def _announce(self, row: PoolRow, event: int) -> None:
         self.publish(PoolLifecycle(row.uuid, row.name, event))
+
+
+def _resumed(wanted: Wanted, left: Collection[Path], programs: Programs) -> Answer:
+    return resumed(wanted, programs, left)

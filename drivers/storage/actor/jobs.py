@@ -12,16 +12,19 @@ from typing import Any, TypeVar
 from embervirt import disk, world
 from embervirt.actors.actor import Actor
 from embervirt.drivers.root.journal import Journal, State
+from embervirt.drivers.storage.backend import child
+from embervirt.drivers.storage.errors import VIR_FROM_STORAGE, StorageSystemError
 from embervirt.drivers.storage.jobs import Job
 from embervirt.drivers.storage.messages import JobEnded, JobProgress
 from embervirt.drivers.storage.tables import JobRow, Tables
-from embervirt.errors import OperationAborted, SystemError_, libvirtError
+from embervirt.errors import OperationAborted, errors_of, libvirtError
 
 T = TypeVar("T")
 PATIENCE = 5.0
 """Seconds that the end of a generation waits for its jobs; a step takes much less."""
 
 INTERRUPTED = "the driver ended in the middle of it; nothing of it is left"
+HALF_DONE = "the driver ended in the middle of it; it may be done, in part or as a whole"
 
 
 class Jobs:
@@ -33,15 +36,26 @@ class Jobs:
         self._under_way: dict[str, tuple[Job, Any]] = {}
         actor.resources.callback(self._end)
 
-    def settle(self) -> None:
-        """What an earlier generation, or process, left in the middle: it is gone, and on record as failed."""
+    def settle(self, scratch: Path) -> None:
+        """What an earlier generation, or process, left in the middle: it is gone, and on record as failed.
+
+        ``scratch``: the folder of its programs' ends.
+        """
         for each in self._journal.open():
             if each.what.startswith(("vol-", "pool-")):
                 staged = each.plan.get("staged")
                 if staged:
+                    child.end_left(scratch, each.id)
                     with contextlib.suppress(OSError):  # its directory went: the pool's sweep looks again
                         disk.unlink(Path(staged), missing_ok=True)
-                self._journal.end(each.id, "failed", INTERRUPTED, self._fence)
+                whole = staged and each.what != "vol-delete"
+                self._journal.end(each.id, "failed", INTERRUPTED if whole else HALF_DONE, self._fence)
+        child.sweep(scratch)
+
+    def left(self) -> list[Path]:
+        """Files that jobs which are over may have left under a staged name."""
+        over = (each for each in self._journal.values() if each.state != "open")
+        return [Path(each.plan["staged"]) for each in over if each.plan.get("staged")]
 
     def of(self, pool: str) -> int:
         """How many of a pool's are under way."""
@@ -85,10 +99,11 @@ class Jobs:
 
     def _run(self, job: Job, work: Callable[[Job], T], future: Future[T]) -> None:
         try:
-            result = work(job)
+            with errors_of(VIR_FROM_STORAGE):
+                result = work(job)
         except OSError as error:
             text = f"{job.row.what}: {error.strerror or error}"
-            self._over(job, future, SystemError_(text, int1=error.errno or -1))
+            self._over(job, future, StorageSystemError(text, int1=error.errno or -1))
         except BaseException as error:  # noqa: BLE001 - it ends the actor, as a bug of a handler does
             self._over(job, future, error)
         else:

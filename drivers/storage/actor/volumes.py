@@ -181,9 +181,11 @@ class Volumes(Actor):
         pool = self._active(request.pool)
         row = self._free(pool, request.name)
         scratch, fence = self._face.paths.storage_run, self.context.fence
-        work = works.delete(pool, row, scratch, fence, zeroed=request.zeroed)
+        hidden = Path(row.path).with_name(staging.name_for_staging())
+        work = works.delete(pool, row, hidden, scratch, fence, zeroed=request.zeroed)
         with self._using((pool.uuid, row.name)):
-            yield self._changed("vol-delete", pool, row.name, work)
+            files = backend(pool.pool).devices is None
+            yield self._changed("vol-delete", pool, row.name, work, hidden if files else None)
             self._face.tables.secrets.drop(fence, row.path)
             yield from self._seen(pool, row.name)
 

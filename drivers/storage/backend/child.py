@@ -12,11 +12,13 @@ import select
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from embervirt import disk
 from embervirt.drivers.storage.errors import StorageInternal, StorageSystemError
 from embervirt.drivers.storage.jobs import Job
+from embervirt.supervisor import search
 from embervirt.supervisor.recorder import Spawned, read_status, reap, spawn
 
 PERCENT = re.compile(rb"\(([0-9]+\.[0-9]+)/100%\)")
@@ -26,6 +28,9 @@ GIVEN = re.compile("/proc/self/fd/([0-9]+)")
 """How a program's arguments name a descriptor that it was given."""
 
 NOTHING: Mapping[int, str] = {}
+
+STATUS = ".status"
+"""How the name of the file ends that says how a program ended."""
 
 LONGEST = 64 << 10
 """Bytes of a program's complaint that are kept."""
@@ -67,7 +72,7 @@ def run(
     Raises StorageInternal with its status and all it said, OperationAborted when the job was cancelled: it
     was ended then.
     """
-    status_file = scratch / f"{job.row.id}.status"
+    status_file = scratch / f"{job.row.id}{STATUS}"
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     try:
@@ -88,6 +93,20 @@ def run(
     finally:
         os.close(reader)
         disk.unlink(status_file, missing_ok=True)
+
+
+def end_left(scratch: Path, job: str) -> None:
+    """Kill the program of a job whose process is gone; it would write on for nobody."""
+    for recorder in search.carrying(str(scratch / f"{job}{STATUS}")):
+        if search.records(recorder):
+            with suppress(ProcessLookupError):
+                os.killpg(recorder, signal.SIGKILL)  # it leads the session that both are in
+
+
+def sweep(scratch: Path) -> None:
+    """Remove what programs of an earlier process said at their end, and nobody read."""
+    for path in (*scratch.glob(f"*{STATUS}"), *scratch.glob("*.out")):
+        disk.unlink(path, missing_ok=True)
 
 
 def _listen(job: Job, reader: int, total: int, growing: int | None) -> bytes:

@@ -11,7 +11,7 @@ from embervirt.drivers.images import Image
 from embervirt.drivers.storage.backend import contents
 from embervirt.drivers.storage.backend.devices import device_size
 from embervirt.drivers.storage.backend.directory import OVERWRITE
-from embervirt.drivers.storage.backend.looking import seen, staged
+from embervirt.drivers.storage.backend.looking import seen
 from embervirt.drivers.storage.backend.programs import Programs
 from embervirt.drivers.storage.backend.protocol import Area, Devices, Volumes
 from embervirt.drivers.storage.errors import (
@@ -24,6 +24,7 @@ from embervirt.drivers.storage.images import groups, pools
 from embervirt.drivers.storage.images.groups import Segment
 from embervirt.drivers.storage.model import Pool, Volume
 from embervirt.drivers.storage.tables import BLOCK, DeviceRow, Space, VolumeRow
+from embervirt.drivers.storage.validate.names import staged
 from embervirt.drivers.xml import replace
 from embervirt.errors import libvirtError
 from embervirt.log import get_logger

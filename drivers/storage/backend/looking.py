@@ -10,10 +10,8 @@ from collections.abc import Mapping
 
 from embervirt.drivers.images import Image, probe
 from embervirt.drivers.storage.tables import BLOCK, DIR, FILE, Stamp, VolumeRow
+from embervirt.drivers.storage.validate.names import staged
 from embervirt.log import get_logger
-
-STAGED = (".embervirt-", ".tmp")
-"""How the name of a volume that is being made begins and ends: nobody sees it."""
 
 RAW = Image("raw")
 SECTOR = 512
@@ -58,11 +56,6 @@ def volumes_of(directory: str, names: list[str]) -> dict[str, VolumeRow]:
         return {row.name: row for row in rows if row is not None}
     finally:
         os.close(descriptor)
-
-
-def staged(name: str) -> bool:
-    """Whether it is the name of something half-made, of ours."""
-    return name.startswith(STAGED[0]) and name.endswith(STAGED[1])
 
 
 def stamp(found: os.stat_result) -> Stamp:
@@ -135,8 +128,7 @@ def image(descriptor: int, name: str, kind: int) -> Image:
 
 def seen(found: os.stat_result, kind: int, path: str, name: str, image: Image) -> VolumeRow:
     """The row of a file."""
-    size = found.st_size
-    allocation = found.st_blocks * SECTOR
+    size, allocation = (0, 0) if kind == DIR else (found.st_size, found.st_blocks * SECTOR)
     capacity = size if image.capacity is None else image.capacity
     return VolumeRow(
         name, f"{path}/{name}", kind, capacity, allocation, size, image, stamp(found),

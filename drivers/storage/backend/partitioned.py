@@ -17,10 +17,10 @@ from embervirt.drivers.storage.backend.programs import Programs
 from embervirt.drivers.storage.backend.protocol import Area, Devices, Volumes
 from embervirt.drivers.storage.errors import (
     NoStorageVolume,
-    OperationUnsupported,
     StorageArgument,
     StorageInvalid,
     StorageNotSupported,
+    StorageOperationUnsupported,
 )
 from embervirt.drivers.storage.images import partitions, pools
 from embervirt.drivers.storage.images.partitions import Disk, Piece, Place
@@ -123,14 +123,14 @@ class Partitions:
     resizes = False
 
     def check(self, volume: Volume, pool: Pool) -> None:
-        """Raises StorageNotSupported, OperationUnsupported."""
+        """Raises StorageNotSupported, StorageOperationUnsupported."""
         if not volume.capacity:
             raise StorageNotSupported("volume capacity required for this storage pool")
         if volume.target.encryption is not None:
             text = "encryption is served for volumes that are files only"
             raise StorageNotSupported(f"volume '{volume.name}' of a pool of type 'disk': {text}")
         if volume.backing is not None:
-            raise OperationUnsupported(f"volume '{volume.name}': a partition has no backing store")
+            raise StorageOperationUnsupported(f"volume '{volume.name}': a partition has no backing store")
 
     def area(self, volume: Volume, pool: Pool, programs: Programs) -> Area | None:
         """A partition cannot be hidden, and what belongs to none is nobody's. Raises as ``create``."""

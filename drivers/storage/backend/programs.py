@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from embervirt import disk
 from embervirt.drivers.storage.backend import child
 from embervirt.drivers.storage.jobs import Job
-from embervirt.drivers.storage.tables import JobRow
 
 UDEV = Path("/run/udev/control")
 """There while udevd runs; in a container it does not, and LVM makes its device nodes itself when told so."""
@@ -54,13 +52,3 @@ def without_udev(argv: Sequence[str]) -> Sequence[str]:
         if UDEV.exists() or not argv[0].startswith(LVM)
         else [*WITHOUT_UDEV, child.find(argv[0]), *argv[1:]]
     )
-
-
-@contextmanager
-def outside(scratch: Path) -> Iterator[Programs]:
-    """For who has no job: when the driver starts."""
-    job = Job(JobRow("pool-load", "pool-load", "", ""), lambda: None, lambda row, loud: None)
-    try:
-        yield Programs(job, scratch)
-    finally:
-        job.close()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from embervirt.drivers.storage.errors import ArgumentUnsupported, OperationUnsupported, StorageArgument
+from embervirt.drivers.storage.errors import (
+    StorageArgument,
+    StorageArgumentUnsupported,
+    StorageOperationUnsupported,
+)
 from embervirt.drivers.storage.images import encrypting
 from embervirt.drivers.storage.images.creating import image_format, opened
 from embervirt.drivers.storage.model import Volume
@@ -15,13 +19,15 @@ def resize(
 ) -> list[list[str]]:
     """The commands that make an image ``capacity`` bytes; none for a raw one: ftruncate, fallocate.
 
-    ``key``: the file with its passphrase. Raises OperationUnsupported: only raw images are allocated.
+    ``key``: the file with its passphrase. Raises StorageOperationUnsupported: only raw images are allocated.
     """
     kind = image_format(volume)
     if allocate and volume.target.encryption is not None:
-        raise OperationUnsupported("preallocate is only supported for an unencrypted raw volume")
+        raise StorageOperationUnsupported("preallocate is only supported for an unencrypted raw volume")
     if allocate and kind != "raw":
-        raise OperationUnsupported(f"preallocate is only supported for raw type volume, not for {kind}")
+        raise StorageOperationUnsupported(
+            f"preallocate is only supported for raw type volume, not for {kind}"
+        )
     if kind == "raw":
         return []
     flags = ["--shrink"] if shrink else []
@@ -65,9 +71,9 @@ ALGORITHMS = (
 
 
 def wiping(algorithm: int) -> Wiping:
-    """What overwrites a volume. Raises ArgumentUnsupported (trim), StorageArgument."""
+    """What overwrites a volume. Raises StorageArgumentUnsupported (trim), StorageArgument."""
     if algorithm == len(ALGORITHMS):
-        raise ArgumentUnsupported("'trim' algorithm not supported")
+        raise StorageArgumentUnsupported("'trim' algorithm not supported")
     if not 0 <= algorithm < len(ALGORITHMS):
         raise StorageArgument(
             f"wiping algorithm {algorithm} not supported; expected 0 to {len(ALGORITHMS) - 1}"

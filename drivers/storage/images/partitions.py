@@ -6,7 +6,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from embervirt.drivers.storage.errors import OperationUnsupported, StorageInternal
+from embervirt.drivers.storage.errors import StorageInternal, StorageOperationUnsupported
 from embervirt.drivers.storage.model import Pool
 
 KINDS = {"fat16": "fat16", "fat32": "fat32", "linux": "ext2", "linux-swap": "linux-swap", "linux-lvm": "ext2",
@@ -121,7 +121,10 @@ class Place:
 
 
 def placed(disk: Disk, capacity: int, *, extended: bool) -> Place:
-    """The smallest piece of free bytes that is large enough. Raises StorageInternal, OperationUnsupported."""
+    """The smallest piece of free bytes that is large enough.
+
+    Raises StorageInternal, StorageOperationUnsupported.
+    """
     kind = _kind(disk, extended)
     whole = disk.extended if kind == "logical" else None
     length = max(-(-capacity // disk.sector), 1) * disk.sector
@@ -154,14 +157,14 @@ def _start(piece: Piece, disk: Disk, length: int, *, logical: bool) -> int:
 def _kind(disk: Disk, extended: bool) -> str:
     if disk.label != "msdos":
         if extended:
-            raise OperationUnsupported(f"a disk with label '{disk.label}' has no extended partitions")
+            raise StorageOperationUnsupported(f"a disk with label '{disk.label}' has no extended partitions")
         return "primary"
     if extended and disk.extended is not None:
-        raise OperationUnsupported("extended partition already exists: a disk has one at most")
+        raise StorageOperationUnsupported("extended partition already exists: a disk has one at most")
     if len([each for each in disk.partitions if each.number <= PRIMARY]) < PRIMARY:
         return "extended" if extended else "primary"
     if extended or disk.extended is None:
-        raise OperationUnsupported("no more partitions: a DOS label has four, one of them extended")
+        raise StorageOperationUnsupported("no more partitions: a DOS label has four, one of them extended")
     return "logical"
 
 

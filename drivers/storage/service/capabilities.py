@@ -18,7 +18,7 @@ def capabilities() -> str:
         _options(pool, "poolOptions", kind.default_format, "sourceFormatType", kind.formats)
         listed = () if name in UNLISTED else kind.volume_formats
         _options(pool, "volOptions", kind.default_volume_format, "targetFormatType", listed)
-    return etree.tostring(root, pretty_print=True, encoding="unicode")
+    return etree.tostring(root, pretty_print=True, encoding="unicode").replace('"', "'")
 
 
 def _options(pool: etree._Element, tag: str, default: str | None, name: str, values: tuple[str, ...]) -> None:

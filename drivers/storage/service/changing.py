@@ -30,6 +30,8 @@ ZEROES = wiping(0)
 
 def new_capacity(row: VolumeRow, capacity: int, flags: int, space: Space) -> int:
     """In bytes, what ``resize`` is to make of it. Raises StorageArgument, StorageFailed."""
+    if capacity < 0:
+        raise StorageArgument(f"capacity {capacity} of volume '{row.name}' must not be negative")
     wanted = capacity
     if flags & DELTA:
         change = -min(capacity, row.capacity) if flags & SHRINK else capacity
@@ -50,7 +52,7 @@ def new_capacity(row: VolumeRow, capacity: int, flags: int, space: Space) -> int
 def resizing(
     row: VolumeRow, pool: Pool, capacity: int, flags: int, secret: EncryptionSecret | None
 ) -> Volume:
-    """What is to be resized. Raises OperationUnsupported, StorageNotSupported."""
+    """What is to be resized. Raises StorageOperationUnsupported, StorageNotSupported."""
     known: Volume = volume(row, pool, secret)
     if row.kind != FILE:
         raise StorageNotSupported(f"volume '{row.name}' is no file: it cannot be resized")
@@ -108,8 +110,10 @@ def wipe(job: Job, row: VolumeRow, how: Wiping) -> None:
             copying.overwrite(job, file, how.passes, verify=how.verify)
 
 
-def delete(job: Job, row: VolumeRow, fence: Fence, *, zeroed: bool = False) -> None:
+def delete(job: Job, row: VolumeRow, hidden: Path, fence: Fence, *, zeroed: bool = False) -> None:
     """Of a symbolic link the link; no error when it has gone already. ``zeroed``: overwritten before.
+
+    ``hidden``: the name it has while it goes, which is on record.
 
     Raises SystemError_, FileRefused when a symbolic link is to be overwritten.
     """
@@ -121,13 +125,12 @@ def delete(job: Job, row: VolumeRow, fence: Fence, *, zeroed: bool = False) -> N
             with fence.guard():
                 disk.remove_directory(path)
         else:
-            _unlink(path, fence)
+            _unlink(path, hidden, fence)
         disk.sync_directory(path.parent)
 
 
-def _unlink(path: Path, fence: Fence) -> None:
+def _unlink(path: Path, hidden: Path, fence: Fence) -> None:
     """First it gets a name that a sweep knows: to free what a large file has takes long, and nobody else can
     change anything while the fence is held."""
-    hidden = path.with_name(staging.name_for_staging())
     with staging.staged(hidden), fence.guard(), suppress(FileNotFoundError):
         disk.rename(path, hidden)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embervirt.actors.fence import Fence
@@ -29,6 +30,22 @@ NO_OVERWRITE, OVERWRITE = 4, 8
 """virStoragePoolBuildFlags."""
 
 
+UNSEEN = ("dir",)
+"""Kinds of pools of which nothing but a record can say that they are active."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A pool that may be active. ``recorded``: it was."""
+
+    row: PoolRow
+    recorded: bool
+
+
+Answer = tuple[PoolRow, Volumes] | str
+"""An active pool as it is, or why it is not."""
+
+
 class Pools:
     """All pools of one root. ``fence``: of the generation at work."""
 
@@ -50,31 +67,40 @@ class Pools:
 
     # What is there when the driver starts.
 
-    def load(self, programs: Programs) -> list[PoolRow]:
-        """Publish what is on disk and in the world; answers those with autostart that are not active."""
+    def load(self, look: Callable[[list[Wanted]], dict[str, Answer]]) -> None:
+        """Publish what is on disk and in the world. ``look`` asks those that may be active, by UUID;
+        who does not answer it in time is not active until ``answered`` says so."""
         rows = self._defined()
         volumes: dict[str, Volumes] = {}
         records = {record.uuid: record for record in self._store.active()}
-        found = {uuid: self._resumed(rows.get(uuid), record) for uuid, record in records.items()}
-        for uuid, row in {**rows, **found}.items():
-            try:
-                if backend(row.pool).usable(row.pool, uuid in records, programs):
-                    row, volumes[uuid] = looked_at(replace(row, active=True), {}, programs, whole=True)
-                    rows[uuid] = row
-                    self._note(row, records.pop(uuid, None))
-            except libvirtError as error:
-                self._log.error("pool is not usable", pool=row.name, error=str(error))
-        for record in records.values():
-            self._log.warning("pool is no longer active", pool=record.name)
-            self._store.deactivate(record.name)
+        resumed = {uuid: self._resumed(rows.get(uuid), record) for uuid, record in records.items()}
+        wanted = [Wanted(row, uuid in records) for uuid, row in {**rows, **resumed}.items()]
+        answers = look([each for each in wanted if each.recorded or each.row.pool.type not in UNSEEN])
+        for each in wanted:
+            answer = answers.get(each.row.uuid)
+            if answer is not None:
+                self._record(each, answer)
+                if not isinstance(answer, str):
+                    rows[each.row.uuid], volumes[each.row.uuid] = answer
         self._tables.volumes.replace(self._fence, volumes)
         self._tables.pools.replace(self._fence, rows)
-        return [row for row in rows.values() if row.autostart and not row.active]
 
-    def _note(self, row: PoolRow, record: Record | None) -> None:
-        """One that is found in use, by a start that was not recorded or by somebody else."""
-        if record is None:
-            self._store.activate(row.uuid, row.name, render(row.pool))
+    def answered(self, wanted: Wanted, answer: Answer) -> None:
+        """What a pool said that was late."""
+        self._record(wanted, answer)
+        if not isinstance(answer, str):
+            self._tables.volumes.put(self._fence, wanted.row.uuid, answer[1])
+            self.put(answer[0])
+
+    def _record(self, wanted: Wanted, answer: Answer) -> None:
+        """One that is found in use, by a start that was not recorded or by somebody else, is recorded too."""
+        row = wanted.row
+        if not isinstance(answer, str):
+            if not wanted.recorded:
+                self._store.activate(row.uuid, row.name, render(row.pool))
+        elif wanted.recorded:
+            self._log.warning("pool is no longer active", pool=row.name, why=answer)
+            self._store.deactivate(row.name)
 
     def _defined(self) -> dict[str, PoolRow]:
         rows: dict[str, PoolRow] = {}
@@ -173,15 +199,29 @@ def new_row(pool: Pool, *, defined: bool) -> PoolRow:
     return PoolRow(str(pool.uuid), str(pool.name), pool, pool if defined else None)
 
 
+def resumed(wanted: Wanted, programs: Programs, left: Collection[Path]) -> Answer:
+    """A pool as it is found when the driver starts. Takes long."""
+    row = wanted.row
+    try:
+        if backend(row.pool).usable(row.pool, wanted.recorded, programs):
+            return looked_at(replace(row, active=True), {}, programs, left)
+    except libvirtError as error:
+        return str(error)
+    return "nobody uses it"
+
+
 def looked_at(
-    row: PoolRow, known: Volumes, programs: Programs, *, whole: bool = False
+    row: PoolRow, known: Volumes, programs: Programs, left: Collection[Path]
 ) -> tuple[PoolRow, Volumes]:
-    """Its space and volumes as they are. ``whole``: nothing is being made in it: what is half-made goes."""
+    """Its space and volumes as they are. Nothing is being made in it: what is half-made goes.
+
+    ``left``: files that jobs which are over may have left.
+    """
     hands = backend(row.pool)
-    if whole and hands.devices is not None:
+    if hands.devices is not None:
         hands.devices.sweep(row.pool, programs)
-    elif whole:
-        staging.sweep(Path(row.pool.path))
+    else:
+        staging.sweep(Path(row.pool.path), left)
     space, volumes = hands.look(row.pool, known, programs)
     permissions = _permissions(row.pool.path) if hands.devices is None else None
     return replace(row, space=space, permissions=permissions), volumes
@@ -194,14 +234,14 @@ def _permissions(path: str) -> Permissions:
     return Permissions(mode=found.st_mode & 0o777, owner=found.st_uid, group=found.st_gid)
 
 
-def started(row: PoolRow, build: int, programs: Programs) -> tuple[PoolRow, Volumes]:
+def started(row: PoolRow, build: int, programs: Programs, left: Collection[Path]) -> tuple[PoolRow, Volumes]:
     """Built if asked for, usable, looked at; undone when that fails. Takes long."""
     hands = backend(row.pool)
     if build:
         hands.build(row.pool, build_flags(build), programs)
     hands.start(row.pool, programs)
     try:
-        return looked_at(row, {}, programs, whole=True)
+        return looked_at(row, {}, programs, left)
     except libvirtError:
         with programs.job.steady() as job:
             hands.stop(row.pool, replace(programs, job=job))

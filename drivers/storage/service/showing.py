@@ -64,7 +64,7 @@ def volume(row: VolumeRow, pool: Pool, secret: EncryptionSecret | None = None) -
         source=_source(row),
         capacity=row.capacity,
         allocation=row.allocation,
-        physical=row.physical,
+        physical=row.physical or None,
         target=VolumeTarget(
             path=row.path,
             format=Format(type=(row.device and row.device.format) or image.format) if formats else None,

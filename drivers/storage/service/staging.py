@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,11 +17,10 @@ from embervirt import disk, world
 from embervirt.actors.fence import Fence
 from embervirt.disk import File
 from embervirt.drivers.root.files import explained
-from embervirt.drivers.storage.backend.looking import STAGED
-from embervirt.drivers.storage.backend.looking import staged as is_staged
 from embervirt.drivers.storage.errors import StorageSystemError, exists
 from embervirt.drivers.storage.model import Permissions
 from embervirt.drivers.storage.model.permissions import NOBODY
+from embervirt.drivers.storage.validate import names
 from embervirt.errors import libvirtError
 from embervirt.log import get_logger
 
@@ -44,7 +43,7 @@ def check_length(what: str, length: int) -> None:
 
 def name_for_staging() -> str:
     """A name that nobody else has."""
-    return f"{STAGED[0]}{world.token_bytes(8).hex()}{STAGED[1]}"
+    return names.name_for_staging(world.token_bytes(8))
 
 
 @contextmanager
@@ -149,11 +148,15 @@ def replace(path: Path, target: Path, found: os.stat_result, fence: Fence) -> No
         disk.sync_directory(target.parent)
 
 
-def sweep(directory: Path) -> None:
-    """Remove what a crash left half-made; only the pool's owner may, and while nothing is being made."""
+def sweep(directory: Path, left: Iterable[Path]) -> None:
+    """Remove those of ``left`` that are in it: what jobs that are over made and could not remove.
+
+    Others of such names may be what another root or host is just making: the directory can be theirs too.
+    """
     try:
-        for name in filter(is_staged, os.listdir(directory)):  # noqa: PTH208 - ten thousand Paths take long
-            disk.unlink(directory / name, missing_ok=True)
+        for path in left:
+            if path.parent == directory:
+                disk.unlink(path, missing_ok=True)
     except OSError as error:
         get_logger(driver="storage").warning("half-made volumes stay", pool=str(directory), error=str(error))
 
@@ -181,6 +184,8 @@ def too_little(directory: Path, what: str, needed: int) -> StorageSystemError:
     """The error: so many bytes are missing."""
     found = os.statvfs(directory)
     free = found.f_frsize * found.f_bavail
-    missing = max(needed - free, 0)
-    left = f"{needed} bytes are needed in '{directory}' and {free} are free: {missing} are missing"
+    if needed > free:
+        left = f"{needed} bytes are needed in '{directory}' and {free} are free: {needed - free} are missing"
+    else:
+        left = f"more is needed in '{directory}' than the {free} bytes that are free"
     return StorageSystemError(f"cannot {what}: {NO_SPACE}: {left}", int1=errno.ENOSPC)

@@ -24,6 +24,8 @@ def check(row: VolumeRow, offset: int, length: int) -> None:
     """Raises StorageArgument for a part that the volume has not."""
     if row.kind != FILE and not is_device(row):
         raise StorageArgument(f"volume '{row.name}' is no file: nothing can be sent to it or read from it")
+    if offset < 0 or length < 0:
+        raise StorageArgument(f"volume '{row.name}': byte {offset}, length {length}: none may be negative")
     if offset > row.physical or offset + length > row.physical:
         part = f"bytes {offset} to {offset + length}" if length else f"from byte {offset}"
         raise StorageArgument(f"volume '{row.name}' has {row.physical} bytes: {part} are not in it")

@@ -29,11 +29,11 @@ def create(wanted: Making, fence: Fence, bus: Bus) -> Work:
     return lambda job: making.make(job, wanted, fence, bus)
 
 
-def delete(pool: PoolRow, row: VolumeRow, scratch: Path, fence: Fence, *, zeroed: bool) -> Work:
-    """``zeroed``: overwritten before."""
+def delete(pool: PoolRow, row: VolumeRow, hidden: Path, scratch: Path, fence: Fence, *, zeroed: bool) -> Work:
+    """``zeroed``: overwritten before. ``hidden``: what a file is called while it goes."""
     makers = backend(pool.pool).devices
     if makers is None:
-        return lambda job: changing.delete(job, row, fence, zeroed=zeroed)
+        return lambda job: changing.delete(job, row, hidden, fence, zeroed=zeroed)
     return lambda job: devices.delete(job, row, pool.pool, Programs(job, scratch), fence, zeroed=zeroed)
 
 
@@ -47,7 +47,7 @@ def resize(
     bus: Bus,
     secret: EncryptionSecret | None,
 ) -> Work:
-    """To ``capacity`` bytes. Raises StorageNotSupported, OperationUnsupported."""
+    """To ``capacity`` bytes. Raises StorageNotSupported, StorageOperationUnsupported."""
     makers = backend(pool.pool).devices
     if makers is not None:
         devices.check_resize(row, makers)

@@ -16,6 +16,8 @@ from embervirt.drivers.storage.errors import (
 LONGEST = 255
 """Bytes of a file's name (NAME_MAX)."""
 
+STAGED = ".embervirt-"
+_STAGED = re.compile(re.escape(STAGED) + r"[0-9a-f]{16}\.tmp")
 _LVM = re.compile("[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}")
 
 
@@ -39,9 +41,21 @@ def volume_name(name: str | None) -> None:
         raise StorageXml("missing volume name element: expected <name>...</name>")
     if "/" in name:
         raise StorageInvalid(f"volume name '{name}' cannot contain '/'")
+    if staged(name):
+        raise StorageInvalid(f"volume name '{name}' is one for volumes that are being made; take another")
     if name in (".", ".."):
         raise StorageInvalid(f"volume name '{name}' is that of a directory, which already exists")
     _short(name)
+
+
+def name_for_staging(number: bytes) -> str:
+    """Of a volume that is being made: nobody sees it. ``number``: 8 bytes that nobody else has."""
+    return f"{STAGED}{number.hex()}.tmp"
+
+
+def staged(name: str) -> bool:
+    """Whether it is the name of something half-made, of some root's."""
+    return name.startswith(STAGED) and _STAGED.fullmatch(name) is not None
 
 
 def lvm_name(name: str, what: str) -> None:

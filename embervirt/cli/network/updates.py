@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ def element(text: str) -> str:
     if text.lstrip().startswith("<"):
         return text
     try:
-        return click.get_text_stream("stdin").read() if text == "-" else Path(text).read_text()
+        return sys.stdin.read() if text == "-" else Path(text).read_text()
     except UnicodeDecodeError as error:
         raise Refused(f"{text}: not UTF-8 at byte {error.start}") from error
 

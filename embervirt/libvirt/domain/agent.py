@@ -7,17 +7,14 @@ from typing import Any
 
 from embervirt import world
 from embervirt.drivers.qemu import messages
-from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, AgentUnresponsive
 from embervirt.drivers.secret.value import SecretValue
 from embervirt.errors import InvalidArgument
 from embervirt.libvirt.domain.base import Handle
 from embervirt.libvirt.flags import only
 
-BLOCK, DEFAULT, NOWAIT = -2, -1, 0
-"""virDomainQemuAgentCommandTimeoutValues; others are seconds."""
-
-ANSWERED = 5.0
-"""Seconds for an answer, as libvirt has it."""
+BLOCK = -2
+"""The lowest of virDomainAgentResponseTimeoutValues; those above zero are seconds."""
 
 HANDED = 60.0
 """Seconds in which the guest's actor takes what it is given."""
@@ -29,25 +26,27 @@ NANOSECONDS = 1_000_000_000
 class AgentCalls(Handle):
     """The part of ``virDomain`` that its agent answers.
 
-    Each raises OperationInvalid while it does not run, ArgumentUnsupported without a channel for an agent,
-    AgentUnresponsive, and AgentRefused.
+    Each raises OperationInvalid while it does not run, DomainArgumentUnsupported without a channel for an
+    agent, AgentUnresponsive, and AgentRefused.
     """
 
-    _patience: float | None = ANSWERED
-
     def agentSetResponseTimeout(self, timeout: int, flags: int = 0) -> int:
-        """Seconds that calls of this handle wait; DEFAULT (-1), BLOCK (-2) for ever, NOWAIT (0)."""
+        """Seconds that calls wait for the agent of this guest while it runs, whoever makes them.
+
+        DEFAULT (-1) is 5, BLOCK (-2) for ever; with NOWAIT (0) those that return something fail.
+        """
         only(flags, 0, "agentSetResponseTimeout")
-        self._running()
-        self._patience = patience(timeout)
+        self._call(messages.AgentTimeout(known(timeout)))
         return 0
 
-    def _ask_agent(self, command: str, *, patience: float | None = None, **arguments: Any) -> Any:
-        """What it returns."""
+    def _ask_agent(self, command: str, *, timeout: int | None = None, **arguments: Any) -> Any:
+        """What it returns. ``timeout``: another than the guest's own."""
         asked = {"execute": command, **({"arguments": arguments} if arguments else {})}
-        waits = self._patience if patience is None else patience
-        reply = self._call(messages.AgentCommand(json.dumps(asked), waits))
-        return json.loads(reply)["return"] if reply else None
+        reply = self._call(messages.AgentCommand(json.dumps(asked), timeout))
+        if not reply:
+            text = f"the reply to {command} was not waited for, as this guest's agent is set"
+            raise AgentUnresponsive(text)
+        return json.loads(reply)["return"]
 
     def getTime(self, flags: int = 0) -> dict[str, int]:
         """Its clock: ``seconds`` and ``nseconds`` since 1970."""
@@ -105,8 +104,9 @@ class AgentCalls(Handle):
         return 0
 
 
-def patience(timeout: int) -> float | None:
+def known(timeout: int) -> int:
+    """It, if it is one. Raises InvalidArgument."""
     if timeout < BLOCK:
         text = f"guest agent timeout '{timeout}' is less than the minimum '{BLOCK}'"
         raise InvalidArgument(text, virdomain=VIR_FROM_QEMU)
-    return {BLOCK: None, DEFAULT: ANSWERED}.get(timeout, float(timeout))
+    return timeout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu import messages
-from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, DomainNotRunning, OperationUnsupported
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, DomainNotRunning, DomainOperationUnsupported
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.service import blocks
 from embervirt.errors import InternalError, InvalidArgument
@@ -36,7 +36,7 @@ class Blocks(Handle):
             text = f"disk '{disk}' was not found in the domain config"
             raise InvalidArgument(text, virdomain=VIR_FROM_QEMU) from None
         if node is None or node.disk.readonly or node.disk.device == "cdrom":
-            raise OperationUnsupported(f"can't resize empty or readonly disk '{disk}'")
+            raise DomainOperationUnsupported(f"can't resize empty or readonly disk '{disk}'")
         self._call(messages.ResizeBlock(node.image.node, size if flags & RESIZE_BYTES else size * KIB))
         return 0
 

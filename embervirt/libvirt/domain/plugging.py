@@ -24,7 +24,7 @@ class Plugging(Handle):
     def attachDeviceFlags(self, xml: str, flags: int = 0) -> int:
         """One more device, described as in a domain's XML; to the guest (1), its definition (2), or both.
 
-        Raises XmlError, ConfigUnsupported, OperationUnsupported, OperationInvalid, MonitorError.
+        Raises XmlError, ConfigUnsupported, DomainOperationUnsupported, OperationInvalid, MonitorError.
         """
         return self._plug(Verb.ATTACH, xml, flags, "attachDeviceFlags")
 
@@ -35,7 +35,7 @@ class Plugging(Handle):
     def detachDeviceFlags(self, xml: str, flags: int = 0) -> int:
         """One device less. A guest has five seconds to give it back; what comes later is event 15.
 
-        Raises NoDevice, OperationUnsupported, OperationFailed when the guest refuses.
+        Raises NoDevice, DomainOperationUnsupported, OperationFailed when the guest refuses.
         """
         return self._plug(Verb.DETACH, xml, flags, "detachDeviceFlags")
 
@@ -47,7 +47,7 @@ class Plugging(Handle):
     def updateDeviceFlags(self, xml: str, flags: int = 0) -> int:
         """Another medium in a drive, a link's state, a screen's password; in a definition, anything of these.
 
-        Raises OperationUnsupported for what cannot change.
+        Raises DomainOperationUnsupported for what cannot change.
         """
         return self._plug(Verb.UPDATE, xml, flags & ~FORCE, "updateDeviceFlags")
 

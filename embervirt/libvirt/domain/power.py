@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu import messages
-from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, ArgumentUnsupported
+from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, DomainArgumentUnsupported
 from embervirt.errors import InvalidArgument
 from embervirt.libvirt.domain.agent import AgentCalls
 from embervirt.libvirt.flags import only
@@ -12,7 +12,7 @@ ACPI_OR_AGENT = 3
 TARGETS = ("guest-suspend-ram", "guest-suspend-disk", "guest-suspend-hybrid")
 """By virNodeSuspendTarget."""
 
-SLEEPS = 60.0
+SLEEPS = 60
 """Seconds for a guest to fall asleep."""
 
 
@@ -26,7 +26,7 @@ class Power(AgentCalls):
     def shutdownFlags(self, flags: int = 0) -> int:
         """``ACPI_POWER_BTN`` (1): returns at once; ``GUEST_AGENT`` (2): when it obeys; both: either does.
 
-        Raises AgentUnresponsive, AgentRefused, ArgumentUnsupported when only the agent would do.
+        Raises AgentUnresponsive, AgentRefused, DomainArgumentUnsupported when only the agent would do.
         """
         only(flags, ACPI_OR_AGENT, "shutdownFlags")
         self._call(messages.Shutdown(flags))
@@ -54,10 +54,10 @@ class Power(AgentCalls):
         """Its agent puts it to sleep: ``target`` MEM (0), DISK (1), HYBRID (2); ``duration`` must be 0."""
         only(flags, 0, "pMSuspendForDuration")
         if duration:
-            raise ArgumentUnsupported("Duration not supported. Use 0 for now")
+            raise DomainArgumentUnsupported("Duration not supported. Use 0 for now")
         if not 0 <= target < len(TARGETS):
             raise InvalidArgument(f"Unknown suspend target: {target}", virdomain=VIR_FROM_QEMU)
-        self._ask_agent(TARGETS[target], patience=SLEEPS)
+        self._ask_agent(TARGETS[target], timeout=SLEEPS)
         return 0
 
     def pMWakeup(self, flags: int = 0) -> int:

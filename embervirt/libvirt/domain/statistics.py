@@ -8,7 +8,12 @@ from typing import Any
 
 from embervirt.drivers.network.messages import FindLeases, Lease
 from embervirt.drivers.qemu import messages
-from embervirt.drivers.qemu.errors import VIR_FROM_DOM, VIR_FROM_QEMU, ArgumentUnsupported, DomainNotRunning
+from embervirt.drivers.qemu.errors import (
+    VIR_FROM_DOM,
+    VIR_FROM_QEMU,
+    DomainArgumentUnsupported,
+    DomainNotRunning,
+)
 from embervirt.drivers.qemu.model import Disk, Interface
 from embervirt.drivers.qemu.service import statistics
 from embervirt.drivers.qemu.tables import Running
@@ -102,7 +107,7 @@ class Statistics(AgentCalls):
         """By interface: ``{"hwaddr": ..., "addrs": [{"addr": ..., "prefix": ..., "type": ...}]}``.
 
         LEASE (0) asks the networks that the guest's cards are plugged into, AGENT (1) the guest, ARP (2) the
-        host's table of neighbours. Raises ArgumentUnsupported for any other source.
+        host's table of neighbours. Raises DomainArgumentUnsupported for any other source.
         """
         only(flags, 0, "interfaceAddresses")
         cards = [card for card in self._active().domain.devices.interfaces if _host_device(card)]
@@ -112,7 +117,7 @@ class Statistics(AgentCalls):
             return statistics.neighbours({_mac(card): _host_device(card) or "" for card in cards})
         if source == AGENT:
             return statistics.addresses(self._ask_agent("guest-network-get-interfaces"))
-        raise ArgumentUnsupported(f"Unknown IP address data source {source}")
+        raise DomainArgumentUnsupported(f"Unknown IP address data source {source}")
 
     def _leased(self, cards: list[Interface]) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}

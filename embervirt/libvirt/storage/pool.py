@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from embervirt.drivers.storage import messages
+from embervirt.drivers.storage.errors import InvalidVolume
 from embervirt.drivers.storage.service.making import PREALLOC_METADATA, REFLINK, VALIDATE
 from embervirt.drivers.storage.service.pools import exclusive
 from embervirt.drivers.storage.tables import PoolRow, VolumeRow
@@ -141,6 +142,8 @@ class virStoragePool:
     def createXMLFrom(self, xmlDesc: str, clonevol: virStorageVol, flags: int = 0) -> virStorageVol:
         """A copy of ``clonevol``, in the format that the XML says; REFLINK (2): sharing its data."""
         only(flags, PREALLOC_METADATA | REFLINK | VALIDATE, "createXMLFrom")
+        if not isinstance(clonevol, virStorageVol):
+            raise InvalidVolume(f"virStorageVolCreateXMLFrom: it is {clonevol!r}")
         return self._create("virStorageVolCreateXMLFrom", xmlDesc, flags, clonevol)
 
     def _create(self, call: str, xml: str, flags: int, source: virStorageVol | None) -> virStorageVol:

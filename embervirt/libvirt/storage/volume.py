@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from embervirt.drivers.storage import messages
 from embervirt.drivers.storage.errors import StorageArgument
 from embervirt.drivers.storage.tables import VolumeRow
-from embervirt.errors import InternalError, libvirtError
+from embervirt.errors import InternalError, InvalidArgument, libvirtError
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.holes import Frames
 from embervirt.libvirt.storage.base import StorageConnection
@@ -158,6 +158,10 @@ class virStorageVol:
         upload: bool,
         sparse: bool,
     ) -> None:
+        if not isinstance(stream, virStream):
+            os.close(theirs)
+            os.close(ours)
+            raise InvalidArgument(f"a virStream is needed for volume '{self._name}', not {stream!r}")
         root = self._conn.root
         token = root.bus.handover.put(theirs, time.monotonic() + root.bus.seconds)
         try:
@@ -168,7 +172,12 @@ class virStorageVol:
             with suppress(InternalError):  # the driver has it, and closed it
                 os.close(root.bus.handover.take(token))
             raise
-        stream.attach(ours, far=_Far(self._conn, job), form=Frames() if sparse else None)
+        far = _Far(self._conn, job)
+        try:
+            stream.attach(ours, far=far, form=Frames() if sparse else None)
+        except libvirtError:
+            far.abort(wait=True)
+            raise
 
     if not TYPE_CHECKING:  # a type checker is to see what there is
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from embervirt.cli.storage.sources import source_xml
+from embervirt.drivers.storage.model import Source
+from embervirt.drivers.xml import parse
 from integration.cli.harness import Cli
 
 
@@ -182,3 +185,46 @@ def test_every_word_of_a_source_becomes_xml(cli: Cli) -> None:
     assert [said for _, _, said in words if said not in xml] == []
     adapter = cli("pool-define-as", "x", "scsi", "--target", "/t", "--print-xml", "--adapter-name", "host0")
     assert "<adapter type='scsi_host' name='host0'/>" in adapter
+
+
+def test_kinds_of_pools_are_told(cli: Cli) -> None:
+    """As the connection tells them, and in JSON."""
+    said = cli("pool-capabilities")
+    assert said.startswith("<storagepoolCapabilities>\n  <pool type='dir' supported='yes'>\n")
+    assert said.endswith("</storagepoolCapabilities>\n")
+    assert cli.json("pool-capabilities")["xml"] == said
+
+
+def test_sources_of_pools_are_found(cli: Cli) -> None:
+    """By words at their place or by name, or by a file: who is asked is what was said."""
+    program = cli.file("showmount", f"#!/bin/sh\necho \"$*\" >>{cli.folder}/said\necho '/srv *'\n")
+    program.chmod(0o755)
+    cli.environment["PATH"] = f"{cli.folder}:{os.environ['PATH']}"
+    found = "<sources>\n  <source>\n    <host name='box'/>\n    <dir path='/srv'/>\n"
+    found += "    <format type='nfs'/>\n  </source>\n</sources>\n"
+    assert cli("find-storage-pool-sources-as", "netfs", "--host", "box") == found
+    assert cli("find-storage-pool-sources-as", "netfs", "box") == found
+    file = cli.file("source.xml", "<source><host name='box'/></source>")
+    assert cli("find-storage-pool-sources", "netfs", file) == found
+    assert cli("find-storage-pool-sources", "netfs", "--srcSpec", file) == found
+    assert (cli.folder / "said").read_text() == "--no-headers --exports box\n" * 4
+
+
+def test_sources_that_cannot_be_found_are_errors(cli: Cli) -> None:
+    """The driver's for what nobody looks for, the command line's for words that do not go together."""
+    for words, status, said in (
+        (("find-storage-pool-sources", "dir"), 1, "pool type 'dir' does not support source discovery"),
+        (("find-storage-pool-sources-as", "netfs"), 1, "hostname must be specified for netfs sources"),
+        (("find-storage-pool-sources-as", "netfs", "--port", "3"), 2, "need a --host"),
+        (("find-storage-pool-sources-as", "netfs", "h", "x"), 2, "'x' is no port"),
+    ):
+        done = cli.try_(*words)
+        assert (done.returncode, said in done.stderr) == (status, True), done.stderr
+
+
+def test_words_of_a_search_become_xml() -> None:
+    """Whatever is in them."""
+    said = parse(Source, source_xml("a<b", "33", "iqn.x"))
+    assert [(host.name, host.port) for host in said.hosts] == [("a<b", 33)]
+    assert said.initiator is not None and said.initiator.iqn is not None
+    assert said.initiator.iqn.name == "iqn.x"

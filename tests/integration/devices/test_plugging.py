@@ -157,6 +157,26 @@ def test_the_guest_sees_a_plugged_disk_and_card(guest: virDomain, root: Path, fi
     assert after.split() == before.split()
 
 
+@pytest.mark.parametrize("model", ["virtio", "e1000e"])
+def test_the_guest_sees_whether_a_cable_is_plugged(model: str, guest: virDomain, root: Path) -> None:
+    """A card that comes without link has no carrier until it is given one, and loses it again."""
+    address = "52:54:00:00:00:09"
+    card = INTERFACE.format("09").replace("virtio", model).replace("</interface>", "{}</interface>")
+    states = {state: card.format(f"<link state='{state}'/>") for state in ("down", "up")}
+    guest.attachDevice(states["down"])
+    try:
+        wait = f"modprobe {model} 2>/dev/null; until grep -q {address} /sys/class/net/*/address; do sleep 0.1; done"
+        named = f"card=$(dirname $(grep -l {address} /sys/class/net/*/address))"
+        seen = sees(guest, root, f"{wait}; {named}; ip link set ${{card##*/}} up; cat $card/carrier")
+        assert seen.split() == ["0", "END"]
+        for state, carrier in (("up", "1"), ("down", "0"), ("up", "1")):
+            guest.updateDeviceFlags(states[state], LIVE)
+            wait = f"until [ $(cat $card/carrier) = {carrier} ]; do sleep 0.1; done"
+            assert sees(guest, root, f"{named}; {wait}; cat $card/carrier").split() == [carrier, "END"]
+    finally:
+        guest.detachDevice(states["up"])
+
+
 def test_another_medium_a_link_and_a_password(guest: virDomain, files: Path) -> None:
     """A drive gets a medium, another, and none; a cable is pulled; nothing of old media stays in QEMU."""
     empty = traces(guest)

@@ -8,7 +8,8 @@ import pytest
 
 import embervirt as libvirt
 from guest.domain import uri
-from integration.network.conftest import PROMPT, Namespace, close, network_xml, plug
+from guest.namespace import Namespace
+from integration.network.conftest import PROMPT, close, network_xml, plug
 
 OWN = "<filter name='own'><rule action='drop' direction='out'><mac protocolid='{}'/></rule></filter>"
 UUID = "11111111-2222-3333-4444-555555555555"

@@ -16,7 +16,7 @@ from embervirt.drivers.network.nwfilter.builtin import NAMES, builtin
 from embervirt.drivers.network.nwfilter.model import Filter
 from embervirt.drivers.network.nwfilter.reading import read_filter, read_reference
 from embervirt.drivers.network.nwfilter.tree import Interface, instantiate
-from integration.network.conftest import Namespace
+from guest.namespace import Namespace
 
 SECONDS = 5.0
 TABLE = "embervirt-00000000-tap"

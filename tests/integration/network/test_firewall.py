@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,33 +14,13 @@ from embervirt.drivers.network.backend import nftables as nft
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.render import firewall
 from embervirt.drivers.xml import parse
-from integration.network.conftest import CLONE_NEWNET, Namespace
+from guest.namespace import Namespace, somebody, within
 
 SECONDS = 5.0
 TABLE = "embervirt-00000000-net"
 GUEST, BRIDGE, UPLINK, OUTSIDE, POOL = "10.7.7.5", "10.7.7.1", "192.0.2.1", "192.0.2.2", "192.0.2.77"
 IP = f"<ip address='{BRIDGE}' netmask='255.255.255.0'/>"
 EPHEMERAL = range(1024, 65536)
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-@contextmanager
-def within(pid: int) -> Iterator[None]:
-    """This thread in the network of a process; 0 is no other."""
-    if not pid:
-        yield
-        return
-    with Path("/proc/thread-self/ns/net").open() as before, Path(f"/proc/{pid}/ns/net").open() as there:
-        _enter(there.fileno())
-        try:
-            yield
-        finally:
-            _enter(before.fileno())
-
-
-def _enter(descriptor: int) -> None:
-    if _libc.setns(descriptor, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 @dataclass
@@ -91,18 +68,6 @@ class World:
             with pytest.raises(ConnectionRefusedError):
                 client.recv(100)
             return True
-
-
-@contextmanager
-def somebody() -> Iterator[int]:
-    """The pid of a process in a network of its own, until the end."""
-    with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as made:
-        assert made.stdin is not None and made.stdout is not None
-        made.stdin.write(b"x")
-        made.stdin.flush()
-        made.stdout.read(1)  # it is in there when it answers
-        yield made.pid
-        made.stdin.close()
 
 
 @pytest.fixture

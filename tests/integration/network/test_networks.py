@@ -12,7 +12,8 @@ import pytest
 
 import embervirt as libvirt
 from guest.domain import uri
-from integration.network.conftest import Namespace, network_xml
+from guest.namespace import Namespace
+from integration.network.conftest import network_xml
 
 SECONDS = 10.0
 NAT = "<forward mode='nat'/>"

@@ -15,7 +15,8 @@ import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.network.messages import SetPortParameters, Unplug, UpdatePort
 from guest.domain import uri
-from integration.network.conftest import GUEST, MAC, Namespace, close, network_xml, plug
+from guest.namespace import Namespace
+from integration.network.conftest import GUEST, MAC, close, network_xml, plug
 
 TUNGETIFF = 0x800454D2
 RATE = (

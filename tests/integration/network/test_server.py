@@ -13,7 +13,8 @@ import pytest
 
 import embervirt as libvirt
 from guest.domain import uri, wait_until
-from integration.network.conftest import Namespace, network_xml
+from guest.namespace import Namespace
+from integration.network.conftest import network_xml
 
 HOST = "<host mac='52:54:00:11:11:11' name='five' ip='10.7.7.5'/>"
 MAC = "52:54:00:11:11:11"

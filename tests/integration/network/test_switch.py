@@ -15,20 +15,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from embervirt.drivers.network.switch import config as configs
-from embervirt.drivers.network.switch.config import Config, Port
+from embervirt.drivers.network.switch.config import ENDING, Config, Port, written
 from embervirt.drivers.network.switch.frames import packed
-from embervirt.drivers.network.switch.process import READY
 from guest.domain import wait_until
 
 SECONDS = 20.0
 ALL = b"\xff" * 6
-CONFIG = Config(network="test", mac="52:54:00:00:00:01", leases="leases", address="10.9.0.1/24")
+UUID = "1b9f0d27-0000-4000-8000-000000000001"
 
 
-def port(number: int, *, isolated: bool = False) -> Port:
+def port(number: int, *, isolated: bool = False, up: bool = True) -> Port:
     """A guest's."""
-    return Port(f"p{number}", f"52:54:00:00:01:{number:02x}", f"{number}.near", f"{number}.far", isolated)
+    mac = f"52:54:00:00:01:{number:02x}"
+    return Port(f"p{number}", UUID, mac, f"{number}.near", f"{number}.far", isolated, up)
 
 
 @dataclass
@@ -64,15 +63,32 @@ def directory(tmp_path: Path) -> Path:
     return short
 
 
+def plugged(directory: Path, *ports: Port) -> None:
+    """These, and no others."""
+    for path in directory.glob(f"*{ENDING}"):
+        path.unlink()
+    for each in ports:
+        (directory / f"{each.id}{ENDING}").write_bytes(msgspec.json.encode(each))
+
+
 @contextmanager
-def running(directory: Path, config: Config) -> Iterator[subprocess.Popen[str]]:
-    """Ready; it is asked to leave in the end, and does."""
-    (directory / "config").write_bytes(configs.written(config))
-    path = str(directory.resolve() / "config")
-    argv = [sys.executable, "-m", "embervirt.drivers.network.switch", path]
+def running(directory: Path, *ports: Port) -> Iterator[subprocess.Popen[str]]:
+    """Ready, with these; it is asked to leave in the end, and does."""
+    real = directory.resolve()
+    config = Config(
+        network="test",
+        mac="52:54:00:00:00:01",
+        leases=str(real / "leases"),
+        ports=str(real),
+        uuid=UUID,
+        address="10.9.0.1/24",
+    )
+    (real / "config").write_bytes(written(config))
+    plugged(directory, *ports)
+    argv = [sys.executable, "-m", "embervirt.drivers.network.switch", str(real / "config"), str(real / "log")]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None and process.stdout.readline().strip() == READY
+        assert process.stdout is not None and process.stdout.read() == ""
         yield process
     finally:
         process.terminate()
@@ -82,9 +98,8 @@ def running(directory: Path, config: Config) -> Iterator[subprocess.Popen[str]]:
 
 def test_frames_pass_between_guests_and_stay_whole(directory: Path) -> None:
     """To one receiver once he was heard, to all else; also the largest that a card makes of segments."""
-    config = replace_ports(CONFIG, port(1), port(2), port(3))
-    with running(directory, config):
-        one, two, three = (Guest(each, directory) for each in config.ports)
+    with running(directory, port(1), port(2), port(3)):
+        one, two, three = (Guest(port(number), directory) for number in (1, 2, 3))
         one.send(ALL, b"who is there")
         assert (two.hear(), three.hear()) == (b"who is there", b"who is there")
         two.send(packed(one.port.mac), b"I am")
@@ -97,9 +112,9 @@ def test_frames_pass_between_guests_and_stay_whole(directory: Path) -> None:
 
 def test_ports_come_and_go_at_a_signal_and_others_do_not_notice(directory: Path) -> None:
     """The file is read again; what is gone has no socket any more."""
-    with running(directory, replace_ports(CONFIG, port(1), port(2))) as process:
+    with running(directory, port(1), port(2)) as process:
         one, two = (Guest(port(number), directory) for number in (1, 2))
-        (directory / "config").write_bytes(configs.written(replace_ports(CONFIG, port(1), port(3))))
+        plugged(directory, port(1), port(3))
         three = Guest(port(3), directory)
         process.send_signal(signal.SIGHUP)
         wait_until((directory / port(3).near).exists)
@@ -111,19 +126,17 @@ def test_ports_come_and_go_at_a_signal_and_others_do_not_notice(directory: Path)
 
 def test_guests_go_on_with_the_next_process(directory: Path) -> None:
     """After a SIGKILL too: the names of the sockets are what joins them, and the guests keep theirs."""
-    config = replace_ports(CONFIG, port(1), port(2))
-    one, two = (Guest(each, directory) for each in config.ports)
-    with pytest.raises(AssertionError), running(directory, config) as process:
+    one, two = (Guest(port(number), directory) for number in (1, 2))
+    with pytest.raises(AssertionError), running(directory, port(1), port(2)) as process:
         process.kill()
-    with running(directory, config):
+    with running(directory, port(1), port(2)):
         one.send(ALL, b"still here")
         assert two.hear() == b"still here"
 
 
 def test_a_guest_that_is_not_there_costs_nobody_anything(directory: Path) -> None:
     """Frames for it are dropped, also when it has stopped reading."""
-    config = replace_ports(CONFIG, port(1), port(2), port(3))
-    with running(directory, config):
+    with running(directory, port(1), port(2), port(3)):
         one, deaf = Guest(port(1), directory), Guest(port(2), directory)
         for number in range(5000):
             one.send(ALL, str(number).encode())
@@ -133,6 +146,20 @@ def test_a_guest_that_is_not_there_costs_nobody_anything(directory: Path) -> Non
         assert deaf.hear() == b"0"
 
 
-def replace_ports(config: Config, *ports: Port) -> Config:
-    """With these."""
-    return msgspec.structs.replace(config, ports=ports)
+def test_a_port_without_link_hears_nothing_and_is_not_heard(directory: Path) -> None:
+    """Until it is up again."""
+    with running(directory, port(1), port(2), port(3, up=False)) as process:
+        one, two, three = (Guest(port(number), directory) for number in (1, 2, 3))
+        three.send(ALL, b"not heard")
+        one.send(ALL, b"heard by two")
+        assert two.hear() == b"heard by two"
+        assert not select.select([three.bound], [], [], 0)[0]
+        plugged(directory, port(1), port(2), port(3))
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: hears(three, one))
+
+
+def hears(guest: Guest, other: Guest) -> bool:
+    """Whether what another sends now reaches a guest."""
+    other.send(ALL, b"are you there")
+    return bool(select.select([guest.bound], [], [], 0.1)[0])

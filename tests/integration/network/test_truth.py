@@ -17,7 +17,8 @@ from embervirt import faults
 from embervirt.drivers.network.messages import NetworkDegraded, NetworkRecovered, PortUnplugged
 from embervirt.supervisor.report import ChildFailed
 from guest.domain import uri, wait_until, watching
-from integration.network.conftest import PROMPT, Namespace, close, network_xml, plug
+from guest.namespace import Namespace
+from integration.network.conftest import PROMPT, close, network_xml, plug
 
 KILLS = 10
 ROUTE = "<route address='10.99.0.0' prefix='16' gateway='10.7.7.9'/>"

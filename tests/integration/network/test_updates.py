@@ -10,7 +10,8 @@ import pytest
 import embervirt as libvirt
 from embervirt.drivers.network.messages import NetworkChanged
 from guest.domain import watching
-from integration.network.conftest import Namespace, network_xml
+from guest.namespace import Namespace
+from integration.network.conftest import network_xml
 
 HOST = "<host mac='52:54:00:00:00:05' name='five' ip='10.7.7.5'/>"
 LIVE, CONFIG, BOTH = 1, 2, 3

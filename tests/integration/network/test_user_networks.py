@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import embervirt as libvirt
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import Console, linux, opened, small, wait_until
 from guest.image import READY, ensure
+from guest.shell import Shell
 
 FORWARD = "<portForward proto='tcp' address='127.0.0.1'><range start='{}' to='{}'/></portForward>"
 SLIRP = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>{}</interface>"
@@ -84,32 +84,12 @@ def heard_at(port: int) -> str:
         return ""
 
 
-class Shell:
-    """Of the guest, on its console."""
-
-    def __init__(self, domain: libvirt.virDomain, root: Path) -> None:
-        devices = ElementTree.fromstring(domain.XMLDesc(0)).find("devices/console")
-        assert devices is not None
-        self._tty = devices.get("tty", "")
-        self._console = Console(root, domain.name())
-
-    def ask(self, command: str) -> str:
-        """What it prints."""
-        start = len(self._console.text())
-        descriptor = os.open(self._tty, os.O_RDWR | os.O_NOCTTY)
-        try:
-            os.write(descriptor, f"echo BE''GIN; {command}; echo E''ND\n".encode())
-            return self._console.until("\nEND", after=start)[start:].rpartition("BEGIN")[2]
-        finally:
-            os.close(descriptor)
-
-
 def booted(conn: libvirt.virConnect, root: Path, devices: str) -> tuple[libvirt.virDomain, Shell]:
     """A Linux guest with these cards."""
     ensure()
     domain = conn.createXML(linux("net", devices=devices), 0)
     Console(root, "net").until(READY)
-    return domain, Shell(domain, root)
+    return domain, Shell(domain)
 
 
 def domain_card(domain: libvirt.virDomain, last: str) -> ElementTree.Element:

@@ -169,6 +169,33 @@ def test_a_silent_agent_holds_nobody_up(
     assert libvirt_qemu.qemuAgentCommand(domain, '{"execute":"guest-ping"}', 0, 0) == ""
 
 
+def test_the_patience_with_an_agent_is_the_guests(
+    domain: libvirt.virDomain, agent: Agent, comes: Callable[[bool], None], fake: libvirt.virConnect
+) -> None:
+    """Every handle has it, whichever set it, and a successor of the guest's actor; the next run has its own."""
+    comes(True)
+    agent.answers["guest-get-time"] = None
+    with pytest.raises(libvirt.libvirtError, match="'-3' is less than the minimum '-2'"):
+        domain.agentSetResponseTimeout(-3)
+    domain.agentSetResponseTimeout(0)
+    fake.root.crash(f"guests/{domain.ID()}-a")
+    other = fake.lookupByName("a")
+    libvirt_qemu.qemuMonitorCommand(other, '{"execute":"query-status"}', 0)
+    comes(True)
+    with pytest.raises(libvirt.libvirtError, match="guest-get-time was not waited for") as gone:
+        other.getTime()
+    assert gone.value.get_error_code() == libvirt.VIR_ERR_AGENT_UNRESPONSIVE
+    other.agentSetResponseTimeout(1)
+    assert code_of(domain.getTime) == libvirt.VIR_ERR_AGENT_UNRESPONSIVE
+    domain.destroy()
+    with pytest.raises(libvirt.libvirtError, match="domain is not running"):
+        domain.agentSetResponseTimeout(1)
+    domain.create()
+    comes(True)
+    agent.answers["guest-get-time"] = ANSWERS["guest-get-time"]
+    assert domain.getTime() == {"seconds": 1_700_000_000, "nseconds": 5}
+
+
 def test_a_password_reaches_the_agent(
     domain: libvirt.virDomain, agent: Agent, comes: Callable[[bool], None], fake: libvirt.virConnect
 ) -> None:

@@ -34,6 +34,7 @@ VIRSH = [
     "domxml-to-native", "dumpxml", "list", "reboot", "reset", "resume", "secret-define", "secret-dumpxml",
     "secret-get-value", "secret-list", "secret-set-value", "secret-undefine", "shutdown", "start", "suspend",
     "undefine", "update-device",
+    "find-storage-pool-sources", "find-storage-pool-sources-as", "pool-capabilities",
     "pool-autostart", "pool-build", "pool-create", "pool-create-as", "pool-define", "pool-define-as",
     "pool-delete", "pool-destroy", "pool-dumpxml", "pool-edit", "pool-event", "pool-info",
     "pool-list", "pool-name", "pool-refresh",

@@ -23,6 +23,8 @@ CONFIG = Config(
     network="small",
     mac="52:54:00:00:00:01",
     leases="leases",
+    ports="ports",
+    uuid="u",
     address=f"{HERE}/29",
     ranges=(("10.9.0.2", "10.9.0.5"),),
     hosts=(configs.Host("10.9.0.5", mac="52:54:00:00:00:05", name="fixed"),),
@@ -177,7 +179,7 @@ def test_any_bytes_are_answered_or_not(frame: bytes) -> None:
         assert answer is None or len(answer) > 14
 
 
-@pytest.mark.parametrize("value", [CONFIG, Config(network="n", mac="52:54:00:00:00:01", leases="l")])
+@pytest.mark.parametrize("value", [CONFIG, Config(network="n", mac="52:54:00:00:00:01", leases="l", ports="p", uuid="u")])
 def test_a_configuration_reads_back(value: Config, tmp_path: Path) -> None:
     """As it was written."""
     path = tmp_path / "config"

@@ -1,7 +1,7 @@
 """What the name of an image below another means, as it stands in that one's header: files, NBD, web servers.
 
-As libvirt has it: what it cannot describe it does not start. QEMU never opens by itself what a header names,
-for it would run the name through all its protocols, and guess.
+As libvirt has it: what it cannot describe it does not use. QEMU is left with no other name out of a header,
+for it would run that through all its protocols, and guess.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from embervirt.drivers.qemu.errors import VIR_FROM_STORAGE
-from embervirt.drivers.qemu.model.disk_source import PORTS, DiskSource, Host
+from embervirt.constants import VIR_FROM_STORAGE
 from embervirt.errors import InternalError
 
-WEB = ("http", "https", "ftp", "ftps")
+NBD_PORT = 10809
+WEB = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
+"""Protocols, and the ports that they have where none is named."""
+
 EXPECTED = f"a path, json: of a file or an NBD server, nbd:, {', '.join(WEB)}"
 
 PROTOCOL = re.compile(r"([^/:]*):")
@@ -30,11 +32,22 @@ TUNING = frozenset({"aio", "auto-read-only", "cache", "discard", "locking", "nod
 """What JSON may say beside: it is the domain's XML that decides it."""
 
 
-class Named(NamedTuple):
-    """``type`` and ``source`` as in a domain's XML; ``format``: QEMU's word for it, if the name has one."""
+class Server(NamedTuple):
+    """Who has an image: ``host`` and ``port``, or a ``socket`` of this host. ``name``: of it, there."""
 
-    type: str
-    source: DiskSource
+    protocol: str
+    name: str | None
+    host: str | None = None
+    port: int | None = None
+    socket: str | None = None
+    query: str | None = None
+
+
+class Named(NamedTuple):
+    """A ``path`` of this host, else a ``server``; ``format``: QEMU's word for it, if the name has one."""
+
+    path: str | None = None
+    server: Server | None = None
     format: str | None = None
 
 
@@ -48,19 +61,12 @@ def named(text: str, above: str) -> Named:
         return _from_json(text, above)
     if not scheme or scheme == "file":
         name = text.removeprefix("file:") if scheme else text
-        return file(str(Path(above).parent / name))
+        return Named(str(Path(above).parent / name))
     if scheme.startswith("nbd"):
         return _nbd(text, above)
     if scheme in WEB:
         return _web(text, above)
     raise _refused(text, above, f"protocol '{scheme}' is not served")
-
-
-def file(path: str) -> Named:
-    """A path of this host."""
-    if Path(path).is_block_device():
-        return Named("block", DiskSource(dev=path))
-    return Named("file", DiskSource(file=path))
 
 
 def _refused(text: str, above: str, why: str) -> InternalError:
@@ -104,28 +110,24 @@ def _storage(said: Mapping[str, Any], text: str, above: str) -> Named:
     if driver in ("file", "host_device") and not set(said) - {"driver", "filename"} - TUNING:
         name = said.get("filename")
         if isinstance(name, str) and name.startswith("/") and not UNSPEAKABLE.search(name):
-            return file(name)
+            return Named(name)
         raise _refused(text, above, "its 'filename' is no absolute path")
     if driver == "nbd" and not set(said) - {"driver", "server", "export", "host", "port", "path"} - TUNING:
-        server = said.get("server", said)
-        host = _server(server) if isinstance(server, dict) else None
-        export = said.get("export")
-        if host is not None and isinstance(export, str | None):
-            return _export(host, export)
+        server, export = said.get("server", said), said.get("export")
+        if isinstance(server, dict) and isinstance(export, str | None):
+            found = _server(server, export)
+            if found is not None:
+                return found
     raise _refused(text, above, f"driver {driver!r} with these options is not served")
 
 
-def _server(said: Mapping[str, Any]) -> Host | None:
-    name, port, socket = said.get("host"), said.get("port", PORTS["nbd"]), said.get("path")
+def _server(said: Mapping[str, Any], export: str | None) -> Named | None:
+    host, port, socket = said.get("host"), said.get("port", NBD_PORT), said.get("path")
     if isinstance(socket, str) and socket:
-        return Host(transport="unix", socket=socket)
-    if isinstance(name, str) and name and str(port).isdigit():
-        return Host(name=name, port=int(port))
+        return Named(server=Server("nbd", export or None, socket=socket))
+    if isinstance(host, str) and host and str(port).isdigit():
+        return Named(server=Server("nbd", export or None, host, int(port)))
     return None
-
-
-def _export(host: Host, name: str | None) -> Named:
-    return Named("network", DiskSource(protocol="nbd", name=name or None, hosts=(host,)))
 
 
 OLD_NBD = re.compile(
@@ -137,31 +139,30 @@ def _nbd(text: str, above: str) -> Named:
     """``nbd://host:port/export``, ``nbd+unix:///export?socket=path``, ``nbd:host:port:exportname=export``."""
     old = OLD_NBD.fullmatch(text)
     if old is not None and not text.startswith("nbd://"):
-        host = _server({name: value for name, value in old.groupdict().items() if value and name != "name"})
-        if host is not None:
-            return _export(host, old["name"])
+        found = _server({name: value for name, value in old.groupdict().items() if value}, old["name"])
+        if found is not None:
+            return found
     try:
         url = urlsplit(text)
-        name, port = unquote(url.path.removeprefix("/")), url.port or PORTS["nbd"]
+        name, port = unquote(url.path.removeprefix("/")), url.port or NBD_PORT
     except ValueError as error:
         raise _refused(text, above, str(error)) from error
     if url.scheme == "nbd+unix":
         socket = parse_qs(url.query).get("socket", [""])[0]
         if socket:
-            return _export(Host(transport="unix", socket=socket), name)
+            return Named(server=Server("nbd", name or None, socket=socket))
     elif url.scheme in ("nbd", "nbd+tcp") and url.hostname:
-        return _export(Host(name=url.hostname, port=port), name)
+        return Named(server=Server("nbd", name or None, url.hostname, port))
     raise _refused(text, above, "it names no NBD server")
 
 
 def _web(text: str, above: str) -> Named:
     try:
         url = urlsplit(text)
-        port = url.port or PORTS[url.scheme]
+        port = url.port or WEB[url.scheme]
     except ValueError as error:
         raise _refused(text, above, str(error)) from error
     if not url.hostname or url.username or url.fragment:
         raise _refused(text, above, "it is no plain URL of a file")
     name, query = url.path.removeprefix("/"), url.query or None
-    host = Host(name=url.hostname, port=port)
-    return Named("network", DiskSource(protocol=url.scheme, name=name, query=query, hosts=(host,)))
+    return Named(server=Server(url.scheme, name, url.hostname, port, query=query))

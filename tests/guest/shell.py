@@ -1,0 +1,43 @@
+"""The shell that reads the test guest's console: commands for it, and what they print."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from xml.etree import ElementTree
+
+import embervirt as libvirt
+from guest.domain import SECONDS
+
+
+class Shell:
+    """Of a running guest, on its console; one caller at a time.
+
+    The console stays open, for QEMU looks only once a second whether somebody has opened it. What nobody
+    reads there is thrown away by the next ``ask``; the guest stands still when it is 4 KiB.
+    """
+
+    def __init__(self, domain: libvirt.virDomain) -> None:
+        devices = ElementTree.fromstring(domain.XMLDesc(0)).find("devices/console")
+        assert devices is not None
+        descriptor = os.open(devices.get("tty", ""), os.O_RDWR | os.O_NOCTTY)
+        self._tty = os.fdopen(descriptor, "r+b", buffering=0)
+
+    def ask(self, command: str, *, seconds: float = SECONDS) -> str:
+        """What it prints until it ends, without white space around."""
+        self._hear(0)
+        # The guest gives each line a second: an empty one lets it begin a new second with the next.
+        self._tty.write(f"\necho BE''GIN; {command}; echo --E''ND--\n".encode())
+        until, said = time.monotonic() + seconds, ""
+        while "--END--" not in said.partition("BEGIN")[2]:
+            heard = self._hear(until - time.monotonic())
+            assert heard, f"the guest did not end {command!r}: {said!r}"
+            said += heard
+        return said.partition("BEGIN")[2].partition("--END--")[0].replace("\r\n", "\n").strip()
+
+    def _hear(self, seconds: float) -> str:
+        """What has come; empty when nothing does."""
+        if not select.select([self._tty], [], [], max(0.0, seconds))[0]:
+            return ""
+        return os.read(self._tty.fileno(), 65536).decode(errors="replace")

@@ -1,0 +1,283 @@
+"""Linux guests on real networks: what each gets, whom it reaches, and who reaches it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from lxml import etree
+
+import embervirt as libvirt
+from embervirt.drivers.network.messages import NetworkRecovered
+from guest.domain import opened, uri, wait_until, watching
+from guest.namespace import Namespace, entered
+from integration.network.conftest import PROMPT
+from integration.network.outside import (
+    OUTSIDE,
+    SERVE,
+    UPLINK,
+    Guest,
+    Outside,
+    boot,
+    booted,
+    card,
+    outside,
+    reaches,
+)
+
+KILLS = 10
+LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 6
+CLEAN = "<filterref filter='clean-traffic'/>"
+SLOW = "<bandwidth><inbound average='100' burst='16'/></bandwidth>"
+SIZE = 200_000
+"""Bytes that take two seconds at that speed, and none without."""
+
+
+def network(name: str, subnet: str, forward: str, *hosts: str, more: str = "") -> str:
+    """On 10.7.SUBNET.0/24; ``hosts``: ends of MAC addresses and of addresses, names behind."""
+    reserved = "".join(
+        f"<host mac='52:54:00:00:00:{last}' name='{host}' ip='10.7.{subnet}.{last}'/>"
+        for last, host in (each.split() for each in hosts)
+    )
+    dhcp = f"<dhcp><range start='10.7.{subnet}.100' end='10.7.{subnet}.200'/>{reserved}</dhcp>"
+    ip = f"<ip address='10.7.{subnet}.1' netmask='255.255.255.0'>{dhcp}</ip>"
+    domain = f"<domain name='{name}.test' localOnly='yes'/>"
+    return f"<network><name>{name}</name>{forward}{domain}{ip}{more}</network>"
+
+
+IPV6 = "<ip family='ipv6' address='fd07::1' prefix='64'/>"
+NETWORKS = (
+    network(
+        "nat",
+        "7",
+        "<forward mode='nat'/>",
+        "11 a",
+        "12 b",
+        more="<ip family='ipv6' address='fd07::1' prefix='64'/>",
+    ),
+    network("way", "8", "<forward mode='route'/>", "13 c"),
+    network("lone", "9", "", "14 d", "15 later"),
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Networks ``nat`` with the Linux guests a and b, ``way`` with c, ``lone`` with d, and the outside."""
+
+    conn: libvirt.virConnect
+    networks: libvirt.virConnect
+    here: Namespace
+    outside: Outside
+    guests: dict[str, Guest]
+
+    def __getitem__(self, name: str) -> Guest:
+        return self.guests[name]
+
+    def links(self) -> set[str]:
+        """Names."""
+        return set(self.here.links())
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """All of them run at once, for a boot takes seconds."""
+    if os.geteuid():
+        pytest.skip("a network namespace needs root")
+    root = tmp_path_factory.mktemp("guests") / "root"
+    with (
+        entered() as here,
+        outside(here) as there,
+        libvirt.open(uri(root, "network"), settings=PROMPT) as networks,
+        opened(root) as conn,
+    ):
+        for xml in NETWORKS:
+            networks.networkCreateXML(xml)
+        queues = "<driver queues='2'/><mtu size='1380'/>"
+        boot(conn, "a", PORTS + card("nat", "11", queues), vcpus=2)
+        boot(conn, "b", card("nat", "12", CLEAN + SLOW))
+        boot(conn, "c", card("way", "13"))
+        boot(conn, "d", card("lone", "14"))
+        guests = {name: booted(conn, name) for name in "abcd"}
+        for each in guests.values():
+            each.address()
+            each.shell.ask(SERVE)
+        yield World(conn, networks, here, there, guests)
+
+
+def tap(guest: Guest, last: str) -> str:
+    """Of its card whose MAC address ends so."""
+    found = etree.fromstring(guest.domain.XMLDesc(0))
+    return str(found.xpath(f"//interface[mac/@address='52:54:00:00:00:{last}']/target/@dev")[0])
+
+
+def test_guests_have_their_reserved_addresses_and_each_others_names(world: World) -> None:
+    """By DHCP, and shown as leases; the network's own domain is theirs; IPv6 comes by advertisement."""
+    assert [world[name].address() for name in "abcd"] == ["10.7.7.11", "10.7.7.12", "10.7.8.13", "10.7.9.14"]
+    leases = world.networks.networkLookupByName("nat").DHCPLeases()
+    assert {(each["mac"][-2:], each["ipaddr"], each["hostname"]) for each in leases} == {
+        ("11", "10.7.7.11", "a"),
+        ("12", "10.7.7.12", "b"),
+    }
+    for name in ("b", "b.nat.test"):
+        assert "10.7.7.12" in world["a"].shell.ask(f"nslookup {name}")
+    assert "NXDOMAIN" in world["a"].shell.ask("nslookup c.nat.test")
+    assert "1 packets received" in world["a"].shell.ask("ping -c 1 -W 3 b.nat.test")
+    wait_until(lambda: has_address(world["a"], "fd07::5054:ff:fe00:11"))
+    assert "1 packets received" in world["a"].shell.ask("ping -6 -c 1 -W 3 fd07::1")
+
+
+def test_behind_nat_a_guest_reaches_outside_and_is_not_reached(world: World) -> None:
+    """Its neighbour outside takes it for this host."""
+    with world.outside.talk(world["a"], 4000) as talk:
+        assert (talk.goes_on(), talk.peer) == (True, UPLINK)
+    with pytest.raises(ConnectionRefusedError):
+        world.outside.reaches("10.7.7.11")
+    assert "10.7.7.1:" in reaches("10.7.7.11")
+
+
+def test_a_routed_guest_is_itself_outside_and_is_reached(world: World) -> None:
+    """Both ways; not from the networks beside it, which take only what they asked for."""
+    with world.outside.talk(world["c"], 4001) as talk:
+        assert (talk.goes_on(), talk.peer) == (True, "10.7.8.13")
+    assert f"{OUTSIDE}:" in world.outside.reaches("10.7.8.13")
+    assert "refused" in world["c"].shell.ask("nc -w 3 10.7.7.11 80 </dev/null 2>&1")
+
+
+def test_an_isolated_guest_reaches_nobody_and_is_reached_by_nobody(world: World) -> None:
+    """But for this host and its own kind; DHCP gives it no way out, and one that it takes is shut."""
+    lone = world["d"].shell
+    assert "default" not in lone.ask("ip route")
+    lone.ask("ip route add default via 10.7.9.1")
+    with world.outside.listening(4002):
+        assert "refused" in lone.ask(f"nc -w 3 {OUTSIDE} 4002 </dev/null 2>&1")
+    for each in ("10.7.7.11", "10.7.8.13"):
+        assert "refused" in lone.ask(f"nc -w 3 {each} 80 </dev/null 2>&1")
+    with pytest.raises(ConnectionRefusedError):
+        world.outside.reaches("10.7.9.14")
+    for name in ("a", "c"):
+        assert "refused" in world[name].shell.ask("nc -w 3 10.7.9.14 80 </dev/null 2>&1")
+    assert "10.7.9.1:" in reaches("10.7.9.14")
+
+
+def has_address(guest: Guest, address: str) -> bool:
+    """Of IPv6, for its use."""
+    found = guest.shell.ask("ip -6 addr show eth0")
+    return address in found and "tentative" not in found
+
+
+def server(world: World, name: str) -> psutil.Process:
+    """The dnsmasq of a network."""
+    found = [each for each in world.here.processes() if each.name() == "dnsmasq"]
+    (one,) = [each for each in found if f"/{name}.conf" in " ".join(each.cmdline())]
+    return one
+
+
+def test_a_connection_outlives_its_actor_ten_times_and_its_dnsmasq(world: World) -> None:
+    """Every word arrives in between; a guest that asks again has the same address from the new server."""
+    nat = server(world, "nat")
+    with world.outside.talk(world["a"], 4003) as talk:
+        for _ in range(KILLS):
+            world.conn.root.crash("drivers/network")
+            assert talk.goes_on()
+            world.networks.networkDefineXML("<network><name>probe</name></network>").undefine()
+            assert talk.goes_on()
+        assert nat.is_running()
+        with watching(world.conn.root) as events:
+            nat.kill()
+            assert talk.goes_on()
+            events.wait(lambda each: isinstance(each, NetworkRecovered))
+        said = world["b"].shell.ask("udhcpc -i eth0 -s /etc/dhcp -q -n 2>&1")
+        assert "lease of 10.7.7.12 obtained" in said
+        assert "10.7.7.11" in world["b"].shell.ask("nslookup a")
+        assert talk.goes_on()
+    assert world.networks.networkLookupByName("nat").listAllPorts()[0].XMLDesc()
+    assert {each.isActive() for each in world.networks.listAllNetworks()} == {1}
+
+
+def test_clean_traffic_lets_only_the_guests_own_address_out(world: World) -> None:
+    """Another is silent as long as the filter is there; a new one learns the first address that it sees."""
+    shell = world["b"].shell
+    shell.ask("ip addr add 10.7.7.66/32 dev eth0")
+    own, other = (f"ping -c 1 -W 1 -I 10.7.7.{end} 10.7.7.11" for end in ("12", "66"))
+    assert "1 packets received" in shell.ask(own)
+    assert "0 packets received" in shell.ask(other)
+    world["b"].domain.updateDeviceFlags(card("nat", "12", SLOW), LIVE)
+    assert "1 packets received" in shell.ask(other)
+    world["b"].domain.updateDeviceFlags(card("nat", "12", CLEAN + SLOW), LIVE)
+    assert "1 packets received" in shell.ask(own)
+    assert "0 packets received" in shell.ask(other)
+    shell.ask("ip addr del 10.7.7.66/32 dev eth0")
+
+
+def seconds_for(world: World, guest: Guest, port: int) -> float:
+    """That ``SIZE`` bytes from outside take to it."""
+    with world.outside.listening(port) as server:
+        guest.shell.ask(f"(nc {OUTSIDE} {port} -e sh -c 'head -c {SIZE} >/dev/null; echo all' &)")
+        met, _ = server.accept()
+        begun = time.monotonic()
+        with met:
+            met.settimeout(30)
+            met.sendall(bytes(SIZE))
+            assert met.recv(4) == b"all\n"
+        return time.monotonic() - begun
+
+
+def test_bandwidth_is_tcs_and_the_guest_feels_it(world: World) -> None:
+    """It is what libvirt would have told tc; without it the same bytes come at once."""
+    limited = ("tc", "class", "show", "dev", tap(world["b"], "12"))
+    assert "rate 800Kbit ceil 800Kbit burst 16Kb" in world.here.run(*limited)
+    assert seconds_for(world, world["b"], 4004) > 1
+    world["b"].domain.updateDeviceFlags(card("nat", "12", CLEAN), LIVE)
+    assert world.here.run(*limited) == ""
+    assert seconds_for(world, world["b"], 4005) < 1
+
+
+def test_the_guest_sees_its_mtu_its_queues_and_its_cable(world: World) -> None:
+    """As the XML says them; a cable that is pulled is seen, and one that is put back."""
+    guest = world["a"]
+    card_of = "cat /sys/class/net/eth0/{}"
+    assert guest.shell.ask(card_of.format("mtu")) == "1380"
+    assert world.here.links()[tap(guest, "11")]["mtu"] == 1380
+    assert guest.shell.ask("ls /sys/class/net/eth0/queues") == "rx-0  rx-1  tx-0  tx-1"
+    same = "<driver queues='2'/><mtu size='1380'/>"
+    guest.domain.updateDeviceFlags(card("nat", "11", same + "<link state='down'/>"), LIVE)
+    wait_until(lambda: guest.shell.ask(card_of.format("carrier")) == "0")
+    assert "UP" not in world.here.links()[tap(guest, "11")]["flags"]
+    guest.domain.updateDeviceFlags(card("nat", "11", same), LIVE)
+    wait_until(lambda: guest.shell.ask(card_of.format("carrier")) == "1")
+    wait_until(lambda: "1 packets received" in guest.shell.ask("ping -c 1 -W 1 10.7.7.1"))
+
+
+def test_a_card_comes_to_a_running_guest_and_goes(world: World) -> None:
+    """With its address and its neighbours; after that neither the guest nor the host has anything of it."""
+    guest, before = world["a"], world.links()
+    guest.domain.attachDevice(card("lone", "15"))
+    wait_until(lambda: "eth1" in guest.shell.ask("ls /sys/class/net"))
+    said = guest.shell.ask("ip link set eth1 up; udhcpc -i eth1 -s /etc/dhcp -q -n 2>&1")
+    assert "lease of 10.7.9.15 obtained" in said
+    assert "10.7.9.15:" in guest.shell.ask("nc -w 3 10.7.9.14 80 </dev/null")
+    assert world.links() - before == {tap(guest, "15")}
+    guest.domain.detachDevice(card("lone", "15"))
+    wait_until(lambda: len(etree.fromstring(guest.domain.XMLDesc(0)).findall(".//interface")) == 1)
+    wait_until(lambda: world.links() == before)
+    assert "eth1" not in guest.shell.ask("ls /sys/class/net")
+    assert guest.domain.messages() == []
+
+
+def test_the_end_leaves_nothing(world: World) -> None:
+    """No link, rule, process or file of guests and networks; the last test of this module."""
+    root: Path = world.conn.root.paths.path
+    for each in world.guests.values():
+        each.domain.destroy()
+    wait_until(lambda: all(not each.listAllPorts() for each in world.networks.listAllNetworks()))
+    for each in world.networks.listAllNetworks():
+        each.destroy()
+    wait_until(lambda: world.here.traces() == ["up0"])
+    left = {each.name for name in ("run/network", "lib/dnsmasq") for each in (root / name).rglob("*.*")}
+    assert left == set()
