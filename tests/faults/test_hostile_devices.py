@@ -126,6 +126,7 @@ def guest(
         assert "child failed" not in caplog.text
         assert qmp(domain, "query-status")["status"] == "prelaunch"
         assert unexplained(domain) == begun
+        assert filled(domain) == sources(domain.XMLDesc(0))
         record = json.loads((root / "run/qemu/seed.json").read_text())
         assert names(record["live"]) == names(domain.XMLDesc(0))
     finally:
@@ -143,6 +144,18 @@ def unexplained(domain: virDomain) -> set[str]:
     return names(domain.XMLDesc(0)) ^ {
         each["name"] for each in qmp(domain, "qom-list", path="/machine/peripheral")
     }
+
+
+def sources(xml: str) -> set[str]:
+    """The aliases of disks that are not empty."""
+    disks = etree.fromstring(xml).iterfind("devices/disk[source]")
+    return {str(each.find("alias").get("name")) for each in disks}  # type: ignore[union-attr]
+
+
+def filled(domain: virDomain) -> set[str]:
+    """The ids of QEMU's drives with something in them."""
+    found = {each["qdev"] for each in qmp(domain, "query-block") if each.get("inserted")}
+    return {way.removeprefix("/machine/peripheral/").split("/")[0] for way in found}
 
 
 def qmp(domain: virDomain, command: str, **arguments: Any) -> Any:

@@ -86,7 +86,7 @@ class Plugging:
         try:
             yield from self._added(live, [last])
         except MonitorError:
-            yield from self._detach(by_alias(self._seen.live, last.id))
+            yield from self._detach(by_alias(self._seen.live, last.id), final=False)
             raise
 
     def _attach_controllers(self, live: Domain, controllers: list[Device]) -> Work[None]:
@@ -176,9 +176,9 @@ class Plugging:
 
     # Detach.
 
-    def _detach(self, device: Device) -> Work[None]:
+    def _detach(self, device: Device, *, final: bool = True) -> Work[None]:
         behind = self._behind(device)
-        self._intend(DETACH, device, behind)
+        self._intend(DETACH, device, behind, final=final)
         if behind == list(of_device(device, self._build(self._seen.live, no_secret))):
             yield from self._removed(device)  # of a forwarded address the guest knows nothing
             return

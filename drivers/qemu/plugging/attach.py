@@ -44,8 +44,10 @@ def plugged(live: Domain, device: Device, caps: Capabilities) -> tuple[Domain, l
 
     Raises what ``attached`` does, InternalError when there is no free place.
     """
-    if isinstance(device, Controller) and _there(live, device):
-        raise OperationFailed(f"target {device.type}:{device.index} already exists")
+    if isinstance(device, Controller):
+        check(device, live=True, verb="attach")
+        if _there(live, device):
+            raise OperationFailed(f"target {device.type}:{device.index} already exists")
     wide, fresh = _placed(live, device, caps, live=True)
     check(fresh, live=True, verb="attach")
     _refuse_port(live, fresh)

@@ -54,12 +54,14 @@ class StorageDriver(Volumes):
     def _looks(self, wanted: list[Wanted]) -> dict[str, Answer]:
         """A job each. One that is late, because its server does not answer, say, holds nobody up."""
         ends: dict[Future[Answer], Wanted] = {}
+        late: set[Future[Answer]] = set()
         left, until = self._jobs.left(), world.monotonic() + PATIENCE
         for each in wanted:
-            late = [end for end in ends if not end.done()]
+            end = self._begun("pool-load", each.row, partial(_resumed, each, left), on_record=False)
+            ends[end] = each
+            late.add(end)
             if len(late) >= BESIDE:
-                world.wait(late, max(until - world.monotonic(), 0), return_when=FIRST_COMPLETED)
-            ends[self._begun("pool-load", each.row, partial(_resumed, each, left), on_record=False)] = each
+                late = world.wait(late, max(until - world.monotonic(), 0), FIRST_COMPLETED).not_done
         done, late = world.wait(ends, max(until - world.monotonic(), 0))
         for end in late:
             self._log.warning("pool does not answer; it is not active until it does", pool=ends[end].row.name)

@@ -1,4 +1,4 @@
-"""Linux guests of two roots in one network namespace: they and their networks outlive whoever manages them."""
+"""Linux guests of two roots in one namespace: they and their networks outlive whoever manages them."""
 
 from __future__ import annotations
 

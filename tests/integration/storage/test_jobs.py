@@ -22,6 +22,8 @@ from embervirt.drivers.storage.face import Face
 from embervirt.drivers.storage.messages import JobEnded, JobProgress
 from embervirt.drivers.storage.tables import JobRow
 from embervirt.errors import OperationAborted
+from embervirt.supervisor.identity import wait_exit
+from embervirt.supervisor.recorder import reap, spawn
 from guest.domain import uri, wait_until, watching
 from integration.storage.conftest import Storage, volume_xml
 
@@ -129,6 +131,34 @@ def test_an_open_record_of_a_dead_process_is_settled(tmp_path: Path) -> None:
         record = conn.root.operation("x-1")
         assert (record.state, staged.exists()) == ("failed", False)
         assert "nothing of it is left" in record.error
+
+
+def test_a_program_of_a_dead_process_ends(tmp_path: Path) -> None:
+    """It would write on to a file that nobody will see; its own words of its end go too."""
+    staged, status = tmp_path / ".embervirt-0011223344556677.tmp", tmp_path / "root/run/storage/x-1.status"
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        conn.root.journal.begin("x-1", "vol-clone", "uuid", {"volume": "a", "staged": str(staged)})
+        assert conn.storageJobs() == []
+    with Path(os.devnull).open("w") as nowhere:
+        left = spawn(["sleep", "1000"], status_file=status, log_fd=nowhere.fileno())
+    held = left.hold()
+    assert held is not None
+    try:
+        with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+            assert (conn.root.operation("x-1").state, wait_exit(held, 10)) == ("failed", True)
+        assert reap(left, 10) and not status.exists()
+    finally:
+        os.close(held)
+
+
+@pytest.mark.parametrize(("what", "staged"), [("vol-delete", {"staged": "/nowhere/x"}), ("vol-wipe", {})])
+def test_a_record_says_no_more_than_is_known(tmp_path: Path, what: str, staged: dict[str, str]) -> None:
+    """A change in place that was cut short is not said to have left nothing."""
+    with libvirt.open(uri(tmp_path / "root", "secret")) as conn:
+        conn.root.journal.begin("x-1", what, "uuid", {"volume": "a", **staged})
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        assert conn.storageJobs() == []
+        assert "in part or as a whole" in conn.root.operation("x-1").error
 
 
 def test_a_copy_by_qemu_img_tells_its_progress(storage: Storage) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ from typing import Any
 import pytest
 
 import embervirt as libvirt
+from embervirt.drivers.storage.actor import driver
+from embervirt.drivers.storage.backend.directory import Directory
+from embervirt.drivers.storage.messages import PoolLifecycle
 from embervirt.supervisor.report import ChildFailed
 from guest.domain import uri, watching
 from integration.storage.conftest import Storage, pool_xml
@@ -153,15 +158,87 @@ def test_events_tell_what_happens_to_pools(storage: Storage, tmp_path: Path) -> 
 
 
 def test_an_active_pool_is_active_after_a_crash(storage: Storage) -> None:
-    """Its volumes are looked at again; what is half-made from before goes."""
+    """Its volumes are looked at again."""
     storage.make("a")
-    left = storage.folder / ".embervirt-0123456789abcdef.tmp"
-    left.touch()
     with watching(storage.conn.root) as events:
         storage.conn.root.crash("drivers/storage")
         events.wait(lambda event: isinstance(event, ChildFailed))
     storage.pool.refresh()
     assert (storage.pool.listVolumes(), storage.files()) == (["a"], ["a"])
+
+
+def test_only_what_a_job_left_is_swept(storage: Storage) -> None:
+    """What another root is making in the same directory stays, hidden; what a failed job of ours left goes."""
+    ours, theirs = (storage.folder / f".embervirt-{digit * 16}.tmp" for digit in "01")
+    storage.conn.root.journal.begin("x-1", "vol-create", "u", {"volume": "a", "staged": str(ours)})
+    storage.conn.root.journal.end("x-1", "failed")
+    ours.touch()
+    theirs.touch()
+    storage.pool.refresh()
+    assert (storage.files(), storage.pool.listVolumes()) == ([theirs.name], [])
+
+
+def test_a_pool_that_does_not_answer_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver starts without it; when it answers it is active, and that is an event."""
+    answers = threading.Event()
+    look = Directory.look
+
+    def slow(self: Directory, pool: Any, known: Any, programs: Any) -> Any:
+        assert pool.name != "slow" or answers.wait(30)
+        return look(self, pool, known, programs)
+
+    for name in ("slow", "quick"):
+        (tmp_path / name).mkdir()
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        for name in ("slow", "quick"):
+            conn.storagePoolDefineXML(pool_xml(name, tmp_path / name)).create()
+    monkeypatch.setattr(Directory, "look", slow)
+    monkeypatch.setattr(driver, "PATIENCE", 0.1)
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        assert conn.listStoragePools() == ["quick"]
+        pool = conn.storagePoolLookupByName("slow")
+        assert refusal(pool.create)[0] == libvirt.VIR_ERR_INTERNAL_ERROR
+        with watching(conn.root) as events:
+            answers.set()
+            events.wait(lambda event: isinstance(event, PoolLifecycle) and event.name == "slow")
+        assert (pool.isActive(), pool.listVolumes()) == (1, [])
+
+
+def test_a_definition_is_shown_without_what_was_seen_of_another(storage: Storage, tmp_path: Path) -> None:
+    """An active pool that is defined anew with another path: its inactive XML has no size and no mode."""
+    text = storage.pool.XMLDesc().replace(str(storage.folder), str(tmp_path / "other"))
+    storage.conn.storagePoolDefineXML(re.sub("<permissions>.*</permissions>", "", text, flags=re.DOTALL))
+    inactive = storage.pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE)
+    assert "<capacity unit='bytes'>0</capacity>" in inactive and "<mode>" not in inactive
+    assert "<mode>" in storage.pool.XMLDesc()
+
+
+def test_an_error_of_the_system_is_of_the_storage_driver(storage: Storage) -> None:
+    """As libvirt 9 has it: code 38 of domain 18."""
+    storage.make("a")
+    storage.pool.destroy()
+    code, domain, text = refusal(storage.pool.delete)
+    assert (code, domain) == (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_STORAGE)
+    assert "Directory not empty" in text
+
+
+def test_a_start_that_cannot_be_recorded_is_undone(storage: Storage, tmp_path: Path) -> None:
+    """A full root: the pool is not active, and what its start did is taken back."""
+    stopped: list[str] = []
+    stop = Directory.stop
+
+    def seen(self: Directory, pool: Any, programs: Any) -> None:
+        stopped.append(pool.name)
+        stop(self, pool, programs)
+
+    storage.pool.destroy()
+    (tmp_path / "root/run/storage/images.json").mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Directory, "stop", seen)
+        assert refusal(storage.pool.create)[0] == libvirt.VIR_ERR_SYSTEM_ERROR
+    assert (storage.pool.isActive(), stopped) == (0, ["images"])
 
 
 def test_autostart_is_once_in_a_boot(tmp_path: Path) -> None:

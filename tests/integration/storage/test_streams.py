@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -223,3 +224,36 @@ def test_a_download_that_is_given_up_leaves_the_volume_free(storage: Storage) ->
     stream.abort()
     volume.delete()
     assert storage.files() == []
+
+
+@pytest.mark.parametrize("call", ["download", "upload"])
+def test_bytes_in_the_wrong_direction_are_an_error(storage: Storage, call: str) -> None:
+    """At once, though the other end waits for somebody to read or write."""
+    volume = storage.make("a", 4 * MIB)
+    stream = storage.conn.newStream()
+    getattr(volume, call)(stream, 0, 0)
+    wrong = {"download": lambda: stream.send(b"x"), "upload": lambda: stream.recv(1)}[call]
+    assert "Bad file descriptor" in refusal(wrong)[2]
+    stream.abort()
+    volume.resize(8 * MIB)
+
+
+def test_a_transfer_that_has_no_stream_leaves_the_volume_free(storage: Storage) -> None:
+    """A stream that is connected already, or none at all: the volume is not in use afterwards."""
+    one, other = storage.make("a", 4 * MIB), storage.make("b", 4 * MIB)
+    stream = storage.conn.newStream()
+    one.upload(stream, 0, 0)
+    assert "stream already has a driver" in refusal(lambda: other.download(stream, 0, 0))[2]
+    none: Any = None
+    assert refusal(lambda: other.upload(none, 0, 0))[0] == libvirt.VIR_ERR_INVALID_ARG
+    other.resize(8 * MIB)
+    stream.abort()
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, 0), (0, -1)])
+def test_a_negative_part_is_refused(storage: Storage, offset: int, length: int) -> None:
+    """Before anything is sent or read."""
+    volume = storage.make("a")
+    for call in (volume.upload, volume.download):
+        got = refusal(lambda call=call: call(storage.conn.newStream(), offset, length))
+        assert got[0] == libvirt.VIR_ERR_INVALID_ARG and "negative" in got[2]

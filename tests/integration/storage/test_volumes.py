@@ -278,3 +278,36 @@ def test_a_full_disk_leaves_the_pool_as_it_was(small: Storage) -> None:
         assert (small.files(), made.info(), empty.info()) == before
     small.pool.refresh()
     assert (small.files(), made.info(), empty.info()) == before
+
+
+def test_a_copy_of_nothing_is_refused(storage: Storage) -> None:
+    """It would be an empty volume that looks like the copy."""
+    none: Any = None
+    got = refusal(storage.pool.createXMLFrom, volume_xml("b", MIB), none)
+    assert (got[0], storage.files()) == (libvirt.VIR_ERR_INVALID_STORAGE_VOL, [])
+
+
+@pytest.mark.parametrize("flags", [0, 1, 2, 4, 6, 7])
+def test_a_negative_size_is_refused(storage: Storage, flags: int) -> None:
+    """Also as a difference, where less by -1 would be more."""
+    volume = storage.make("a")
+    assert refusal(volume.resize, -1, flags)[0] == libvirt.VIR_ERR_INVALID_ARG
+    assert volume.info()[1] == MIB
+
+
+def test_a_name_for_volumes_that_are_being_made_is_refused(storage: Storage) -> None:
+    """Nobody would see it; one that only looks like it is seen."""
+    assert refusal(storage.make, ".embervirt-0123456789abcdef.tmp")[0] == libvirt.VIR_ERR_OPERATION_INVALID
+    storage.make(".embervirt-mine.tmp")
+    storage.pool.refresh()
+    assert storage.pool.listVolumes() == [".embervirt-mine.tmp"] == storage.files()
+
+
+def test_a_directory_has_no_size(storage: Storage) -> None:
+    """As in libvirt 9; nor has an empty file a physical one."""
+    (storage.folder / "folder").mkdir()
+    (storage.folder / "empty").touch()
+    storage.pool.refresh()
+    folder, empty = (storage.pool.storageVolLookupByName(name) for name in ("folder", "empty"))
+    assert folder.info() == [libvirt.VIR_STORAGE_VOL_DIR, 0, 0]
+    assert all("<physical" not in each.XMLDesc() for each in (folder, empty))

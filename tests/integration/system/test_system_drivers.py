@@ -222,16 +222,39 @@ def test_kinds_of_networks(daemon: Daemon, root: Opened) -> None:
     assert error.get_error_code() == embervirt.VIR_ERR_NO_NETWORK
 
 
+DHCP = NETWORK.replace("255.0'/>", "255.0'><dhcp><range start='10.9.8.10' end='10.9.8.20'/></dhcp></ip>")
+
+
 def test_leases_are_those_of_the_libvirtd(daemon: Daemon, root: Opened) -> None:
     """As its own server wrote them down; a network that it has not has none."""
-    dhcp = "<dhcp><range start='10.9.8.10' end='10.9.8.20'/></dhcp></ip>"
-    make_network(daemon, NETWORK.replace("255.0'/>", f"255.0'>{dhcp}"))
+    make_network(daemon, DHCP)
     lease = {"ip-address": "10.9.8.10", "mac-address": MAC, "hostname": "a", "expiry-time": 4_000_000_000}
     (daemon.folder / "lib/dnsmasq/lv0.status").write_text(json.dumps([lease]))
     conn = root()
     [found] = conn.root.call("network", FindLeases("net", MAC))
     assert (found.address, found.prefix, found.hostname, found.mac) == ("10.9.8.10", 24, "a", MAC)
     assert conn.root.call("network", FindLeases("none", MAC)) == []
+    domain = conn.createXML(small("a", devices=CARD), 0)
+    assert addresses(domain) == ["10.9.8.10"]
+    domain.destroy()
+
+
+def test_leases_of_the_roots_own_network_are_had_the_same_way(daemon: Daemon, root: Opened) -> None:
+    """By the guest that is on it."""
+    conn = root(**{"qemu.network_uri": None})
+    made = conn.networkCreateXML(DHCP)
+    domain = conn.createXML(small("a", devices=CARD), 0)
+    line = f"4000000000 {MAC} 10.9.8.11 a 01:{MAC}\n"
+    (conn.root.paths.dnsmasq / "net.leases").write_text(line)
+    assert addresses(domain) == ["10.9.8.11"]
+    domain.destroy()
+    made.destroy()
+
+
+def addresses(domain: Any) -> list[str]:
+    """Of its cards, by lease."""
+    found = domain.interfaceAddresses(embervirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE)
+    return [each["addr"] for card in found.values() for each in card["addrs"]]
 
 
 def test_a_libvirtd_that_hangs_ends_calls_by_their_deadline(daemon: Daemon, root: Opened) -> None:

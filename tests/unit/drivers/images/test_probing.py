@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from embervirt.drivers.images import Image, image_at
 from embervirt.drivers.images.others import VPC_GEOMETRY
 from embervirt.drivers.images.probing import ISO_AT, READERS
+from embervirt.drivers.images.qcow import MAGIC
 
 BOCHS = b"Bochs Virtual HD Image".ljust(32, b"\0") + b"Redolog".ljust(16, b"\0") + b"Growing".ljust(16, b"\0")
 CLOOP = b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\n"
@@ -99,3 +100,19 @@ def test_any_bytes_behind_a_magic_are_an_image_or_an_error_of_the_file(tmp_path:
         assert found.cluster_size is None or found.cluster_size >= 0
 
     check()
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=300), st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1))
+def test_damaged_headers_end_in_an_error_or_an_answer(tail: bytes, offset: int, length: int) -> None:
+    """Whatever the numbers in it are, reading is bounded and nothing else is raised."""
+    path = Path("/dev/shm") / f"header-{id(tail)}"
+    try:
+        path.write_bytes(struct.pack(">4sIQI", MAGIC, 3, offset, length) + tail)
+        try:
+            found = image_at(str(path))
+        except OSError:
+            return
+        assert found.format in ("raw", "qcow2")
+    finally:
+        path.unlink()

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import struct
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from embervirt.drivers.images import image_at
-from embervirt.drivers.images.qcow import BACKING_FORMAT, MAGIC
 from embervirt.drivers.qemu.model import Devices, Disk, Domain
 from embervirt.drivers.qemu.model.os import Os, OsType
 from embervirt.drivers.qemu.service import chains
 from embervirt.drivers.xml import parse
 from embervirt.errors import libvirtError
+from guest.headers import qcow2
+
 
 def disk(path: str, format_: str = "qcow2", inner: str = "") -> Disk:
     """A disk in that file."""
@@ -149,31 +146,23 @@ def test_numbers_stay_with_the_disk(tmp_path: Path) -> None:
     assert chains.followed(replace(once, readonly=True)) == replace(once, readonly=True)
 
 
-def test_names_with_colons_and_schemes(tmp_path: Path) -> None:
-    """A slash before the colon makes a path of it, as in QEMU; a name that only begins like a scheme is one."""
-    for name in ("./a:b", "nbdimage", "https"):
-        below = tmp_path / name
-        below.write_bytes(b"raw")
-        assert told(chains.followed(disk(qcow2(tmp_path / "top", name, "raw")))) == [
-            ("file", "raw", str(below)),
-            END,
-        ]
-    for text, export, socket in (
-        ("nbd:unix:/s:exportname=x", "x", "/s"),
-        ("nbd+unix:///x?socket=/s", "x", "/s"),
-        (
-            'json:{"driver":"raw","file":{"driver":"nbd","server":{"type":"unix","path":"/s"},"export":"x"}}',
-            "x",
-            "/s",
-        ),
-    ):
-        (served, _) = chains.followed(disk(qcow2(tmp_path / "top", text, "raw"))).backing
-        assert served.source is not None
-        assert (served.source.name, served.source.hosts[0].socket) == (export, socket)
+def test_name_that_cannot_be_followed_is_refused(tmp_path: Path) -> None:
+    """QEMU is never left with a name out of a header; the error has both the name and who says it."""
+    top = qcow2(tmp_path / "top", "fat:rw:/etc", "raw")
+    with pytest.raises(libvirtError, match=f"cannot use backing image 'fat:rw:/etc' of image '{top}'"):
+        chains.followed(disk(top))
+
+
+def test_export_behind_a_socket_is_a_servers(tmp_path: Path) -> None:
+    """Its transport and path as a domain's XML has them."""
+    (served, _) = chains.followed(disk(qcow2(tmp_path / "top", "nbd:unix:/s:exportname=x", "raw"))).backing
+    assert served.source is not None
+    host = served.source.hosts[0]
+    assert (served.source.name, host.transport, host.socket) == ("x", "unix", "/s")
 
 
 def test_raw_is_never_looked_into(tmp_path: Path) -> None:
-    """Its guest may have written a header that leads anywhere; at the top, below, and where a header says raw."""
+    """Its guest may have written a header that leads anywhere; at the top, and where header or XML say so."""
     sly = qcow2(tmp_path / "sly", "/etc/shadow", "raw")
     assert told(chains.followed(disk(sly, "raw"))) == [END]
     assert told(chains.followed(disk(qcow2(tmp_path / "top", sly, "raw")))) == [("file", "raw", sly), END]
@@ -191,3 +180,15 @@ def test_image_of_another_format_than_is_said_is_named(tmp_path: Path) -> None:
         assert refused.value.get_error_code() == 55
     with pytest.raises(libvirtError, match="format 'luks' of backing image"):
         chains.followed(disk(qcow2(tmp_path / "top", str(raw), "luks")))
+
+
+def test_what_is_no_image_is_never_opened(tmp_path: Path) -> None:
+    """A FIFO would be waited for; a character device is one only where the XML itself names it."""
+    os.mkfifo(tmp_path / "fifo")
+    for each in (disk(str(tmp_path / "fifo"), "raw"), disk(qcow2(tmp_path / "top", "fifo", "raw"))):
+        with pytest.raises(libvirtError, match=f"{tmp_path}/fifo'.*it is a FIFO") as refused:
+            chains.followed(each)
+        assert refused.value.get_error_code() == 38
+    assert told(chains.followed(disk("/dev/null", "raw"))) == [END]
+    with pytest.raises(libvirtError, match="it is a character device"):
+        chains.followed(disk(qcow2(tmp_path / "top", "/dev/null", "raw")))

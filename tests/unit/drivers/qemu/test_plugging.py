@@ -64,6 +64,70 @@ def test_a_disk_brings_the_controller_that_it_needs(live: Domain, caps: Capabili
     assert [each.id for each in new] == ["scsi0", "scsi0-0-0"]
 
 
+def test_scsi_controllers_for_a_running_guest_are_like_its_first(live: Domain, caps: Capabilities) -> None:
+    """And all up to the one that the disk's name stands for are there."""
+    like, _ = plugged(live, read("<controller type='scsi' index='0' model='virtio-scsi'/>"), caps)
+    with pytest.raises(libvirtError, match="target scsi:0 already exists"):
+        plugged(like, read("<controller type='scsi' index='0'/>"), caps)
+    _, new = plugged(like, read(DISK.format("sdp", "scsi")), caps)
+    assert [(each.id, getattr(each, "model", "")) for each in new[:-1]] == [
+        ("scsi1", "virtio-scsi"),
+        ("scsi2", "virtio-scsi"),
+    ]
+    assert new[-1].id == "scsi2-0-0-1"
+
+
+def test_a_second_source_of_entropy_has_a_name_of_its_own(live: Domain, caps: Capabilities) -> None:
+    """Though names of such sources are counted anew at each start."""
+    _, new = plugged(live, read("<rng model='virtio'><backend model='builtin'/></rng>"), caps)
+    assert [each.id for each in new] == ["rng1"]
+
+
+PORTS = {
+    "<channel type='null'><target type='virtio' name='p'/></channel>": "chardev already exists",
+    "<channel type='null'><target type='guestfwd' address='10.0.2.1' port='46'/></channel>": "already exists",
+}
+
+
+@pytest.mark.parametrize(("xml", "error"), PORTS.items())
+def test_a_port_that_is_there_is_not_added(
+    xml: str, error: str, domain: Domain, live: Domain, caps: Capabilities
+) -> None:
+    """Neither to the guest nor to the definition; one with another name is."""
+    more = redefined(domain, Verb.ATTACH, xml, caps)
+    again, _ = plugged(live, read(xml), caps)
+    with pytest.raises(libvirtError, match=error):
+        redefined(more, Verb.ATTACH, xml, caps)
+    with pytest.raises(libvirtError, match=error) as refused:
+        plugged(again, read(xml), caps)
+    assert refused.value.get_error_code() == 55
+    other = xml.replace("'p'", "'q'").replace("'46'", "'47'")
+    assert len(redefined(more, Verb.ATTACH, other, caps).devices.channels) == 2
+
+
+def test_a_controller_in_use_stays(live: Domain, caps: Capabilities) -> None:
+    """Until the last disk of it is gone."""
+    scsi = read("<controller type='scsi' index='0'/>")
+    busy, new = plugged(live, read(DISK.format("sda", "scsi")), caps)
+    with pytest.raises(libvirtError, match="device is busy") as refused:
+        unplugged(busy, scsi)
+    assert refused.value.get_error_code() == 9
+    assert unplugged(without(busy, new[-1]), scsi).id == "scsi0"
+
+
+@pytest.mark.parametrize("verb", [Verb.ATTACH, Verb.DETACH])
+def test_a_console_that_is_a_serial_port_is_neither_added_nor_taken(
+    verb: Verb, domain: Domain, live: Domain, caps: Capabilities
+) -> None:
+    """It is that port's other name."""
+    console = "<console type='pty'><target type='serial' port='0'/></console>"
+    doing = f"{verb.value}ing serial console is not supported"
+    with pytest.raises(libvirtError, match=doing):
+        redefined(domain, verb, console, caps)
+    with pytest.raises(libvirtError, match=doing):
+        plugged(live, read(console), caps) if verb == Verb.ATTACH else unplugged(live, read(console))
+
+
 def test_the_alias_of_an_unplugged_device_is_free_again(live: Domain, caps: Capabilities) -> None:
     """The first free name of its kind is taken; those of other devices never change."""
     card = f"<interface type='user'>{MAC.replace('01', '02')}</interface>"
@@ -120,6 +184,12 @@ LIVE_REFUSED = {
     (Verb.ATTACH, "<memballoon model='virtio'/>"): (84, "live attach of device 'memballoon'"),
     (Verb.ATTACH, "<foo/>"): (67, "unknown device type 'foo'; expected one of: disk"),
     (Verb.ATTACH, "<disk"): (35, "line 1"),
+    (Verb.ATTACH, "<controller type='usb' index='0'/>"): (84, "'usb' controller cannot be hot plugged"),
+    (Verb.ATTACH, "<disk device='floppy'><source file='/b'/><target dev='fda'/></disk>"): (
+        84,
+        "floppy device",
+    ),
+    (Verb.DETACH, "<disk device='cdrom'><target dev='hdc'/></disk>"): (84, "'cdrom' cannot be detached"),
     (Verb.DETACH, DISK.format("vdz", "virtio")): (99, "disk vdz"),
     (Verb.DETACH, "<interface type='user'><mac address='52:54:00:00:00:09'/></interface>"): (99, "52:54"),
     (Verb.DETACH, "<rng model='virtio'><backend model='builtin'/></rng>"): (99, "'rng'"),

@@ -42,7 +42,7 @@ def test_what_is_no_volume_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "nowhere").symlink_to("nope")
     (tmp_path / "bell\x07").touch()
-    (tmp_path / ".embervirt-00.tmp").touch()
+    (tmp_path / ".embervirt-0123456789abcdef.tmp").touch()
     os.mkfifo(tmp_path / "pipe")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).touch()
     found = looking.volumes(str(tmp_path), {})
