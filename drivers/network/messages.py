@@ -195,8 +195,9 @@ class Port(Message, frozen=True):
 
 
 class Plug(Request[Port], frozen=True):
-    """Plug a guest's interface in. May be repeated: the port of (``owner.run``, ``mac``) is given again.
+    """Plug a guest's interface in. May be repeated: who asks again for a run's card gets its port again.
 
+    ``card``: its name in the guest, for a guest may have several cards with one MAC address.
     ``source``: by ``type`` a network's name, a bridge, the link below a macvtap, empty for ethernet.
     ``mode``: of a macvtap, ``vepa``, ``bridge``, ``private`` or ``passthrough``. ``target``: the wanted name
     of the tap, empty for one of ours. ``managed``: False for an ethernet whose tap is there already. ``mtu``:
@@ -226,6 +227,7 @@ class Plug(Request[Port], frozen=True):
     vlan: str = ""
     virtualport: str = ""
     filterref: str = ""
+    card: str = ""
 
 
 class Unplug(Request[None], frozen=True):

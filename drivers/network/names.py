@@ -32,8 +32,8 @@ def macvtap(hash8: str, taken: Container[str]) -> str:
 
 
 def network_table(hash8: str, uuid: str) -> str:
-    """The table of a network, in family ``inet``."""
-    return f"embervirt-{hash8}-{uuid[:8]}"
+    """The table of a network, in family ``inet``. Whole: UUIDs that people make up differ at their end."""
+    return f"embervirt-{hash8}-{uuid}"
 
 
 def filter_table(hash8: str, tap: str) -> str:

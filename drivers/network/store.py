@@ -18,7 +18,8 @@ from embervirt.drivers.network.errors import NetworkFailed
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.reading import read_network
 from embervirt.drivers.network.tables import PortRow
-from embervirt.drivers.root.files import Fence, make_directories, point, read, remove, sweep, write
+from embervirt.drivers.root.definitions import Definitions, usable
+from embervirt.drivers.root.files import Fence, make_directories, read, remove, sweep, write
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import libvirtError
 from embervirt.log import get_logger
@@ -65,11 +66,12 @@ def namespace() -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-class Store:
+class Store(Definitions):
     """``fence``: of the generation that writes."""
 
     def __init__(self, paths: RootPaths, fence: Fence) -> None:
-        self.paths, self._fence = paths, fence
+        super().__init__(paths.networks_etc, paths.networks_autostart, fence)
+        self.paths = paths
         self._ports = paths.networks_run / "ports"
         self._log = get_logger(driver="network")
 
@@ -77,12 +79,7 @@ class Store:
 
     def definitions(self) -> Iterator[Network]:
         """Every one that can be read; another is reported and left as it is."""
-        sweep(self.paths.networks_etc)
-        for path in sorted(self.paths.networks_etc.glob("*.xml")):
-            try:
-                yield self._read(path)
-            except (libvirtError, UnicodeDecodeError) as error:
-                self._log.error("network is not usable and was left aside", file=str(path), error=str(error))
+        return usable(self.paths.networks_etc, self._read, "network", "network")
 
     @staticmethod
     def _read(path: Path) -> Network:
@@ -91,27 +88,6 @@ class Store:
             text = f"Network config filename '{path}' does not match network name '{network.name}'"
             raise NetworkFailed(text)
         return network
-
-    def define(self, name: str, xml: str) -> None:
-        """Keep a definition, durably."""
-        write(self._definition(name), xml.encode(), durable=True, fence=self._fence)
-
-    def undefine(self, name: str) -> None:
-        """Forget it, durably, with its autostart link."""
-        remove(self._link(name), durable=False, fence=self._fence)
-        remove(self._definition(name), durable=True, fence=self._fence)
-
-    def autostarting(self) -> set[str]:
-        """Names of the networks whose link leads to their definition."""
-        found = (path for path in self.paths.networks_autostart.glob("*.xml") if path.is_symlink())
-        return {path.stem for path in found if path.resolve() == self._definition(path.stem).resolve()}
-
-    def set_autostart(self, name: str, on: bool) -> None:
-        """Make or remove its link, durably."""
-        if on:
-            point(self._link(name), self._definition(name), durable=True, fence=self._fence)
-        else:
-            remove(self._link(name), durable=True, fence=self._fence)
 
     # What is active.
 
@@ -194,9 +170,3 @@ class Store:
             self._log.error("a record is not usable", file=str(path), error=str(error))
             return None
         return found
-
-    def _definition(self, name: str) -> Path:
-        return self.paths.networks_etc / f"{name}.xml"
-
-    def _link(self, name: str) -> Path:
-        return self.paths.networks_autostart / f"{name}.xml"

@@ -38,10 +38,10 @@ class PortRow(Struct, frozen=True):
     """A port. ``network``: the UUID of the one that it is on, empty for a plain bridge, link or tap.
 
     ``owner`` is the domain's UUID, ``run`` one of its runs, empty for a port that was described and not
-    plugged. ``tap`` is the link on this host, ``link`` what a macvtap is on, ``index`` the link's number.
-    ``xml``: the ``<networkport>``; ``known``: the bridge learns nothing about it by itself; ``made``: the tap
-    was made here. ``bandwidth``, ``vlan``, ``filterref``: elements as they hold, or empty. ``uri``: of the
-    libvirtd whose network it is, if that is none of the root's.
+    plugged, ``card`` the guest's name for it. ``tap`` is the link on this host, ``link`` what a macvtap is
+    on, ``index`` the link's number. ``xml``: the ``<networkport>``; ``known``: the bridge learns nothing
+    about it by itself; ``made``: the tap was made here. ``bandwidth``, ``vlan``, ``filterref``: elements as
+    they hold, or empty. ``uri``: of the libvirtd whose network it is, if that is none of the root's.
     """
 
     id: str
@@ -68,6 +68,7 @@ class PortRow(Struct, frozen=True):
     vlan: str = ""
     filterref: str = ""
     uri: str = ""
+    card: str = ""
 
 
 @dataclass

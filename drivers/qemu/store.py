@@ -17,7 +17,8 @@ from embervirt.drivers.qemu.model import Domain, model_of
 from embervirt.drivers.qemu.owners import Owners, Wanted
 from embervirt.drivers.qemu.ports import channel_dir
 from embervirt.drivers.qemu.tables import Definition
-from embervirt.drivers.root.files import Fence, move, point, read, remove, write
+from embervirt.drivers.root.definitions import Definitions
+from embervirt.drivers.root.files import Fence, move, read, remove, write
 from embervirt.drivers.root.leases import Lease, Leases, Lives
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse
@@ -59,12 +60,13 @@ class Record(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-class Store:
+class Store(Definitions):
     """``fence``: of the generation that writes; ``owners``, ``leases``: of the files that guests use."""
 
     def __init__(self, paths: RootPaths, fence: Fence, owners: Owners, leases: Leases) -> None:
+        super().__init__(paths.qemu_etc, paths.qemu_autostart, fence)
         self.paths = self._paths = paths
-        self._fence, self._owners, self._leases = fence, owners, leases
+        self._owners, self._leases = owners, leases
         self._log = get_logger(driver="qemu")
 
     def definitions(self) -> Iterator[tuple[str, Domain]]:
@@ -75,23 +77,6 @@ class Store:
                 yield text, parse(Domain, text)
             except (libvirtError, UnicodeDecodeError) as error:
                 self._log.error("definition is not usable", file=str(path), error=str(error))
-
-    def define(self, name: str, xml: str) -> None:
-        """Keep a definition, durably."""
-        write(self._definition(name), xml.encode(), durable=True, fence=self._fence)
-
-    def autostarting(self) -> set[str]:
-        """Names of the domains whose link leads to their definition."""
-        found = (path for path in self._paths.qemu_autostart.glob("*.xml") if path.is_symlink())
-        return {path.stem for path in found if path.resolve() == self._definition(path.stem).resolve()}
-
-    def set_autostart(self, name: str, on: bool) -> None:
-        """Make or remove its link, durably."""
-        link = self._paths.qemu_autostart / f"{name}.xml"
-        if on:
-            point(link, self._definition(name), durable=True, fence=self._fence)
-        else:
-            remove(link, durable=True, fence=self._fence)
 
     def rename(self, old: str, new: str, xml: str, autostart: bool) -> None:
         """The definition, its link and what libvirt keeps by name; a crash on the way leaves both."""
@@ -113,14 +98,6 @@ class Store:
         first, last = sorted((one, other), key=lambda row: self._definition(row.name).stat().st_mtime_ns)
         self._log.error("definition is not used", file=str(self._definition(first.name)), uuid=last.uuid)
         return last
-
-    def undefine(self, name: str) -> None:
-        """Forget it, durably, with its autostart link."""
-        remove(self._paths.qemu_autostart / f"{name}.xml", durable=False, fence=self._fence)
-        remove(self._definition(name), durable=True, fence=self._fence)
-
-    def _definition(self, name: str) -> Path:
-        return self._paths.qemu_etc / f"{name}.xml"
 
     def records(self) -> Iterator[Record]:
         """Of guests that ran when this was last known; after a reboot of the host they are void."""

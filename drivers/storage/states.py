@@ -19,7 +19,7 @@ WANTS = {
 }
 """By request; ``volumes`` are those to look them up, to list and to change them."""
 
-ALONE = ("undefine", "stop", "delete", "refresh")
+ALONE = ("undefine", "start", "stop", "build", "delete", "refresh")
 """Those that no job of the pool may be under way for."""
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from embervirt.drivers.root.files import Fence, point, read, remove, sweep, write
+from embervirt.drivers.root.definitions import Definitions, usable
+from embervirt.drivers.root.files import Fence, read, remove, write
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.storage.errors import PoolRejected
 from embervirt.drivers.storage.model import Pool
@@ -30,21 +31,17 @@ class Record(msgspec.Struct, frozen=True):
     boot_id: str
 
 
-class Store:
+class Store(Definitions):
     """``fence``: of the generation that writes."""
 
     def __init__(self, paths: RootPaths, fence: Fence) -> None:
-        self._paths, self._fence = paths, fence
+        super().__init__(paths.storage_etc, paths.storage_autostart, fence)
+        self._paths = paths
         self._log = get_logger(driver="storage")
 
     def definitions(self) -> Iterator[Pool]:
         """Every one that can be read; another is reported and left as it is."""
-        sweep(self._paths.storage_etc)
-        for path in sorted(self._paths.storage_etc.glob("*.xml")):
-            try:
-                yield self._read(path)
-            except (libvirtError, UnicodeDecodeError) as error:
-                self._log.error("pool is not usable and was left aside", file=str(path), error=str(error))
+        return usable(self._paths.storage_etc, self._read, "pool", "storage")
 
     @staticmethod
     def _read(path: Path) -> Pool:
@@ -52,27 +49,6 @@ class Store:
         if pool.name != path.stem:
             raise PoolRejected(f"Storage pool config filename '{path}' does not match pool name {pool.name}")
         return pool
-
-    def define(self, name: str, xml: str) -> None:
-        """Keep a definition, durably."""
-        write(self._definition(name), xml.encode(), durable=True, fence=self._fence)
-
-    def undefine(self, name: str) -> None:
-        """Forget it, durably, with its autostart link."""
-        remove(self._link(name), durable=False, fence=self._fence)
-        remove(self._definition(name), durable=True, fence=self._fence)
-
-    def autostarting(self) -> set[str]:
-        """Names of the pools whose link leads to their definition."""
-        found = (path for path in self._paths.storage_autostart.glob("*.xml") if path.is_symlink())
-        return {path.stem for path in found if path.resolve() == self._definition(path.stem).resolve()}
-
-    def set_autostart(self, name: str, on: bool) -> None:
-        """Make or remove its link, durably."""
-        if on:
-            point(self._link(name), self._definition(name), durable=True, fence=self._fence)
-        else:
-            remove(self._link(name), durable=True, fence=self._fence)
 
     def active(self) -> Iterator[Record]:
         """Pools that were active when this was last known, in this boot of the host."""
@@ -95,12 +71,6 @@ class Store:
     def deactivate(self, name: str) -> None:
         """No longer."""
         remove(self._record(name), durable=False, fence=self._fence)
-
-    def _definition(self, name: str) -> Path:
-        return self._paths.storage_etc / f"{name}.xml"
-
-    def _link(self, name: str) -> Path:
-        return self._paths.storage_autostart / f"{name}.xml"
 
     def _record(self, name: str) -> Path:
         return self._paths.storage_run / f"{name}.json"

@@ -15,14 +15,15 @@ from embervirt.errors import NotSupported
 from embervirt.libvirt.callbacks import Registration
 from embervirt.libvirt.connection import Connection
 from embervirt.libvirt.flags import only
-from embervirt.libvirt.identifiers import uuid_bytes, uuid_from_string, uuid_text
+from embervirt.libvirt.identifiers import uuid_from_string, uuid_text
+from embervirt.libvirt.named import Identified
 from embervirt.libvirt.unbuilt import SECRET, unbuilt
 
 if TYPE_CHECKING:
     from embervirt.libvirt.connect import virConnect
 
 
-class virSecret:
+class virSecret(Identified):
     """A handle on one secret by UUID."""
 
     def __init__(self, conn: SecretCalls, row: SecretRow) -> None:
@@ -35,14 +36,6 @@ class virSecret:
     def connect(self) -> virConnect:
         """The connection it was looked up on."""
         return cast("virConnect", self._conn)
-
-    def UUID(self) -> bytes:
-        """16 bytes."""
-        return uuid_bytes(self._uuid)
-
-    def UUIDString(self) -> str:
-        """Canonical text."""
-        return self._uuid
 
     def usageType(self) -> int:
         """``virSecretUsageType``."""

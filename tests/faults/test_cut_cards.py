@@ -24,10 +24,10 @@ AGREED = 10.0
 """Seconds until whoever died has been replaced, and the successors have looked around."""
 
 SETTINGS = {**PROMPT, "supervision.guest_intensity": 500, "supervision.driver_intensity": 500}
-PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 4
+BUS = "<controller type='usb' model='qemu-xhci' ports='8'/>"
 CARD = (
     "<interface type='network'><mac address='52:54:00:00:00:01'/><source network='net'/>"
-    "<model type='virtio'/><bandwidth><outbound average='100'/></bandwidth>"
+    "<model type='usb-net'/><bandwidth><outbound average='100'/></bandwidth>"
     "<filterref filter='clean-traffic'/></interface>"
 )
 STEPS: dict[str, tuple[str, dict[str, str]]] = {
@@ -43,12 +43,12 @@ STEPS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 class World:
-    """A guest that has never run, so QEMU takes cards out at once, and a network for its card."""
+    """A guest and a network for its card, which is one of USB, so QEMU takes it out without asking."""
 
     def __init__(self, here: Namespace, conn: libvirt.virConnect, networks: libvirt.virConnect) -> None:
         self.here, self.conn = here, conn
         self.network = networks.networkCreateXML(network_xml())
-        self.domain = conn.createXML(small("cut", devices=PORTS), libvirt.VIR_DOMAIN_START_PAUSED)
+        self.domain = conn.createXML(small("cut", devices=BUS))
 
     def seen(self) -> dict[str, Any]:
         """All that a card is or leaves behind: in QEMU, in the XML, of the network driver, on the host."""
@@ -102,10 +102,10 @@ class World:
         return found
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """In a namespace of its own."""
-    root = tmp_path / "root"
+    root = tmp_path_factory.mktemp("cards") / "root"
     with (
         entered() as here,
         libvirt.open(uri(root, "network"), settings=SETTINGS) as networks,
@@ -155,7 +155,7 @@ networks = libvirt.open(uri(ROOT, "network"))
 networks.networkCreateXML({network_xml()!r})
 conn = libvirt.open(uri(ROOT))
 say(ready=True)
-conn.createXML({small("cut", devices=PORTS + CARD)!r}, 0)
+conn.createXML({small("cut", devices=BUS + CARD)!r}, 0)
 """
 
 

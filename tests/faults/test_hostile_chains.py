@@ -15,7 +15,7 @@ from embervirt.drivers.images.chain import MOST
 from embervirt.drivers.images.qcow import BACKING_FORMAT
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.calls import nothing_is_left
-from guest.domain import pid_of, small, uri
+from guest.domain import opened, pid_of, small
 
 PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 6
 DISK = "<disk device='{}'><driver type='{}'/><source file='{}'/><target dev='{}' bus='{}'/></disk>"
@@ -175,10 +175,8 @@ CASES: dict[str, Callable[[Path], Image]] = {
 @pytest.fixture
 def conn(tmp_path: Path) -> Iterator[libvirt.virConnect]:
     """An open root; its guests end with it."""
-    with libvirt.open(uri(tmp_path / "root")) as made:
+    with opened(tmp_path / "root") as made:
         yield made
-        for domain in made.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-            domain.destroy()
 
 
 def disk(path: Path, *, device: str = "disk", format_: str = "qcow2") -> str:
@@ -242,6 +240,25 @@ def test_chains_that_lead_astray_are_neither_plugged_nor_inserted(
     guest.attachDevice(disk(good))
     guest.updateDeviceFlags(disk(plain(tmp_path / "medium"), device="cdrom"))
     assert {str(good), f"{tmp_path}/medium"} <= open_files(root, "a")
+
+
+@pytest.mark.parametrize("make", CASES.values(), ids=CASES.keys())
+def test_a_chain_that_leads_astray_is_not_copied(
+    conn: libvirt.virConnect, tmp_path: Path, make: Callable[[Path], Image]
+) -> None:
+    """Of a pool: it can be looked at, qemu-img never gets the image, and nothing of a copy is left."""
+    (tmp_path / "images").mkdir()
+    top, named = make(tmp_path / "images")
+    pool = conn.storagePoolCreateXML(
+        f"<pool type='dir'><name>p</name><target><path>{top.parent}</path></target></pool>"
+    )
+    before = sorted(top.parent.iterdir())
+    xml = "<volume><name>copy</name><capacity>1048576</capacity><target><format type='{}'/></target></volume>"
+    volume = pool.storageVolLookupByName(top.name)
+    for format_ in ("qcow2", "raw"):
+        assert_refused(lambda text: pool.createXMLFrom(text, volume), xml.format(format_), named)
+    assert sorted(top.parent.iterdir()) == before
+    assert "copy" not in pool.listVolumes()
 
 
 def test_what_is_said_to_be_raw_is_not_looked_into(conn: libvirt.virConnect, tmp_path: Path) -> None:

@@ -25,10 +25,11 @@ from guest.domain import opened
 from guest.namespace import apart
 from hostile import seeds
 from hostile.containment import contained
+from hostile.examples import examples
 from hostile.files import make
 from hostile.mutations import mutated
 
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "6"))
+EXAMPLES = examples(6)
 SEED = os.environ.get("HOSTILE_SEED", "1")
 SECONDS = 45.0
 PATIENCE = 0.2

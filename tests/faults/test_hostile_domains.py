@@ -23,10 +23,11 @@ from guest.domain import opened, qemus, wait_until
 from guest.namespace import apart
 from hostile import seeds
 from hostile.containment import contained
+from hostile.examples import examples
 from hostile.files import make
 from hostile.mutations import mutated
 
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "6"))
+EXAMPLES = examples(6)
 SEED = os.environ.get("HOSTILE_SEED", "1")
 SECONDS = 45.0
 """For one example: QEMU's start, which may end at its time limit, and all around it."""

@@ -1,10 +1,14 @@
-"""Files of the network driver that say what they never should, and disks that take none of them."""
+"""Files and XML of networks that say what they never should, and disks that take none of them.
+
+``HOSTILE_NETWORKS`` is the number of mutations, ``HOSTILE_SEED`` another seed than the usual one.
+"""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,12 +23,18 @@ from embervirt.drivers.network.store import namespace as own_namespace
 from embervirt.drivers.network.tables import PortRow
 from embervirt.supervisor.identity import boot_id
 from guest.domain import uri
+from guest.namespace import Namespace
 from hostile import networks
-from integration.network.conftest import PROMPT, Namespace, close, conn, namespace, network_xml, plug
+from hostile.containment import contained
+from hostile.mutations import mutated
+from integration.network.conftest import PROMPT, close, conn, namespace, network_xml, plug
 
 __all__ = ["conn", "namespace"]
 
 UUID = "6c3c8b1e-4d0c-4f0e-9d4a-0b7f6e1d2c3b"
+EXAMPLES = int(os.environ.get("HOSTILE_NETWORKS", "80"))
+SEED = os.environ.get("HOSTILE_SEED", "1")
+WRONG: tuple[object, ...] = (None, 7, -1, "x", [], {}, [None], "x" * 100_000)
 SECONDS = 20.0
 """More than any of them takes."""
 
@@ -54,7 +64,7 @@ def wrong(good: bytes) -> Iterator[bytes]:
     yield from (b"", b"\0\xff", b"null", b"[]", b"{}", b'"x"', good[: len(good) // 2], b"[" * 100_000)
     fields = json.loads(good)
     for name in fields:
-        for value in (None, 7, -1, "x", [], {}, [None], "x" * 100_000):
+        for value in WRONG:
             yield json.dumps(fields | {name: value}).encode()
         yield json.dumps({key: value for key, value in fields.items() if key != name}).encode()
     yield good + b" " * (17 << 20)
@@ -248,3 +258,42 @@ def test_a_port_that_cannot_be_written_down_leaves_no_tap(
     port, descriptors = plug(conn)
     assert port.tap in namespace.links()
     close(descriptors)
+
+
+@pytest.mark.timeout(60 + EXAMPLES)
+def test_a_mutated_network_starts_or_is_refused_and_leaves_nothing(
+    conn: libvirt.virConnect, namespace: Namespace, tmp_path: Path
+) -> None:
+    """Whatever it says: a libvirtError with a reason, or a network that reads back and leaves no trace."""
+    place, became = tmp_path / "place", {"refused": 0, "not started": 0, "started": 0}
+    place.mkdir()
+    seeds = [text for text in networks.ALL if text != networks.OPTIONS]  # those go to dnsmasq as they are
+    for number in range(EXAMPLES):
+        chance = random.Random(f"{SEED}/{number}")
+        text, begun = contained(mutated(chance.choice(seeds), chance, most=3), place), time.monotonic()
+        became[lived(conn, text)] += 1
+        assert (namespace.traces(), conn.listAllNetworks()) == ([], []), text
+        assert time.monotonic() - begun < SECONDS, text
+    assert {child.failures for child in conn.root.tree().children} == {0}
+    assert list(place.iterdir()) == []
+    assert min(became.values()) > 0, became
+
+
+def lived(conn: libvirt.virConnect, text: str) -> str:
+    """What became of it."""
+    try:
+        network = conn.networkDefineXML(text)
+    except libvirt.libvirtError as error:
+        assert error.get_error_code() is not None and error.get_error_message(), text
+        return "refused"
+    xml = network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE)
+    assert conn.networkDefineXML(xml).XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE) == xml, text
+    try:
+        network.create()
+    except libvirt.libvirtError as error:
+        assert error.get_error_message(), text
+        network.undefine()
+        return "not started"
+    network.destroy()
+    network.undefine()
+    return "started"

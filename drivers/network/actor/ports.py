@@ -124,17 +124,23 @@ class Ports(Servers):
             self._drop(row)
             raise
         with ExitStack() as undo:
-            undo.callback(self._drop, row)
-            undo.callback(_close, descriptors)
+            undo.callback(self._take_away, row, descriptors)
             self._publish(row)
             if before is None:
                 self.publish(messages.PortPlugged(row.network, row.id, row.owner, row.mac, row.tap))
             undo.pop_all()
         return self._reply_of(row, self._hand_over(descriptors))
 
+    def _take_away(self, row: PortRow, descriptors: list[int]) -> None:
+        """Of a plug that failed: the record goes last, for who finds it knows the rules."""
+        _close(descriptors)
+        self._switch.unplug(row)
+        self._drop(row)
+
     def _of(self, request: Plug) -> PortRow | None:
-        wanted = request.owner.run, request.mac
-        return next((row for row in self._face.tables.ports.values() if (row.run, row.mac) == wanted), None)
+        wanted = request.owner.run, request.card, request.mac
+        rows = self._face.tables.ports.values()
+        return next((row for row in rows if (row.run, row.card, row.mac) == wanted), None)
 
     def _wanted_network(self, request: Plug) -> NetworkRow | None:
         if request.type != "network":

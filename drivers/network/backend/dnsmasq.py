@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from embervirt.drivers.network.backend.nftables import program
+from embervirt.drivers.network.backend.nftables import program, search_path
 from embervirt.drivers.network.backend.server import Server
 
 RIGHTS = "+net_admin,+net_raw,+net_bind_service,+dac_read_search"
@@ -32,9 +33,14 @@ class Dnsmasq(Server):
 
         By itself it would become one of its own, and change its group.
         """
-        rights = ["setpriv", "--inh-caps=-all", f"--bounding-set=-all,{RIGHTS}", "--no-new-privs"]
+        rights = [program("setpriv"), "--inh-caps=-all", f"--bounding-set=-all,{RIGHTS}", "--no-new-privs"]
         return [
             *rights,
             *(program("dnsmasq"), self.nonce, "--keep-in-foreground", f"--dhcp-leasefile={self.leases}"),
             *(f"--log-facility={self.log}", "--user=root", "--group="),
         ]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Its recorder is a shell, which the host program's PATH may be without."""
+        return {"PATH": search_path(), "LC_ALL": "C"}

@@ -19,9 +19,14 @@ PATIENCE = 20.0
 SBIN = f"{os.defpath}:/usr/sbin:/sbin:/usr/local/sbin"
 
 
+def search_path() -> str:
+    """Where programs are looked for: the host program's PATH may be without administrators' directories."""
+    return os.pathsep.join(filter(None, (os.environ.get("PATH"), SBIN)))
+
+
 def program(name: str) -> str:
     """Its path. Raises NetworkSystemError (ENOENT)."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{SBIN}")
+    found = shutil.which(name, path=search_path())
     if found is None:
         text = f"Cannot find '{name}' in path: No such file or directory; a network needs it"
         raise NetworkSystemError(text, int1=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,9 @@ from embervirt.drivers.network.nwfilter.builtin import NAMES, builtin
 from embervirt.drivers.network.nwfilter.errors import FilterConflict, FilterValue
 from embervirt.drivers.network.nwfilter.model import Filter, FilterRef
 from embervirt.drivers.network.nwfilter.reading import read_filter
-from embervirt.drivers.root.files import Fence, make_directories, read, remove, sweep, write
+from embervirt.drivers.root.definitions import usable
+from embervirt.drivers.root.files import Fence, make_directories, read, remove, write
 from embervirt.drivers.xml import render
-from embervirt.errors import libvirtError
-from embervirt.log import get_logger
 
 
 @dataclass(frozen=True)
@@ -35,25 +34,20 @@ class FilterStore:
 
     def __init__(self, directory: Path, fence: Fence) -> None:
         self._directory, self._fence = directory, fence
-        self._log = get_logger(driver="network")
 
     def load(self) -> dict[str, FilterRow]:
         """All that there are; a file that cannot be read is reported and left as it is."""
-        own = {row.name: row for row in self._files()}
+        own = {row.name: row for row in usable(self._directory, self._read, "filter", "network")}
         given = (builtin(name) for name in NAMES if name not in own)
         rows = [*own.values(), *(_row(each, own=False) for each in given if each)]
         return {row.uuid: row for row in rows}
 
-    def _files(self) -> Iterator[FilterRow]:
-        sweep(self._directory)
-        for path in sorted(self._directory.glob("*.xml")):
-            try:
-                made = read_filter(read(path))
-                if made.name != path.stem:
-                    raise FilterValue(f"name '{made.name}' does not match file name '{path.name}'")
-                yield _row(made, own=True)
-            except (libvirtError, UnicodeDecodeError) as error:
-                self._log.error("filter is not usable and was left aside", file=str(path), error=str(error))
+    @staticmethod
+    def _read(path: Path) -> FilterRow:
+        made = read_filter(read(path))
+        if made.name != path.stem:
+            raise FilterValue(f"name '{made.name}' does not match file name '{path.name}'")
+        return _row(made, own=True)
 
     def keep(self, made: Filter) -> FilterRow:
         """Durable when this returns."""

@@ -138,6 +138,7 @@ def row_of(wish: Plug, where: Place, described: NetworkPort, mtu: int, tap: str)
         bandwidth=text_of(described.bandwidth),
         vlan=text_of(described.vlan),
         filterref=wish.filterref,
+        card=wish.card,
     )
 
 

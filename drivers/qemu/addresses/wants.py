@@ -45,7 +45,10 @@ def virtio(model: str | None) -> Want:
 
 
 def _interface(card: Any) -> Want:
+    """QEMU's card of USB too: libvirt 9 finds no place for that one."""
     model = card.model.type if card.model else "rtl8139"
+    if model == "usb-net":
+        return Want.USB
     return Want.PCI if model in CONVENTIONAL_CARDS else Want.PCIE
 
 
@@ -107,7 +110,7 @@ WANTS: dict[str, Callable[[Any], Want | None]] = {
 """By the name of the list in ``Devices``, in the order in which slots are given out; lists that the model
 does not have are passed over."""
 
-USB_ORDER = ("hubs", "disks", "controllers", "inputs", "serials", "sounds", "redirdevs")
+USB_ORDER = ("hubs", "disks", "controllers", "inputs", "serials", "sounds", "redirdevs", "interfaces")
 """In what order ports are given out."""
 
 

@@ -30,8 +30,13 @@ class Build:
             return "pcie.0" if self.domain.q35 else "pci.0"
         if (own := MACHINES_OWN.get((self.domain.q35, type_, index))) is not None:
             return own
-        found = (c.id for c in self.domain.devices.controllers if (c.type, c.index) == (type_, index))
-        return next(found, f"{type_}.{index}" if type_ == "pci" else f"{type_}{index}")
+        usual = f"{type_}.{index}" if type_ == "pci" else f"{type_}{index}"
+        return self._controllers.get((type_, index), usual)
+
+    @cached_property
+    def _controllers(self) -> dict[tuple[str, int | None], str]:
+        """Their ids; of several with one number the first counts."""
+        return {(each.type, each.index): each.id for each in reversed(self.domain.devices.controllers)}
 
     def boot(self, device: Device) -> dict[str, Any]:
         """``bootindex``: of the device's own ``<boot>``, or by ``<os><boot>``; else nothing."""

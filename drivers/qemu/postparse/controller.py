@@ -21,9 +21,15 @@ def complete(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
     The types stand in the order of their first controllers. Raises InternalError for more than fit.
     """
     types: dict[str, list[Controller]] = {}
+    highest: dict[str, int] = {}
     for controller in map(_own, controllers):
-        alike = types.setdefault(controller.type, [])
-        alike.insert(_place(controller, alike), controller)
+        alike, number = (
+            types.setdefault(controller.type, []),
+            -1 if controller.index is None else controller.index,
+        )
+        last = number > highest.get(controller.type, -1)
+        alike.insert(len(alike) if last else _place(controller, alike), controller)
+        highest[controller.type] = max(number, highest.get(controller.type, -1))
         if len(alike) > MOST:
             raise InternalError("No more available PCI slots")
     done = itertools.chain.from_iterable(types.values())

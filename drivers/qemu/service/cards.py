@@ -29,7 +29,13 @@ from embervirt.drivers.root import reach
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import Element, render, replace
-from embervirt.errors import ConfigUnsupported, libvirtError
+from embervirt.errors import (
+    ConfigUnsupported,
+    OperationFailed,
+    OperationTimeout,
+    OutcomeUnknown,
+    libvirtError,
+)
 from embervirt.log import get_logger
 from embervirt.supervisor.processes import Watched
 
@@ -96,13 +102,27 @@ class Maker:
         return Card(interface, helper=helper, fds=(near.fileno(),))
 
     def _port(self, interface: Interface) -> Card:
-        port: Port = self.call(NETWORK, wanted(interface, self.plan))
+        port = self._plugged(wanted(interface, self.plan))
         self.undo.callback(self._unplug, port.id)
         fds = tuple(self.bus.handover.take(port.token)) if port.token else ()
         for each in fds:
             self.handed.callback(os.close, each)
         vhost = self._vhost(interface, len(fds))
         return Card(shown(interface, port), port.id, None, fds, vhost, (port.local, port.remote, ""))
+
+    def _plugged(self, request: Plug) -> Port:
+        """Asked again when the driver died over it: it is the same port then.
+
+        A port that nobody heard of goes with its tap, so what became of it is no question: it failed.
+        """
+        try:
+            try:
+                port: Port = self.call(NETWORK, request)
+            except OutcomeUnknown:
+                port = self.call(NETWORK, request)
+        except (OutcomeUnknown, OperationTimeout) as error:
+            raise OperationFailed(f"interface {request.mac} has no port: {error}") from error
+        return port
 
     def _vhost(self, interface: Interface, count: int) -> tuple[int, ...]:
         """The kernel's own virtio-net, a descriptor for each queue, where the host has it; else QEMU's."""
@@ -151,6 +171,7 @@ def wanted(interface: Interface, plan: Plan) -> Plug:
         vlan=text(interface.vlan),
         virtualport=text(interface.virtualport),
         filterref=text(interface.filterref),
+        card=interface.id,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future
-from dataclasses import replace
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,7 +43,7 @@ class StorageDriver(Volumes):
 
     def __init__(self, context: Context, face: Face) -> None:
         super().__init__(context, face)
-        self._changing: set[str] = set()
+        self._refreshes: dict[str, Future[None]] = {}
         self._log = get_logger(driver="storage")
 
     def setup(self) -> None:
@@ -70,12 +70,8 @@ class StorageDriver(Volumes):
 
     def _awaited(self, wanted: Wanted, end: Future[Answer]) -> Work[None]:
         """Nothing else is begun with the pool until it has answered."""
-        uuid = wanted.row.uuid
-        self._changing.add(uuid)
-        try:
+        with self._change(wanted.row):
             answer: Answer = yield end
-        finally:
-            self._changing.discard(uuid)
         self._pools.answered(wanted, answer)
         if not isinstance(answer, str):
             self._announce(wanted.row, STARTED)
@@ -83,14 +79,14 @@ class StorageDriver(Volumes):
     @handles(messages.Define)
     def define(self, request: messages.Define) -> PoolRef:
         """Durable when this replies."""
-        row = self._pools.define(read_pool(request.xml))
+        row = self._pools.define(read_pool(request.xml), self._changing.values())
         self._announce(row, DEFINED)
         return PoolRef(row.uuid, row.name)
 
     @handles(messages.Undefine)
     def undefine(self, request: messages.Undefine) -> None:
         """What is in it stays."""
-        self._announce(self._pools.undefine(request.uuid, self._jobs.of(request.uuid)), UNDEFINED)
+        self._announce(self._pools.undefine(request.uuid, self._busy(request.uuid)), UNDEFINED)
 
     @handles(messages.SetAutostart)
     def set_autostart(self, request: messages.SetAutostart) -> None:
@@ -106,15 +102,14 @@ class StorageDriver(Volumes):
     @handles(messages.CreatePool)
     def create_pool(self, request: messages.CreatePool) -> Work[PoolRef]:
         """The same, of one without a definition."""
-        row = self._pools.transient(read_pool(request.xml))
+        row = self._pools.transient(read_pool(request.xml), self._changing.values())
         yield from self._start(row, request.build)
         return PoolRef(row.uuid, row.name)
 
     def _start(self, row: PoolRow, build: int) -> Work[None]:
         self._alone(row, "start")
-        self._changing.add(row.uuid)
         left = self._jobs.left()
-        try:
+        with self._change(row):
             end = self._begun("pool-start", row, lambda programs: started(row, build, programs, left))
             begun: tuple[PoolRow, Rows] = yield end
             try:
@@ -122,8 +117,6 @@ class StorageDriver(Volumes):
             except libvirtError:
                 yield self._begun("pool-destroy", row, partial(backend(row.pool).stop, row.pool))
                 raise
-        finally:
-            self._changing.discard(row.uuid)
         self._announce(active, STARTED)
 
     def _begun(
@@ -134,9 +127,16 @@ class StorageDriver(Volumes):
 
     def _alone(self, row: PoolRow, request: str) -> None:
         """Raises StorageInternal while something of the pool is under way that this cannot go beside."""
-        check(row, request, self._jobs.of(row.uuid))
-        if row.uuid in self._changing:
-            check(row, "undefine", 1)
+        check(row, request, self._busy(row.uuid))
+
+    @contextmanager
+    def _change(self, row: PoolRow) -> Iterator[None]:
+        """It becomes active, or no longer: nothing else is begun with it, and none like it is defined."""
+        self._changing[row.uuid] = row
+        try:
+            yield
+        finally:
+            del self._changing[row.uuid]
 
     @handles(messages.Build)
     def build(self, request: messages.Build) -> Work[None]:
@@ -164,22 +164,28 @@ class StorageDriver(Volumes):
         row = self._pools.find(request.uuid)
         self._alone(row, "stop")
         hands = backend(row.pool)
-        end = self._begun("pool-destroy", row, lambda programs: hands.stop(row.pool, programs))
-        yield end
+        with self._change(row):
+            yield self._begun("pool-destroy", row, partial(hands.stop, row.pool))
         self._pools.deactivated(row)
         self._announce(row, STOPPED)
 
     @handles(messages.Refresh)
     def refresh(self, request: messages.Refresh) -> Work[None]:
         """Its volumes are as they are on disk when this replies."""
+        while request.uuid in self._refreshes:  # that one may have looked before what is to be seen now
+            yield self._refreshes[request.uuid]
         row = self._pools.find(request.uuid)
         self._alone(row, "refresh")
         known, left = self._pools.volumes(row.uuid), self._jobs.left()
         end = self._begun("pool-refresh", row, lambda programs: looked_at(row, known, programs, left))
-        seen: tuple[PoolRow, Rows] = yield end
-        now = self._pools.find(row.uuid)
-        self._face.tables.volumes.put(self.context.fence, row.uuid, seen[1])
-        self._pools.put(replace(now, space=seen[0].space, permissions=seen[0].permissions))
+        over = self._refreshes[row.uuid] = Future()
+        self._looked[row.uuid] = set()
+        try:
+            seen: tuple[PoolRow, Rows] = yield end
+            self._pools.refreshed(*seen, self._looked[row.uuid])
+        finally:
+            del self._refreshes[row.uuid], self._looked[row.uuid]
+            over.set_result(None)
         self.publish(PoolRefreshed(row.uuid, row.name))
 
     @handles(messages.FindSources)

@@ -23,6 +23,7 @@ T = TypeVar("T")
 PATIENCE = 5.0
 """Seconds that the end of a generation waits for its jobs; a step takes much less."""
 
+LOOK = "vol-look"
 INTERRUPTED = "the driver ended in the middle of it; nothing of it is left"
 HALF_DONE = "the driver ended in the middle of it; it may be done, in part or as a whole"
 
@@ -58,8 +59,9 @@ class Jobs:
         return [Path(each.plan["staged"]) for each in over if each.plan.get("staged")]
 
     def of(self, pool: str) -> int:
-        """How many of a pool's are under way."""
-        return sum(job.row.pool == pool for job, _ in list(self._under_way.values()))
+        """How many of a pool's are under way, but for looks at a volume, which hinder nobody."""
+        rows = [job.row for job, _ in list(self._under_way.values())]
+        return sum(row.pool == pool and row.what != LOOK for row in rows)
 
     def begin(
         self,

@@ -12,7 +12,7 @@ from typing import Any
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.work import Work
 from embervirt.drivers.storage import messages
-from embervirt.drivers.storage.actor.jobs import Jobs
+from embervirt.drivers.storage.actor.jobs import LOOK, Jobs
 from embervirt.drivers.storage.backend.kinds import backend
 from embervirt.drivers.storage.backend.programs import Programs
 from embervirt.drivers.storage.errors import NoStorageVolume, StorageInvalid, exists
@@ -46,6 +46,8 @@ class Volumes(Actor):
         self._jobs = Jobs(self, face.tables, face.journal)
         self._made: set[Key] = set()
         self._used: list[Key] = []
+        self._changing: dict[str, PoolRow] = {}
+        self._looked: dict[str, set[str]] = {}
         self._transfers: dict[str, Future[None]] = {}
 
     # What is there.
@@ -53,7 +55,14 @@ class Volumes(Actor):
     def _active(self, uuid: str) -> PoolRow:
         row = self._pools.find(uuid)
         check(row, "volumes")
+        if uuid in self._changing:  # it is being stopped
+            raise StorageInvalid(f"storage pool '{row.name}' is not active")
         return row
+
+    def _busy(self, uuid: str) -> int:
+        """How much is under way in a pool; also between two jobs of one request."""
+        volumes = sum(key[0] == uuid for key in (*self._made, *self._used))
+        return self._jobs.of(uuid) + volumes + (uuid in self._changing)
 
     def _volume(self, pool: PoolRow, name: str) -> VolumeRow:
         row = self._pools.volumes(pool.uuid).get(name)
@@ -97,10 +106,11 @@ class Volumes(Actor):
         """Publish the volume as it is now."""
         hands = backend(pool.pool)
         _, end = self._jobs.begin(
-            "vol-look", pool.uuid, name, lambda job: hands.look_at(pool.pool, name, self._programs(job))
+            LOOK, pool.uuid, name, lambda job: hands.look_at(pool.pool, name, self._programs(job))
         )
         now, row = yield end
         self._pools.volume_is(pool.uuid, name, row, now)
+        self._looked.get(pool.uuid, set()).add(name)
 
     @handles(messages.FindVolume)
     def find_volume(self, request: messages.FindVolume) -> FoundVolume:
@@ -171,7 +181,12 @@ class Volumes(Actor):
         self, what: str, pool: PoolRow, name: str, work: Any, staged: Path | None = None
     ) -> Future[None]:
         plan = {} if staged is None else {"staged": str(staged)}
-        return self._jobs.begin(what, pool.uuid, name, work, plan)[1]
+
+        def checked(job: Job) -> None:
+            backend(pool.pool).check(pool.pool)
+            work(job)
+
+        return self._jobs.begin(what, pool.uuid, name, checked, plan)[1]
 
     # Changing.
 
@@ -230,6 +245,7 @@ class Volumes(Actor):
 
         def work(job: Job) -> None:
             try:
+                backend(pool.pool).check(pool.pool)
                 if request.upload:
                     wanted = transferring.Upload(row, pipe, *part, sparse=request.sparse)
                     transferring.upload(job, wanted, staged, self.context.fence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from embervirt import disk
@@ -36,13 +37,15 @@ class Directory:
     def make_directory(self, pool: Pool) -> None:
         """That of its target."""
         path, wanted = Path(pool.path), pool.permissions
-        with explained("create directory", path):
+        with explained("create directory", path), ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.is_dir():
                 disk.make_directory(path, MODE if wanted.mode is None else wanted.mode)
+                undo.callback(disk.remove_directory, path)
             elif wanted.mode is not None:
                 path.chmod(wanted.mode)
             os.chown(path, owner(wanted.owner), owner(wanted.group))
+            undo.pop_all()
 
     def start(self, pool: Pool, programs: Programs) -> None:
         """It must be there. Raises SystemError_."""
@@ -62,6 +65,9 @@ class Directory:
     def usable(self, pool: Pool, recorded: bool, programs: Programs) -> bool:
         """A directory is there or not: what it is used for is only on record."""
         return recorded
+
+    def check(self, pool: Pool) -> None:
+        """Nothing to do: a directory that went is an error of its own."""
 
     def look(self, pool: Pool, known: Volumes, programs: Programs) -> tuple[Space, dict[str, VolumeRow]]:
         """The files in it."""

@@ -93,6 +93,9 @@ class Logical:
         """Of all its volumes, or of one."""
         return groups.reported(programs.ask(groups.report(pool, volume)))
 
+    def check(self, pool: Pool) -> None:
+        """Nothing to do: each device is looked at when it is opened."""
+
     def look(self, pool: Pool, known: Volumes, programs: Programs) -> tuple[Space, dict[str, VolumeRow]]:
         """Those that are active, and whole."""
         space, rows = self._look(pool, programs)
@@ -164,12 +167,7 @@ class LogicalVolumes:
         self._group = group
 
     def check(self, volume: Volume, pool: Pool) -> None:
-        """Raises StorageNotSupported, StorageInvalid."""
-        if not volume.capacity:
-            raise StorageNotSupported("volume capacity required for this storage pool")
-        if volume.target.encryption is not None:
-            text = "encryption is served for volumes that are files only"
-            raise StorageNotSupported(f"volume '{volume.name}' of a pool of type 'logical': {text}")
+        """Raises StorageInvalid."""
         below = volume.backing.path if volume.backing else None
         if below and Path(below).parent != Path(pool.path):
             raise StorageInvalid(

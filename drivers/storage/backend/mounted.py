@@ -45,10 +45,14 @@ class Mounted(Directory):
         """Whether it is mounted, whoever did it."""
         return any(same(pool, source) for source in mounts(pool.path))
 
-    def look(self, pool: Pool, known: Volumes, programs: Programs) -> tuple[Space, dict[str, VolumeRow]]:
-        """The files in it. Raises StorageFailed when somebody unmounted it: they are not those below it."""
-        if not self.usable(pool, True, programs):
+    def check(self, pool: Pool) -> None:
+        """Raises StorageFailed when somebody unmounted it: what is below it is none of its files."""
+        if not any(same(pool, source) for source in mounts(pool.path)):
             raise StorageFailed(f"'{pools.mounted(pool)}' is no longer mounted on '{pool.path}'")
+
+    def look(self, pool: Pool, known: Volumes, programs: Programs) -> tuple[Space, dict[str, VolumeRow]]:
+        """The files in it. Raises as ``check``."""
+        self.check(pool)
         return super().look(pool, known, programs)
 
 

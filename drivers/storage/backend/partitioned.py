@@ -57,6 +57,9 @@ class Partitioned:
         """A disk is there or not: what it is used for is only on record."""
         return recorded and Path(partitions.device(pool)).exists()
 
+    def check(self, pool: Pool) -> None:
+        """Nothing to do: each device is looked at when it is opened."""
+
     def look(self, pool: Pool, known: Volumes, programs: Programs) -> tuple[Space, dict[str, VolumeRow]]:
         """Its partitions, the extended one too."""
         disk = look_into(pool, programs)
@@ -123,12 +126,7 @@ class Partitions:
     resizes = False
 
     def check(self, volume: Volume, pool: Pool) -> None:
-        """Raises StorageNotSupported, StorageOperationUnsupported."""
-        if not volume.capacity:
-            raise StorageNotSupported("volume capacity required for this storage pool")
-        if volume.target.encryption is not None:
-            text = "encryption is served for volumes that are files only"
-            raise StorageNotSupported(f"volume '{volume.name}' of a pool of type 'disk': {text}")
+        """Raises StorageOperationUnsupported."""
         if volume.backing is not None:
             raise StorageOperationUnsupported(f"volume '{volume.name}': a partition has no backing store")
 

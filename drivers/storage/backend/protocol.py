@@ -72,6 +72,9 @@ class Backend(Protocol):
     def usable(self, pool: Pool, recorded: bool, programs: Programs) -> bool:
         """Whether it can be used as it is found, without a start. ``recorded``: it was active before."""
 
+    def check(self, pool: Pool) -> None:
+        """Before a volume is made or changed. Raises StorageFailed when somebody undid what ``start`` did."""
+
     def look(self, pool: Pool, known: Volumes, programs: Programs) -> tuple[Space, dict[str, VolumeRow]]:
         """Its space and its volumes; those ``known`` whose file did not change are taken over."""
 

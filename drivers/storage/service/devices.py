@@ -56,7 +56,13 @@ def check(making: Making, kind: Devices) -> None:
         raise StorageArgument(f"volume '{volume.name}': a copy has no backing store of its own")
     if source is not None and source.image.encryption is not None:
         raise StorageNotSupported(f"volume '{volume.name}': an encrypted volume is copied to files only")
-    kind.check(_whole(making), making.pool)
+    whole = _whole(making)
+    if not whole.capacity:
+        raise StorageNotSupported("volume capacity required for this storage pool")
+    if whole.target.encryption is not None:
+        text = "encryption is served for volumes that are files only"
+        raise StorageNotSupported(f"volume '{whole.name}' of a pool of type '{making.pool.type}': {text}")
+    kind.check(whole, making.pool)
 
 
 def _whole(making: Making) -> Volume:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -121,10 +121,13 @@ class Pools:
 
     # Definitions.
 
-    def define(self, pool: Pool) -> PoolRow:
-        """New, or in place of the one with its UUID. Raises StorageConflict, StorageNotSupported."""
+    def define(self, pool: Pool, others: Iterable[PoolRow] = ()) -> PoolRow:
+        """New, or in place of the one with its UUID. ``others``: pools that are being started.
+
+        Raises StorageConflict, StorageNotSupported.
+        """
         backend(pool)
-        check_conflicts(pool, self._tables.pools.values(), start=False)
+        check_conflicts(pool, [*self._tables.pools.values(), *others], start=False)
         row = new_row(pool, defined=True)
         known = self._tables.pools.get(row.uuid)
         self._store.define(row.name, render(pool))
@@ -155,21 +158,25 @@ class Pools:
         check(row, "start")
         return row
 
-    def transient(self, pool: Pool) -> PoolRow:
-        """One that is to be started without a definition, or with the one of its UUID."""
+    def transient(self, pool: Pool, others: Iterable[PoolRow] = ()) -> PoolRow:
+        """One that is to be started without a definition, or with the one of its UUID; ``others`` too."""
         backend(pool)
-        check_conflicts(pool, self._tables.pools.values(), start=True)
+        check_conflicts(pool, [*self._tables.pools.values(), *others], start=True)
         known = self._tables.pools.get(str(pool.uuid))
         return new_row(pool, defined=False) if known is None else replace(known, pool=pool)
 
     def activated(self, row: PoolRow, volumes: Volumes) -> PoolRow:
-        """It was started."""
+        """It was started; meanwhile it may have been defined anew."""
+        known = self._tables.pools.get(row.uuid)
+        if known is not None:
+            row = replace(row, defined=known.defined, autostart=known.autostart)
         self._store.activate(row.uuid, row.name, render(row.pool))
         self._tables.volumes.put(self._fence, row.uuid, volumes)
         return self.put(replace(row, active=True))
 
     def deactivated(self, row: PoolRow) -> PoolRow:
         """It was stopped: without a definition there is nothing left of it."""
+        row = self.find(row.uuid)
         self._store.deactivate(row.name)
         self._tables.volumes.drop(self._fence, row.uuid)
         if row.defined is None:
@@ -182,6 +189,15 @@ class Pools:
     def volumes(self, uuid: str) -> Volumes:
         """By name."""
         return self._tables.volumes.get(uuid) or {}
+
+    def refreshed(self, row: PoolRow, volumes: Volumes, changed: Collection[str]) -> None:
+        """What was seen of all; of those that ``changed`` meanwhile is known better."""
+        now, known = self.find(row.uuid), self.volumes(row.uuid)
+        later = {name: known[name] for name in changed if name in known}
+        rows = {name: each for name, each in volumes.items() if name not in changed} | later
+        self._tables.volumes.put(self._fence, row.uuid, rows)
+        space = now.space if changed else row.space
+        self.put(replace(now, space=space, permissions=row.permissions))
 
     def volume_is(self, uuid: str, name: str, row: VolumeRow | None, space: Space) -> None:
         """A volume as it is now, None for one that is not; and the pool's space."""

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from embervirt.drivers.storage.errors import StorageConflict, StorageInvalid
 from embervirt.drivers.storage.model import Pool
 from embervirt.drivers.storage.tables import PoolRow
-
-ON_DEVICES = ("fs", "logical", "disk")
+from embervirt.drivers.storage.validate.source import ON_DEVICES
 
 
 def check_conflicts(pool: Pool, rows: Iterable[PoolRow], *, start: bool) -> None:

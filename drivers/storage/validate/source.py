@@ -10,7 +10,9 @@ HOSTS = ("netfs", "iscsi", "iscsi-direct", "rbd", "sheepdog", "gluster")
 DEVICES = ("fs", "disk")
 """Kinds that need at least one of these."""
 
-RUN = ("fs", "netfs", "logical", "disk")
+ON_DEVICES = ("fs", "logical", "disk")
+
+RUN = ("netfs", *ON_DEVICES)
 """Kinds whose sources are handed to programs."""
 
 
@@ -58,6 +60,10 @@ def _words(pool: Pool) -> None:
         raise StorageXml(
             f"pool '{pool.name}': a host or device is empty or begins with '-'; expected a name or a path"
         )
+    for device in pool.source.devices if pool.type in ON_DEVICES else ():
+        if not (device.path or "").startswith("/"):  # to us and to a program it could be two
+            text = f"pool '{pool.name}': device '{device.path}' is relative; expected an absolute path"
+            raise StorageXml(text)
 
 
 def _adapter(adapter: Adapter | None) -> None:

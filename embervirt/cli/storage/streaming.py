@@ -13,6 +13,9 @@ from embervirt.cli.storage.common import size, volume_command, watched
 if TYPE_CHECKING:
     from embervirt.libvirt.storage import virStorageVol
 
+STDOUT = "<stdout>"
+"""What Python and click call what - stands for."""
+
 ENDLESS = 1 << 63
 """Bytes: more than any file has."""
 
@@ -117,7 +120,7 @@ def vol_download(
         stream.finish()
 
     watched(volume.connect(), receive)
-    if file.name != "-":
+    if getattr(file, "name", STDOUT) != STDOUT:  # there, a word of ours would be one more of the volume
         session.answer(f"Vol {vol} written to {file.name}", name=volume.name())
 
 

@@ -10,18 +10,18 @@ from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.tables import Definition, Running
 from embervirt.errors import ActorUnavailable, Quarantined
 from embervirt.libvirt.connection import Connection
+from embervirt.libvirt.named import Named
 
 R = TypeVar("R")
 
 
-class Handle:
+class Handle(Named):
     """Base of the mixins that ``virDomain`` consists of."""
+
+    _conn: Connection
 
     def __init__(self, conn: Connection, face: Face, name: str, uuid: str) -> None:
         self._conn, self._face, self._name, self._uuid = conn, face, name, uuid
-
-    def __repr__(self) -> str:
-        return f"<virDomain {self._name} {self._uuid}>"
 
     def _running(self) -> Running | None:
         self._face.check_open()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from embervirt.drivers.qemu.errors import VIR_FROM_DOM, DomainNotRunning
 from embervirt.drivers.qemu.service.shown import migratable, shown
 from embervirt.drivers.qemu.states import SHUTOFF
@@ -11,10 +9,6 @@ from embervirt.drivers.qemu.tables import Running
 from embervirt.errors import OperationDenied
 from embervirt.libvirt.domain.base import Handle
 from embervirt.libvirt.flags import only
-from embervirt.libvirt.identifiers import uuid_bytes
-
-if TYPE_CHECKING:
-    from embervirt.libvirt.connect import virConnect
 
 XML_SECURE, XML_INACTIVE, XML_UPDATE_CPU, XML_MIGRATABLE = 1, 2, 4, 8
 CONTROL_OK, CONTROL_ERROR = 0, 3
@@ -23,22 +17,6 @@ CONTROL_NO_ERROR, CONTROL_MONITOR, CONTROL_INTERNAL = 0, 2, 3
 
 class Reads(Handle):
     """The part of ``virDomain`` that only looks."""
-
-    def connect(self) -> virConnect:
-        """The connection it was looked up on."""
-        return cast("virConnect", self._conn)
-
-    def name(self) -> str:
-        """Its name."""
-        return self._name
-
-    def UUID(self) -> bytes:
-        """16 bytes."""
-        return uuid_bytes(self._uuid)
-
-    def UUIDString(self) -> str:
-        """Canonical text."""
-        return self._uuid
 
     def ID(self) -> int:
         """Positive while it runs, else -1."""

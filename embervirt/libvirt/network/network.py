@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from embervirt.drivers.network import messages
 from embervirt.drivers.network.errors import NetworkInternal
 from embervirt.drivers.network.service import leases
 from embervirt.drivers.network.tables import NetworkRow
 from embervirt.libvirt.flags import only
-from embervirt.libvirt.identifiers import uuid_bytes, uuid_from_string, uuid_text
+from embervirt.libvirt.identifiers import uuid_from_string, uuid_text
+from embervirt.libvirt.named import Named
 from embervirt.libvirt.network.base import NetworkConnection
 from embervirt.libvirt.network.port import virNetworkPort
 from embervirt.libvirt.unbuilt import NETWORK, unbuilt
 
-if TYPE_CHECKING:
-    from embervirt.libvirt.connect import virConnect
 
-
-class virNetwork:
+class virNetwork(Named):
     """Made by look-ups and by defining; any thread may use it."""
+
+    _conn: NetworkConnection
 
     def __init__(self, conn: NetworkConnection, uuid: str, name: str) -> None:
         self._conn, self._uuid, self._name = conn, uuid, name
-
-    def __repr__(self) -> str:
-        return f"<virNetwork {self._name} {self._uuid}>"
-
-    def connect(self) -> virConnect:
-        """The connection it was looked up on."""
-        return cast("virConnect", self._conn)
-
-    def name(self) -> str:
-        """Its name."""
-        return self._name
-
-    def UUID(self) -> bytes:
-        """16 bytes."""
-        return uuid_bytes(self._uuid)
-
-    def UUIDString(self) -> str:
-        """Canonical text."""
-        return self._uuid
 
     @property
     def _row(self) -> NetworkRow:

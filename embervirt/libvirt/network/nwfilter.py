@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from embervirt.drivers.network import messages
 from embervirt.drivers.network.nwfilter.errors import NoFilter
 from embervirt.drivers.network.nwfilter.reading import read_filter
 from embervirt.drivers.network.nwfilter.store import FilterRow
 from embervirt.drivers.xml import render
 from embervirt.libvirt.flags import only
-from embervirt.libvirt.identifiers import uuid_bytes, uuid_from_string, uuid_text
+from embervirt.libvirt.identifiers import uuid_from_string, uuid_text
+from embervirt.libvirt.named import Named
 from embervirt.libvirt.network.base import NetworkConnection
 
-if TYPE_CHECKING:
-    from embervirt.libvirt.connect import virConnect
 
-
-class virNWFilter:
+class virNWFilter(Named):
     """Made by look-ups and by defining; any thread may use it."""
+
+    _conn: FilterCalls
 
     def __init__(self, conn: FilterCalls, uuid: str, name: str) -> None:
         self._conn, self._uuid, self._name = conn, uuid, name
-
-    def __repr__(self) -> str:
-        return f"<virNWFilter {self._name} {self._uuid}>"
-
-    def connect(self) -> virConnect:
-        """The connection it was looked up on."""
-        return cast("virConnect", self._conn)
-
-    def name(self) -> str:
-        """Its name."""
-        return self._name
-
-    def UUID(self) -> bytes:
-        """16 bytes."""
-        return uuid_bytes(self._uuid)
-
-    def UUIDString(self) -> str:
-        """Canonical text."""
-        return self._uuid
 
     def XMLDesc(self, flags: int = 0) -> str:
         """As it is; there are no flags. Raises NoFilter."""

@@ -9,7 +9,7 @@ from embervirt.drivers.network import messages
 from embervirt.drivers.network.service.bandwidth import parameters
 from embervirt.drivers.network.tables import PortRow
 from embervirt.libvirt.flags import only
-from embervirt.libvirt.identifiers import uuid_bytes
+from embervirt.libvirt.named import Identified
 from embervirt.libvirt.unbuilt import PORT, unbuilt
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from embervirt.libvirt.network.network import virNetwork
 
 
-class virNetworkPort:
+class virNetworkPort(Identified):
     """Made by look-ups and by creating; any thread may use it."""
 
     def __init__(self, net: virNetwork, uuid: str) -> None:
@@ -33,14 +33,6 @@ class virNetworkPort:
     def network(self) -> virNetwork:
         """The network that it is on."""
         return self._net
-
-    def UUID(self) -> bytes:
-        """16 bytes."""
-        return uuid_bytes(self._uuid)
-
-    def UUIDString(self) -> str:
-        """Canonical text."""
-        return self._uuid
 
     @property
     def _row(self) -> PortRow:

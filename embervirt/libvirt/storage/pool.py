@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from embervirt.drivers.storage import messages
 from embervirt.drivers.storage.errors import InvalidVolume
@@ -10,42 +10,22 @@ from embervirt.drivers.storage.service.making import PREALLOC_METADATA, REFLINK,
 from embervirt.drivers.storage.service.pools import exclusive
 from embervirt.drivers.storage.tables import PoolRow, VolumeRow
 from embervirt.libvirt.flags import only
-from embervirt.libvirt.identifiers import uuid_bytes
+from embervirt.libvirt.named import Named
 from embervirt.libvirt.storage.base import StorageConnection
 from embervirt.libvirt.storage.volume import virStorageVol
 from embervirt.libvirt.unbuilt import POOL, unbuilt
-
-if TYPE_CHECKING:
-    from embervirt.libvirt.connect import virConnect
 
 RUNNING, INACTIVE = 2, 0
 """virStoragePoolState."""
 
 
-class virStoragePool:
+class virStoragePool(Named):
     """Made by look-ups and by defining; any thread may use it."""
+
+    _conn: StorageConnection
 
     def __init__(self, conn: StorageConnection, uuid: str, name: str) -> None:
         self._conn, self._uuid, self._name = conn, uuid, name
-
-    def __repr__(self) -> str:
-        return f"<virStoragePool {self._name} {self._uuid}>"
-
-    def connect(self) -> virConnect:
-        """The connection it was looked up on."""
-        return cast("virConnect", self._conn)
-
-    def name(self) -> str:
-        """Its name."""
-        return self._name
-
-    def UUID(self) -> bytes:
-        """16 bytes."""
-        return uuid_bytes(self._uuid)
-
-    def UUIDString(self) -> str:
-        """Canonical text."""
-        return self._uuid
 
     @property
     def _row(self) -> PoolRow:
@@ -142,6 +122,7 @@ class virStoragePool:
     def createXMLFrom(self, xmlDesc: str, clonevol: virStorageVol, flags: int = 0) -> virStorageVol:
         """A copy of ``clonevol``, in the format that the XML says; REFLINK (2): sharing its data."""
         only(flags, PREALLOC_METADATA | REFLINK | VALIDATE, "createXMLFrom")
+        self._conn._check_open()
         if not isinstance(clonevol, virStorageVol):
             raise InvalidVolume(f"virStorageVolCreateXMLFrom: it is {clonevol!r}")
         return self._create("virStorageVolCreateXMLFrom", xmlDesc, flags, clonevol)

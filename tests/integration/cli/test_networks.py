@@ -10,8 +10,8 @@ import pytest
 
 import embervirt as libvirt
 from guest.domain import small, uri
-from integration.cli.harness import Cli
 from guest.namespace import Namespace
+from integration.cli.harness import Cli
 from integration.network.conftest import namespace, network_xml
 
 __all__ = ["namespace"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,11 @@ def test_words_of_a_search_become_xml() -> None:
     assert [(host.name, host.port) for host in said.hosts] == [("a<b", 33)]
     assert said.initiator is not None and said.initiator.iqn is not None
     assert said.initiator.iqn.name == "iqn.x"
+
+
+def test_a_volume_on_standard_output_is_nothing_but_the_volume(cli: Cli) -> None:
+    """No word of ours follows its bytes."""
+    cli("vol-create-as", "p", "a", "1M", "--allocation", "0")
+    argv = cli.argv("vol-download", "a", "-", "--pool", "p", "--length", "5")
+    done = subprocess.run(argv, env=cli.environment, capture_output=True, check=True)
+    assert done.stdout == bytes(5)

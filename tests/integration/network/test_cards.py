@@ -136,6 +136,16 @@ def test_mac_addresses_are_never_given_twice(conn: Any) -> None:
     domain.destroy()
 
 
+def test_cards_with_one_mac_address_have_a_tap_each(namespace: Any, conn: Any) -> None:
+    """As with libvirt a guest may have several, from its start and later; each keeps its own."""
+    domain = conn.createXML(small("a", devices=PORTS + BRIDGE.format("") * 2), 0)
+    domain.attachDevice(BRIDGE.format(""))
+    taps = [each.get("dev") for each in etree.fromstring(domain.XMLDesc(0)).findall(".//interface/target")]
+    assert len(set(taps)) == 3 and set(namespace.links()) == {"br7", *taps}
+    domain.destroy()
+    wait_until(lambda: set(namespace.links()) == {"br7"})
+
+
 def test_limits_and_counts_are_read_and_set_by_libvirts_calls(namespace: Any, conn: Any) -> None:
     """Of the guest and of its definition, apart; a name or a card that is not there is refused."""
     domain = conn.defineXML(small("a", devices=BRIDGE.format("")))

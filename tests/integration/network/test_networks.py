@@ -192,6 +192,20 @@ def test_a_failing_server_or_missing_program_undoes_the_start(
     assert namespace.traces() == []
 
 
+@pytest.mark.parametrize("path", ["", "/nowhere", None])
+def test_the_path_of_the_program_does_not_matter(
+    conn: libvirt.virConnect, namespace: Namespace, monkeypatch: pytest.MonkeyPatch, path: str | None
+) -> None:
+    """All that a network needs is found where administrators' programs are, its recorder's shell too."""
+    if path is None:
+        monkeypatch.delenv("PATH")
+    else:
+        monkeypatch.setenv("PATH", path)
+    conn.networkCreateXML(network_xml(more="<forward mode='nat'/>")).destroy()
+    monkeypatch.undo()
+    assert namespace.traces() == []
+
+
 def test_two_roots_do_not_clash_on_names(namespace: Namespace, tmp_path: Path) -> None:
     """Bridges that are not named have the root's hash in theirs, and so have tables."""
     with (

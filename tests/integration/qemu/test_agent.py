@@ -172,7 +172,7 @@ def test_a_silent_agent_holds_nobody_up(
 def test_the_patience_with_an_agent_is_the_guests(
     domain: libvirt.virDomain, agent: Agent, comes: Callable[[bool], None], fake: libvirt.virConnect
 ) -> None:
-    """Every handle has it, whichever set it, and a successor of the guest's actor; the next run has its own."""
+    """Every handle has it, whichever set it, and a successor of its actor; the next run has its own."""
     comes(True)
     agent.answers["guest-get-time"] = None
     with pytest.raises(libvirt.libvirtError, match="'-3' is less than the minimum '-2'"):

@@ -27,8 +27,17 @@ STILL = {
     "virConnect": {"close", "isAlive"},
     "virDomain": {"connect", "name", "UUID", "UUIDString"},
     "virSecret": {"connect", "UUID", "UUIDString", "usageType", "usageID"},
+    "virNetwork": {"connect", "name", "UUID", "UUIDString"},
+    "virNWFilter": {"connect", "name", "UUID", "UUIDString"},
+    "virStoragePool": {"connect", "name", "UUID", "UUIDString"},
 }
 """What answers after the end: what a handle is, and whether it lives."""
+
+UUID = "6c3c8b1e-4d0c-4f0e-9d4a-0b7f6e1d2c3b"
+KINDS = ("network", "nwfilter", "storagePool")
+NETWORK = "<network><name>n</name></network>"
+FILTER = "<filter name='f'/>"
+POOL = "<pool type='dir'><name>p</name><target><path>/nowhere</path></target></pool>"
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "secretEventRegisterAny": (None, 0, print, None),
@@ -54,9 +63,15 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "domainEventDeregisterAny": (1,),
     "secretEventDeregisterAny": (1,),
     "domainEventDeregister": (print,),
-    "storagePoolEventRegisterAny": (None, 0, print, None),
-    "storagePoolLookupByUUID": (b"0123456789abcdef",),
-    "storagePoolLookupByUUIDString": ("6c3c8b1e-4d0c-4f0e-9d4a-0b7f6e1d2c3b",),
+    **dict.fromkeys(("storagePoolEventRegisterAny", "networkEventRegisterAny"), (None, 0, print, None)),
+    **dict.fromkeys((f"{each}LookupByUUID" for each in KINDS), (b"0123456789abcdef",)),
+    **dict.fromkeys((f"{each}LookupByUUIDString" for each in KINDS), (UUID,)),
+    **dict.fromkeys(("nwfilterDefineXML", "nwfilterDefineXMLFlags"), (FILTER,)),
+    "setInterfaceParameters": ("vnet0", {}),
+    "portCreateXML": ("<networkport/>",),
+    "portLookupByUUID": (b"0123456789abcdef",),
+    "portLookupByUUIDString": (UUID,),
+    "update": (3, 3, -1, "<host name='a' ip='10.0.0.2'/>"),
     "domainListGetStats": ([],),
     "agentSetResponseTimeout": (-2,),
     "fSTrim": (None, 0),
@@ -69,7 +84,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 def ways() -> list[tuple[str, str]]:
     """Every method of every class of handles."""
-    classes = (libvirt.virConnect, libvirt.virDomain, libvirt.virSecret)
+    classes = (getattr(libvirt, name) for name in STILL)
     return [(c.__name__, name) for c in classes for name in calls_of(c) if name not in STILL[c.__name__]]
 
 
@@ -77,8 +92,11 @@ def ways() -> list[tuple[str, str]]:
 def closed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Handles of a root after its last close."""
     with libvirt.open(uri(tmp_path_factory.mktemp("closed"))) as conn:
-        domain, secret = conn.defineXML(small("a")), conn.secretDefineXML(SECRET)
-    return {"virConnect": conn, "virDomain": domain, "virSecret": secret}
+        made = [
+            *(conn, conn.defineXML(small("a")), conn.secretDefineXML(SECRET), conn.networkDefineXML(NETWORK)),
+            *(conn.nwfilterDefineXML(FILTER), conn.storagePoolDefineXML(POOL)),
+        ]
+    return {type(each).__name__: each for each in made}
 
 
 def arguments(handle: Any, name: str) -> tuple[Any, ...]:

@@ -56,6 +56,14 @@ def test_partitions_are_made_filled_and_removed(conn: libvirt.virConnect, device
     assert "<freeExtent start='17408' end='67091968'/>" in pool.XMLDesc()
     wrong = refusal(pool.createXML, partition_xml("zzz", 4))
     assert wrong == (8, 18, f"invalid argument: invalid partition name 'zzz', expected '{name(device, 1)}'")
+    code, _, said = refusal(pool.createXML, partition_xml(name(device, 1), 0))
+    assert (code, "volume capacity required for this storage pool" in said) == (3, True)
+    sealed = partition_xml(name(device, 1), 8).replace("</target>", "<encryption format='luks'/></target>")
+    code, _, said = refusal(pool.createXML, sealed)
+    assert (code, "pool of type 'disk': encryption is served for volumes that are files only" in said) == (
+        3,
+        True,
+    )
     first = pool.createXML(partition_xml(name(device, 1), 8))
     second = pool.createXML(partition_xml(name(device, 2), 4, "linux"))
     assert first.path() == first.key() == f"/dev/{name(device, 1)}"

@@ -196,3 +196,27 @@ def test_a_crash_of_the_driver_leaves_the_pool_as_it_is(
     assert mounts(device) == [str(target)]
     pool.destroy()
     assert mounts(device) == []
+
+
+def test_a_volume_of_a_pool_that_was_unmounted_is_not_touched(
+    conn: libvirt.virConnect, tmp_path: Path, devices: Devices
+) -> None:
+    """By somebody else: nothing is made below the mount point, and nothing is said to be gone that is not."""
+    device, target = devices(), tmp_path / "mnt"
+    pool = conn.storagePoolDefineXML(fs_xml("f", device, target))
+    pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE)
+    volume = pool.createXML(volume_xml("a", 1 << 20))
+    program("umount", str(target))
+    for change in (volume.delete, lambda: pool.createXML(volume_xml("b", 1 << 20))):
+        assert "no longer mounted" in refusal(change)[2]
+    assert list(target.iterdir()) == []
+    pool.destroy()
+    pool.create()
+    assert sorted(pool.listVolumes()) == ["a", "lost+found"]
+    pool.destroy()
+
+
+def test_a_relative_device_is_refused(conn: libvirt.virConnect, tmp_path: Path) -> None:
+    """It would be one file to us, and another to mkfs."""
+    code, _, said = refusal(conn.storagePoolDefineXML, fs_xml("f", "../x", tmp_path / "mnt"))
+    assert (code, "'../x' is relative" in said) == (libvirt.VIR_ERR_XML_ERROR, True)

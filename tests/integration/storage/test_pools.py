@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import queue
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +145,7 @@ def test_events_tell_what_happens_to_pools(storage: Storage, tmp_path: Path) -> 
         heard.put((pool.name(), event))
 
     conn.storagePoolEventRegisterAny(None, 0, lifecycle, None)
-    conn.storagePoolEventRegisterAny(
-        storage.pool, 1, lambda _, pool, __: heard.put((pool.name(), -1)), None
-    )
+    conn.storagePoolEventRegisterAny(storage.pool, 1, lambda _, pool, __: heard.put((pool.name(), -1)), None)
     storage.pool.refresh()
     other = conn.storagePoolDefineXML(pool_xml("other", tmp_path / "other"))
     other.build()
@@ -168,7 +170,7 @@ def test_an_active_pool_is_active_after_a_crash(storage: Storage) -> None:
 
 
 def test_only_what_a_job_left_is_swept(storage: Storage) -> None:
-    """What another root is making in the same directory stays, hidden; what a failed job of ours left goes."""
+    """What another root is making in the same directory stays, hidden; what a failed job left goes."""
     ours, theirs = (storage.folder / f".embervirt-{digit * 16}.tmp" for digit in "01")
     storage.conn.root.journal.begin("x-1", "vol-create", "u", {"volume": "a", "staged": str(ours)})
     storage.conn.root.journal.end("x-1", "failed")
@@ -178,9 +180,7 @@ def test_only_what_a_job_left_is_swept(storage: Storage) -> None:
     assert (storage.files(), storage.pool.listVolumes()) == ([theirs.name], [])
 
 
-def test_a_pool_that_does_not_answer_holds_nobody_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pool_that_does_not_answer_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver starts without it; when it answers it is active, and that is an event."""
     answers = threading.Event()
     look = Directory.look
@@ -241,6 +241,85 @@ def test_a_start_that_cannot_be_recorded_is_undone(storage: Storage, tmp_path: P
     assert (storage.pool.isActive(), stopped) == (0, ["images"])
 
 
+@contextmanager
+def held_looks(count: int = 1) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """The next ``count`` looks at all of a pool have seen what is there, and answer when the second event is
+    set; the first says that one has."""
+    seen, over = threading.Event(), threading.Event()
+    look, left = Directory.look, [count]
+
+    def held(self: Directory, pool: Any, known: Any, programs: Any) -> Any:
+        found = look(self, pool, known, programs)
+        if left[0]:
+            left[0] -= 1
+            seen.set()
+            assert over.wait(30)
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Directory, "look", held)
+        try:
+            yield seen, over
+        finally:
+            over.set()
+
+
+def test_a_refresh_does_not_forget_what_happened_meanwhile(storage: Storage) -> None:
+    """A volume that was made stays listed, one that was removed does not come back."""
+    gone = storage.make("gone")
+    with ThreadPoolExecutor() as pool, held_looks() as (seen, over):
+        refresh = pool.submit(storage.pool.refresh)
+        assert seen.wait(10)
+        storage.make("new")
+        gone.delete()
+        over.set()
+        assert refresh.result(10) == 0
+    assert storage.pool.listVolumes() == ["new"] == storage.files()
+
+
+def test_two_refreshes_at_once_both_look(storage: Storage) -> None:
+    """The second waits for the first, and sees what came after that one had looked."""
+    with ThreadPoolExecutor() as pool, held_looks() as (seen, over):
+        first = pool.submit(storage.pool.refresh)
+        assert seen.wait(10)
+        (storage.folder / "late").touch()
+        second = pool.submit(storage.pool.refresh)
+        assert not wait([second], 0.1).done
+        over.set()
+        assert (first.result(10), second.result(10)) == (0, 0)
+    assert storage.pool.listVolumes() == ["late"]
+
+
+def test_what_happens_while_a_pool_starts_counts(storage: Storage, tmp_path: Path) -> None:
+    """Its autostart; another of its name or path is refused, as is a change of what it lies on."""
+    storage.pool.destroy()
+    xml = storage.pool.XMLDesc()
+    other = re.sub("<uuid>.*</uuid>", "", xml)
+    with ThreadPoolExecutor() as pool, held_looks() as (seen, over):
+        start = pool.submit(storage.pool.create)
+        assert seen.wait(10)
+        storage.pool.setAutostart(1)
+        assert refusal(storage.conn.storagePoolCreateXML, other)[0] == libvirt.VIR_ERR_OPERATION_FAILED
+        for change in (storage.pool.create, storage.pool.build, storage.pool.delete, storage.pool.undefine):
+            assert "asynchronous jobs" in refusal(change)[2]
+        over.set()
+        assert start.result(10) == 0
+    assert (storage.pool.isActive(), storage.pool.autostart()) == (1, 1)
+
+
+def test_two_pools_of_one_name_are_not_started_at_once(storage: Storage, tmp_path: Path) -> None:
+    """The second is refused though the first is not there yet."""
+    (tmp_path / "one").mkdir()
+    with ThreadPoolExecutor() as pool, held_looks() as (seen, over):
+        first = pool.submit(storage.conn.storagePoolCreateXML, pool_xml("t", tmp_path / "one"))
+        assert seen.wait(10)
+        for call in (storage.conn.storagePoolCreateXML, storage.conn.storagePoolDefineXML):
+            assert "already exists" in refusal(call, pool_xml("t", tmp_path / "two"))[2]
+        over.set()
+        first.result(10).destroy()
+    assert storage.conn.listStoragePools() == ["images"]
+
+
 def test_autostart_is_once_in_a_boot(tmp_path: Path) -> None:
     """The first opening of the root after a boot starts what is marked; a pool stopped since stays so."""
     (tmp_path / "images").mkdir()
@@ -254,3 +333,20 @@ def test_autostart_is_once_in_a_boot(tmp_path: Path) -> None:
         pool.destroy()
     with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
         assert conn.storagePoolLookupByName("images").isActive() == 0
+
+
+def test_a_build_that_fails_leaves_no_directory(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner that is wanted cannot be had: what was made goes again, what was there stays."""
+
+    def chown(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", chown)
+    pool = storage.conn.storagePoolDefineXML(pool_xml("p", tmp_path / "new"))
+    assert "Operation not permitted" in refusal(pool.build)[2]
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "new").mkdir()
+    assert refusal(pool.build)[0] == libvirt.VIR_ERR_SYSTEM_ERROR
+    assert (tmp_path / "new").is_dir()

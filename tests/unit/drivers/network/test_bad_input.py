@@ -18,6 +18,7 @@ from embervirt.drivers.network.validate import check_conflicts, validate_definit
 from embervirt.drivers.xml import render
 from embervirt.errors import libvirtError
 from hostile import networks
+from hostile.examples import examples
 from hostile.mutations import damaged, mutated
 
 SOON = 5.0
@@ -59,21 +60,21 @@ def assert_read_or_refused(text: str) -> None:
         assert not re.search("[\x00-\x09\x0b-\x1f]", render(accepted))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(st.sampled_from(networks.ALL), CHANCE)
 def test_a_mutated_network_is_read_or_refused(valid: str, random: Random) -> None:
     """Changes to the tree of a valid network end in libvirtError or in a network that reads back the same."""
     assert_read_or_refused(mutated(valid, random))
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(40))
 @given(st.sampled_from(networks.ALL), CHANCE)
 def test_a_damaged_text_is_read_or_refused(valid: str, random: Random) -> None:
     """So do changes to its characters."""
     assert_read_or_refused(damaged(valid, random))
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(40))
 @given(st.sampled_from(networks.PORTS), CHANCE)
 def test_a_mutated_port_is_read_or_refused(valid: str, random: Random) -> None:
     """So it is for ports."""
@@ -88,7 +89,7 @@ def test_a_mutated_port_is_read_or_refused(valid: str, random: Random) -> None:
 BASES = tuple(read_network(text) for text in networks.ALL)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(
     st.sampled_from(BASES),
     st.sampled_from([(section, xml) for section, texts in networks.UPDATES.items() for xml in texts]),

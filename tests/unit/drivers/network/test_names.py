@@ -32,3 +32,13 @@ def test_tables_of_two_links_are_never_one(link: str) -> None:
 def test_a_template_is_filled_in() -> None:
     """As libvirt accepts it."""
     assert names.templated("br%dx", {"br0x", "br1x"}) == "br2x"
+
+
+def test_networks_whose_uuids_begin_alike_have_tables_of_their_own() -> None:
+    """As people make UUIDs up."""
+    uuids = [f"11111111-0000-4000-8000-00000000000{number}" for number in range(3)]
+    assert len({names.network_table(HASH, each) for each in uuids}) == 3
+    assert names.tables(HASH, uuids[0], "br0") == {
+        ("inet", f"embervirt-{HASH}-{uuids[0]}"),
+        ("netdev", f"embervirt-{HASH}-in-br0"),
+    }

@@ -18,6 +18,7 @@ from embervirt.drivers.qemu.plugging import kinds
 from embervirt.drivers.xml import parse, render
 from embervirt.errors import libvirtError
 from hostile import schema, seeds
+from hostile.examples import examples
 from hostile.mutations import damaged, mutated
 
 SOON = 5.0
@@ -54,14 +55,14 @@ def assert_compiled_or_refused(text: str, caps: Capabilities) -> None:
     assert all("\0" not in word for word in words)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(200))
 @given(st.sampled_from(seeds.ALL), st.randoms(use_true_random=False))
 def test_mutated_domain_is_compiled_or_refused(caps: Capabilities, valid: str, random: Random) -> None:
     """Changes to the tree of a valid domain end in libvirtError or in a domain that reads back the same."""
     assert_compiled_or_refused(mutated(valid, random), caps)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(seeds.ALL), st.randoms(use_true_random=False))
 def test_damaged_text_is_compiled_or_refused(caps: Capabilities, valid: str, random: Random) -> None:
     """So do changes to its characters."""
@@ -151,7 +152,7 @@ def test_huge_numbers_and_texts_are_soon_answered(text: str, caps: Capabilities)
     assert time.monotonic() - begun < SOON
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(seeds.ALL), st.randoms(use_true_random=False))
 def test_mutated_device_is_read_or_refused(valid: str, random: Random) -> None:
     """So is the XML of a device alone, and what is no device's."""

@@ -173,8 +173,8 @@ def test_leases_are_kept_in_dnsmasqs_form() -> None:
 def test_any_bytes_are_answered_or_not(frame: bytes) -> None:
     """A guest ends nothing by what it sends, in any kind of packet."""
     host = Host(CONFIG)
-    ends = (packed(CONFIG.mac), IPv4Address(HERE).packed), (b"RT\0\0\0\x0a", b"\x0a\x09\0\2", 999)
-    for sent in (frame, *(datagram((*ends[0], port), ends[1], frame) for port in (53, 67, 69))):
+    here, guest = (packed(CONFIG.mac), IPv4Address(HERE).packed), (b"RT\0\0\0\x0a", b"\x0a\x09\0\2", 999)
+    for sent in (frame, *(datagram((*here, port), guest, frame) for port in (53, 67, 69))):
         answer = host.answer(sent, NOW)
         assert answer is None or len(answer) > 14
 
