@@ -32,10 +32,12 @@ class NetworkDriver(Updates):
         self.open_hands()
         self._networks.load()
         self.load_filters()
-        for record in list(self._store.records()):
+        records = list(self._store.records())
+        ruled = self._running.rule(each for each in records if each.phase == "active")
+        for record in records:
             self.progress()
             if record.phase == "active":
-                self._resume(record)
+                self._resume(record, ruled=record.uuid in ruled)
             else:
                 self._finish_stop(record)
         self.load_ports()
@@ -61,11 +63,11 @@ class NetworkDriver(Updates):
         if record.phase == "stopping":
             self.publish(messages.NetworkLifecycle(record.uuid, record.name, STOPPED))
 
-    def _resume(self, record: Record) -> None:
+    def _resume(self, record: Record, *, ruled: bool) -> None:
         row = self._networks.activated(self._networks.of_record(record), record.bridge)
         self._records[row.uuid] = record
         try:
-            record = self._running.repair(record)
+            record = self._running.repair(record, ruled=ruled)
         except libvirtError as error:
             self.fell(record, str(error), self._switch.server)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,12 @@ class Host:
             if plan.police is not None:
                 nftables.apply(self._policing(plan.joined, plan.police))
             yield
+
+    def rule(self, plans: Iterable[Plan]) -> None:
+        """Raises NetworkInternal. nft needs as long for many tables as for one."""
+        self._may()
+        with _applied("".join(_replacing(plan) for plan in plans)):
+            return
 
     def _ensure_bridge(self, plan: Plan, *, new: bool) -> None:
         wish = plan.bridge
@@ -285,21 +291,23 @@ def _applied(rules: str) -> AbstractContextManager[None]:
 @contextmanager
 def _applying(plan: Plan, *, new: bool) -> Iterator[None]:
     """The network's own rules. To replace a table costs more than all else, so a new one is tried first."""
-    table = plan.tables[:1] if plan.firewall else ()
-    replacing = "".join(map(_gone, table)) + plan.firewall
-    if not new or not table:
-        with _applied(replacing):
+    if not new or not plan.firewall:
+        with _applied(_replacing(plan)):
             yield
         return
     done = False
     try:
-        with nftables.applying(f"create table {' '.join(table[0])}\n{plan.firewall}"):
+        with nftables.applying(f"create table {' '.join(plan.tables[0])}\n{plan.firewall}"):
             yield
             done = True
     except NetworkInternal:
         if not done:
             raise
-        nftables.apply(replacing)
+        nftables.apply(_replacing(plan))
+
+
+def _replacing(plan: Plan) -> str:
+    return _gone(plan.tables[0]) + plan.firewall if plan.firewall else ""
 
 
 def outside(mac: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
@@ -84,6 +84,9 @@ class Switch(Protocol):
 
     def ensuring(self, plan: Plan, *, new: bool) -> AbstractContextManager[None]:
         """Links are there within the ``with``, all but the server at its end; ``new``: nothing of it was."""
+
+    def rule(self, plans: Iterable[Plan]) -> None:
+        """Of networks that are up: their rules are as they are to be. Many take as long as one."""
 
     def remove(self, record: Record) -> None:
         """Nothing of it is left, but the server's; what was not made here stays."""

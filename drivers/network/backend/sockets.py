@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,6 +49,9 @@ class Sockets:
         """All that it needs is the directory of its ports."""
         make_directories([self._directory])
         yield
+
+    def rule(self, plans: Iterable[Plan]) -> None:
+        """There are none."""
 
     def remove(self, record: Record) -> None:
         """It has nothing but its server, and ports that went before."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -70,15 +71,32 @@ class Running:
             log = get_logger(driver="network")
             log.error("a start could not be undone", network=record.name, error=str(error))
 
-    def repair(self, record: Record) -> Record:
-        """An active network, found again, has all that it is to have.
+    def rule(self, records: Iterable[Record]) -> set[str]:
+        """UUIDs of those active networks that have their rules when this returns, of many at once."""
+        plans = {}
+        for record in records:
+            with suppress(libvirtError):  # its own repair says so
+                plans[record.uuid] = self._planned(record)
+        try:
+            self.switch.rule(plans.values())
+        except libvirtError as error:
+            get_logger(driver="network").warning("networks are repaired one by one", error=str(error))
+            return set()
+        return set(plans)
 
-        Raises NetworkInvalid for one that was started with other rights than this program has.
-        """
+    def _planned(self, record: Record) -> Plan:
         plan = self.planner.plan(self.planner.network(record.xml))
         if plan.joined != record.bridge:
             raise NetworkInvalid(f"network '{record.name}' was started {OTHERWISE}")
-        self._ensure(plan)
+        return plan
+
+    def repair(self, record: Record, *, ruled: bool = False) -> Record:
+        """An active network, found again, has all that it is to have. ``ruled``: it has its rules.
+
+        Raises NetworkInvalid for one that was started with other rights than this program has.
+        """
+        plan = self._planned(record)
+        self._ensure(replace(plan, firewall="") if ruled else plan)
         found = msgspec.structs.replace(record, tables=plan.tables, namespace=namespace())
         if plan.server is None:
             return self.store.keep(found)

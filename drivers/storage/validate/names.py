@@ -29,7 +29,7 @@ def pool_name(name: str | None) -> None:
         raise StorageXml(f"name {name} cannot contain '/'")
     if "\n" in name:
         raise StorageXmlDetail(f"invalid char in name: {name!r} has a line feed")
-    _short(f"{name}.xml")
+    _short(f"{name}.json")  # of its record, which is longer than that of its definition
 
 
 def volume_name(name: str | None) -> None:

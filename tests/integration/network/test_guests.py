@@ -62,7 +62,7 @@ NETWORKS = (
         more="<ip family='ipv6' address='fd07::1' prefix='64'/>",
     ),
     network("way", "8", "<forward mode='route'/>", "13 c"),
-    network("lone", "9", "", "14 d", "15 later"),
+    network("lone", "9", "", "14 d"),
 )
 
 
@@ -112,8 +112,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def tap(guest: Guest, last: str) -> str:
     """Of its card whose MAC address ends so."""
-    found = etree.fromstring(guest.domain.XMLDesc(0))
-    return str(found.xpath(f"//interface[mac/@address='52:54:00:00:00:{last}']/target/@dev")[0])
+    cards = etree.fromstring(guest.domain.XMLDesc(0)).findall(".//interface")
+    (one,) = [each for each in cards if each.findall("mac")[0].get("address", "").endswith(last)]
+    return one.findall("target")[0].get("dev", "")
 
 
 def test_guests_have_their_reserved_addresses_and_each_others_names(world: World) -> None:
@@ -187,7 +188,8 @@ def test_a_connection_outlives_its_actor_ten_times_and_its_dnsmasq(world: World)
             assert talk.goes_on()
             world.networks.networkDefineXML("<network><name>probe</name></network>").undefine()
             assert talk.goes_on()
-        assert nat.is_running()
+        world.conn.root.crash(f"guests/{world['a'].domain.ID()}-a")
+        assert talk.goes_on() and nat.is_running()
         with watching(world.conn.root) as events:
             nat.kill()
             assert talk.goes_on()
@@ -255,8 +257,10 @@ def test_the_guest_sees_its_mtu_its_queues_and_its_cable(world: World) -> None:
 
 
 def test_a_card_comes_to_a_running_guest_and_goes(world: World) -> None:
-    """With its address and its neighbours; after that neither the guest nor the host has anything of it."""
-    guest, before = world["a"], world.links()
+    """With an address reserved meanwhile, and its neighbours; then neither guest nor host has any of it."""
+    guest, before, network = world["a"], world.links(), world.networks.networkLookupByName("lone")
+    add, section = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
+    network.update(add, section, -1, "<host mac='52:54:00:00:00:15' name='later' ip='10.7.9.15'/>", LIVE)
     guest.domain.attachDevice(card("lone", "15"))
     wait_until(lambda: "eth1" in guest.shell.ask("ls /sys/class/net"))
     said = guest.shell.ask("ip link set eth1 up; udhcpc -i eth1 -s /etc/dhcp -q -n 2>&1")
@@ -273,8 +277,8 @@ def test_a_card_comes_to_a_running_guest_and_goes(world: World) -> None:
 def test_the_end_leaves_nothing(world: World) -> None:
     """No link, rule, process or file of guests and networks; the last test of this module."""
     root: Path = world.conn.root.paths.path
-    for each in world.guests.values():
-        each.domain.destroy()
+    for guest in world.guests.values():
+        guest.domain.destroy()
     wait_until(lambda: all(not each.listAllPorts() for each in world.networks.listAllNetworks()))
     for each in world.networks.listAllNetworks():
         each.destroy()

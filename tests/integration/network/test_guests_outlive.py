@@ -61,8 +61,8 @@ class Side:
 
     def tap(self) -> str:
         """Of the guest."""
-        found = etree.fromstring(self.conn.lookupByName(self.name).XMLDesc(0)).find(".//interface/target")
-        return str(found.get("dev"))
+        found = etree.fromstring(self.conn.lookupByName(self.name).XMLDesc(0))
+        return found.findall(".//interface/target")[0].get("dev", "")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt import faults
+from embervirt.drivers.network.backend import nftables
 from embervirt.drivers.network.messages import NetworkDegraded, NetworkRecovered, PortUnplugged
 from embervirt.supervisor.report import ChildFailed
 from guest.domain import uri, wait_until, watching
@@ -129,7 +131,7 @@ def test_after_kill_9_what_is_missing_is_made_again(namespace: Namespace, tmp_pa
     [
         "journal.mark=kill",
         "journal.mark=kill@2",
-        "process.spawning[program=setpriv]=kill",
+        "process.spawning[program=*setpriv]=kill",
         "process.spawned=kill",
         "file.renamed[path=*/run/network/net.json]=kill@2",
     ],
@@ -151,7 +153,7 @@ def test_a_process_that_dies_in_the_middle_of_a_start_leaves_nothing_after_the_n
 @pytest.mark.parametrize(
     ("point", "where"),
     [
-        ("process.spawning", {"program": "setpriv"}),
+        ("process.spawning", {"program": "*setpriv"}),
         ("process.spawned", {}),
         ("journal.mark", {}),
         ("file.renamed", {"path": "*/run/network/net.json"}),
@@ -232,6 +234,31 @@ def test_ports_are_joined_again_when_the_bridge_had_gone(namespace: Namespace, t
         conn.networkLookupByName("net").destroy()
         close(descriptors)
         wait_until(lambda: namespace.traces() == [])
+
+
+def test_many_networks_get_their_rules_again_at_once(
+    namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An opening runs nft once for all, for each run takes as long as all else of a network."""
+    with libvirt.open(uri(tmp_path / "root", "network")) as conn:
+        for number in range(5):
+            network = network_xml(f"n{number}", f"10.7.{number}.1", "<forward mode='nat'/>")
+            conn.networkCreateXML(network)
+    before = namespace.run("nft", "list", "ruleset")
+    namespace.run("nft", "flush", "ruleset")
+    runs, applying = [], nftables.applying
+
+    def counted(ruleset: str) -> AbstractContextManager[None]:
+        runs.append(ruleset)
+        return applying(ruleset)
+
+    monkeypatch.setattr(nftables, "applying", counted)
+    with libvirt.open(uri(tmp_path / "root", "network")) as conn:
+        assert len(runs) == 1
+        assert sorted(namespace.run("nft", "list", "ruleset")) == sorted(before)
+        for each in conn.listAllNetworks():
+            each.destroy()
+    assert namespace.traces() == []
 
 
 def test_a_bridge_that_somebody_removes_is_made_again(

@@ -47,6 +47,7 @@ CARDS = {
         {"bootindex": 3, "rombar": 0, "romfile": "/r", "acpi-index": 7},
     ),
     "<rom enabled='no'/>": ("rtl8139", {"romfile": ""}),
+    "<model type='usb-net'/>": ("usb-net", {"port": "1"}),
 }
 
 

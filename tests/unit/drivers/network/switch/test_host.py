@@ -179,7 +179,10 @@ def test_any_bytes_are_answered_or_not(frame: bytes) -> None:
         assert answer is None or len(answer) > 14
 
 
-@pytest.mark.parametrize("value", [CONFIG, Config(network="n", mac="52:54:00:00:00:01", leases="l", ports="p", uuid="u")])
+BARE = Config(network="n", mac="52:54:00:00:00:01", leases="l", ports="p", uuid="u")
+
+
+@pytest.mark.parametrize("value", [CONFIG, BARE])
 def test_a_configuration_reads_back(value: Config, tmp_path: Path) -> None:
     """As it was written."""
     path = tmp_path / "config"
