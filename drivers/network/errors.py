@@ -61,6 +61,12 @@ class NoPort(libvirtError):
     code, virdomain, prefix = 107, VIR_FROM_NETWORK, "network port not found"
 
 
+class InvalidMac(libvirtError):
+    """A text that is no MAC address, where a call takes one."""
+
+    code, virdomain, prefix = 44, VIR_FROM_NETWORK, "invalid MAC address"
+
+
 class NetworkXml(XmlError):
     """The XML of a network says what it may not, or not what it must."""
 

@@ -30,6 +30,9 @@ from embervirt.drivers.xml import render
 from embervirt.drivers.xml import replace as with_
 from embervirt.errors import InternalError, libvirtError
 
+RECLAIM = 1
+"""virNetworkPortCreateFlags: the port is there, and its plug is known."""
+
 LATE = 5.0
 """Seconds that descriptors are kept beyond the time in which somebody must take them."""
 
@@ -37,6 +40,7 @@ TYPES: dict[str, Literal["tap", "macvtap", "dgram"]] = {"tap": "tap", "direct": 
 """What QEMU is given, by the type of the port."""
 
 VANISHED = "its tap is gone"
+ABANDONED = "nobody has its macvtap open"
 
 
 class Ports(Servers):
@@ -73,6 +77,8 @@ class Ports(Servers):
         found = list(self._store.ports())
         self._face.tables.ports.replace(self.context.fence, {row.id: row for row in found})
         self._sweep_ports()
+        for row in self._switch.abandoned(self._face.tables.ports.values()):
+            self._forget(row, ABANDONED)
         filtered = self._switch.filtered() if found else set()
         for row in self._face.tables.ports.values():
             if row.network and not row.uri and row.network not in self._records:
@@ -226,6 +232,7 @@ class Ports(Servers):
         network = self._networks.find(request.network)
         check_active(network)
         described = read_port(request.xml)
+        porting.check_reclaim(described, reclaim=bool(request.flags & RECLAIM))
         id_ = described.uuid or str(uuid4())
         known = self._face.tables.ports.get(id_)
         if known is not None:

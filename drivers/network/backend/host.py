@@ -24,6 +24,8 @@ from embervirt.drivers.network.validate.conflicts import check_subnets
 CAP_NET_ADMIN = 12
 """linux/capability.h."""
 
+PCI = Path("/sys/bus/pci/devices")
+
 
 class Host:
     """``links``: of the namespace and thread at work; ``hash8``: of the root, for names that others see.
@@ -71,6 +73,10 @@ class Host:
         for pf in forward.pfs if forward else ():
             if not virtual_functions(pf.dev or ""):
                 raise NetworkInternal(f"No usable Vf's present on SRIOV PF {pf.dev}")
+        for device in forward.addresses if forward else ():
+            if not (PCI / str(device) / "physfn").exists():
+                text = f"device '{PCI / str(device)}' in network '{name}' is not an SR-IOV Virtual Function"
+                raise NetworkUnsupported(text)
 
     def _check_free(self, plan: Plan) -> None:
         assert plan.bridge is not None
@@ -258,6 +264,12 @@ class Host:
         """By index: another link may have its name."""
         link = self._links.find(row.tap)
         return link is None or link.index != row.index
+
+    def abandoned(self, rows: Iterable[PortRow]) -> list[PortRow]:
+        """A macvtap does not go with its last descriptor, as a tap does."""
+        direct = [row for row in rows if row.type == "direct" and row.tap]
+        held = taps.held() if direct else set()
+        return [row for row in direct if str(taps.macvtap(row.index)) not in held]
 
 
 def _is_port(link: Link, row: PortRow) -> bool:

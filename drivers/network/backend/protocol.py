@@ -111,3 +111,6 @@ class Switch(Protocol):
 
     def gone(self, row: PortRow) -> bool:
         """Whether its tap is no longer there."""
+
+    def abandoned(self, rows: Iterable[PortRow]) -> list[PortRow]:
+        """Those of which the tap is there, and stays although nobody has it open any more."""

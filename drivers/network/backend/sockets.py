@@ -96,6 +96,10 @@ class Sockets:
         """Links of the host are nobody's here."""
         return False
 
+    def abandoned(self, rows: Iterable[PortRow]) -> list[PortRow]:
+        """A socket that is nobody's is ``gone``."""
+        return []
+
     def gone(self, row: PortRow) -> bool:
         """Whether its QEMU was there, and ended: its socket is there, and nobody's."""
         far, _ = ends(self._directory, row.tap)

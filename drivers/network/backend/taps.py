@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -52,7 +53,7 @@ def _queue(name: str, flags: int) -> int:
 
 def open_macvtap(index: int, queues: int, *, vnet_hdr: bool) -> list[int]:
     """The same for a macvtap: its device is made by udev, or devtmpfs. Raises NetworkSystemError."""
-    path = Path(f"/dev/tap{index}")
+    path = macvtap(index)
     flags = IFF_TAP | IFF_NO_PI | (IFF_VNET_HDR if vnet_hdr else 0) | (IFF_MULTI_QUEUE if queues > 1 else 0)
     made: list[int] = []
     try:
@@ -65,6 +66,20 @@ def open_macvtap(index: int, queues: int, *, vnet_hdr: bool) -> list[int]:
             os.close(each)
         raise
     return made
+
+
+def macvtap(index: int) -> Path:
+    """Its device, by the number of the link."""
+    return Path(f"/dev/tap{index}")
+
+
+def held() -> set[str]:
+    """Paths of all that any process of this host has open; the right to configure networks sees them."""
+    found = set()
+    for each in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # it was closed, or is no process any more
+            found.add(os.readlink(each))
+    return found
 
 
 def check_name(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from embervirt.drivers.network.errors import NetworkArgument
+from embervirt.drivers.network.errors import NetworkArgument, NetworkUnsupported
 from embervirt.drivers.network.model import Bandwidth, Rate
 from embervirt.drivers.xml import parse, render
 
@@ -34,7 +34,7 @@ def parameters(xml: str) -> dict[str, int]:
 def changed(xml: str, values: Mapping[str, int]) -> str:
     """With ``values`` in place of what it had; a direction whose average and floor are 0 has no limit.
 
-    Raises NetworkArgument.
+    Raises NetworkArgument, NetworkUnsupported.
     """
     known = {f"{direction}.{name}" for direction, names in NAMES.items() for name in names}
     for name, value in values.items():
@@ -42,6 +42,8 @@ def changed(xml: str, values: Mapping[str, int]) -> str:
             raise NetworkArgument(f"parameter '{name}': expected one of {', '.join(sorted(known))}")
         if not 0 <= value < 2**32:
             raise NetworkArgument(f"parameter '{name}': {value} is not a number of kilobytes below 2**32")
+    if values.get("inbound.floor"):
+        raise NetworkUnsupported("parameter 'inbound.floor': no bandwidth is guaranteed here; expected 0")
     now = {**parameters(xml), **values}
     rates = {direction: _rate(direction, now) for direction in NAMES}
     if not any(rates.values()):

@@ -8,11 +8,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from embervirt import world
+from embervirt.drivers.network.errors import InvalidMac
 from embervirt.drivers.network.messages import Lease
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.tables import NetworkRow
 from embervirt.drivers.root.files import read
 from embervirt.drivers.root.paths import RootPaths
+from embervirt.drivers.xml import mac as mac_address
 
 NOTHING = "*"
 """A field that is not known."""
@@ -31,13 +33,13 @@ LINK_LAYER = {1: 8, 3: 4}
 def of(paths: RootPaths, row: NetworkRow, mac: str | None = None) -> list[dict[str, Any]]:
     """As libvirt-python's ``DHCPLeases``; those that have expired are left out.
 
-    Raises SystemError_, FileRefused for a file that cannot be read.
+    Raises InvalidMac; SystemError_, FileRefused for a file that cannot be read.
     """
+    wanted = None if mac is None else _canonical(mac)
     path = paths.dnsmasq / f"{row.name}.leases"
     if not path.exists():
         return []
     text = read(path).decode(errors="replace")
-    wanted = None if mac is None else mac.lower()
     found = parsed(text, row.network, row.bridge)
     now = world.wall()
     return [
@@ -45,6 +47,13 @@ def of(paths: RootPaths, row: NetworkRow, mac: str | None = None) -> list[dict[s
         for each in found
         if (wanted is None or each["mac"] == wanted) and (not each["expirytime"] or each["expirytime"] > now)
     ]
+
+
+def _canonical(mac: str) -> str:
+    try:
+        return mac_address.decode(mac)
+    except ValueError as error:
+        raise InvalidMac(f"{mac}; expected {mac_address.accepts}") from error
 
 
 def message(told: dict[str, Any]) -> Lease:

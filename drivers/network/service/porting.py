@@ -11,7 +11,7 @@ import msgspec
 
 from embervirt.drivers.network import names
 from embervirt.drivers.network.backend.protocol import PortPlan
-from embervirt.drivers.network.errors import NetworkInternal, NetworkUnsupported
+from embervirt.drivers.network.errors import NetworkArgument, NetworkInternal, NetworkUnsupported
 from embervirt.drivers.network.messages import Plug
 from embervirt.drivers.network.model import (
     Bandwidth,
@@ -183,6 +183,15 @@ def _plug(where: Place, network: Network | None) -> PortPlug:
         return PortPlug(type="bridge" if where.bridge else "none", bridge=where.bridge or None)
     manager = network.bridge.mac_table_manager if network.bridge else None
     return PortPlug(type="network", bridge=where.bridge, mac_table_manager=manager)
+
+
+def check_reclaim(described: NetworkPort, *, reclaim: bool) -> None:
+    """A port that is new has no plug yet. Raises NetworkArgument."""
+    plugged = described.plug is not None and described.plug.type != "none"
+    if plugged and not reclaim:
+        raise NetworkArgument("Port reclaim not requested but plug type is not none; expected no <plug>")
+    if reclaim and not plugged:
+        raise NetworkArgument("Port reclaim requested but plug type is none; expected a <plug>")
 
 
 def plug_of(row: NetworkRow) -> PortPlug:

@@ -41,8 +41,8 @@ class NetworkConnection(Connection):
         return self._networks.ports(network)
 
     def _port_row(self, network: str, uuid: str, name: str = "") -> PortRow:
-        """Raises NoNetwork, NetworkInvalid, NoPort."""
-        for row in self._port_rows(network, name):
+        """Of a network that is active, for another has none. Raises NoNetwork, NoPort."""
+        for row in self._networks.ports(self._network_row(network, name).uuid):
             if row.id == uuid:
                 return row
         raise NoPort(f"no network port with matching UUID '{uuid}'")

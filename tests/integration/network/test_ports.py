@@ -308,3 +308,16 @@ def test_ports_that_are_described_are_counted(conn: libvirt.virConnect, network:
     with pytest.raises(libvirt.libvirtError) as caught:
         port.XMLDesc()
     assert caught.value.get_error_code() == libvirt.VIR_ERR_NO_NETWORK_PORT
+    plugged = xml.replace("</networkport>", "<plug type='network' bridge='b'/></networkport>")
+    for text, flags, said in (
+        (plugged, 0, "Port reclaim not requested but plug type is not none"),
+        (xml, libvirt.VIR_NETWORK_PORT_CREATE_RECLAIM, "Port reclaim requested but plug type is none"),
+    ):
+        with pytest.raises(libvirt.libvirtError, match=said) as caught:
+            network.portCreateXML(text, flags)
+        assert caught.value.get_error_code() == libvirt.VIR_ERR_INVALID_ARG
+    assert network.portCreateXML(plugged, libvirt.VIR_NETWORK_PORT_CREATE_RECLAIM).UUIDString() == uuid
+    network.destroy()
+    with pytest.raises(libvirt.libvirtError) as caught:
+        network.portLookupByUUIDString(uuid)
+    assert caught.value.get_error_code() in (libvirt.VIR_ERR_NO_NETWORK_PORT, libvirt.VIR_ERR_NO_NETWORK)

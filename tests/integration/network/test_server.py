@@ -61,6 +61,10 @@ def test_a_guest_gets_its_reserved_address_and_the_lease_is_listed(
         "iface": network.bridgeName(), "type": 0, "mac": MAC, "iaid": None,
         "ipaddr": "10.7.7.5", "prefix": 24, "hostname": "five",
     }  # fmt: skip
+    assert len(network.DHCPLeases(MAC.replace(":0", ":"))) == 1
+    with pytest.raises(libvirt.libvirtError, match="invalid MAC address: zz") as caught:
+        network.DHCPLeases("zz")
+    assert caught.value.get_error_code() == libvirt.VIR_ERR_INVALID_MAC
     assert network.DHCPLeases("52:54:00:00:00:00") == []
     assert len(network.DHCPLeases(MAC.upper())) == 1
     (server,) = [each for each in namespace.processes() if each.name() == "dnsmasq"]

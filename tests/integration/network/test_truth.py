@@ -16,7 +16,7 @@ import pytest
 import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.network.backend import nftables
-from embervirt.drivers.network.messages import NetworkDegraded, NetworkRecovered, PortUnplugged
+from embervirt.drivers.network.messages import NetworkDegraded, NetworkRecovered, PortUnplugged, Unplug
 from embervirt.supervisor.report import ChildFailed
 from guest.domain import uri, wait_until, watching
 from guest.namespace import Namespace
@@ -219,6 +219,24 @@ def test_a_port_goes_with_its_tap(
         (gone,) = events.wait(lambda each: isinstance(each, PortUnplugged))
     assert isinstance(gone, PortUnplugged) and (gone.port, gone.tap) == (port.id, port.tap)
     assert network.listAllPorts() == []
+
+
+def test_a_macvtap_goes_when_its_guest_ended_while_nobody_looked(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    """The kernel keeps it, as it does not with a tap; one that a guest has open stays."""
+    namespace.run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+    with libvirt.open(uri(tmp_path / "root", "network")) as conn:
+        kept, kept_open = plug(conn, "up0", type="direct", mode="bridge", mac="52:54:00:00:00:01")
+        ended, ended_open = plug(conn, "up0", type="direct", mode="bridge", mac="52:54:00:00:00:02")
+    close(ended_open)
+    assert {kept.tap, ended.tap} <= set(namespace.links())
+    with libvirt.open(uri(tmp_path / "root", "network")) as conn:
+        assert kept.tap in namespace.links() and ended.tap not in namespace.links()
+        conn.root.call("network", Unplug(kept.id))
+    close(kept_open)
+    assert sorted(namespace.links()) == ["up0", "up1"]
+    assert list((tmp_path / "root/run/network/ports").iterdir()) == []
 
 
 def test_ports_are_joined_again_when_the_bridge_had_gone(namespace: Namespace, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embervirt.drivers.network.errors import NetworkUnsupported
 from embervirt.drivers.network.service.bandwidth import changed, parameters
 from embervirt.errors import libvirtError
 
@@ -34,6 +35,13 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
     assert parameters(after)["outbound.burst"] == 9 and parameters(after)["inbound.average"] == 5
     assert "inbound" not in changed(after, {"inbound.average": 0})
     assert changed(after, {"inbound.average": 0, "outbound.average": 0}) == ""
+
+
+def test_a_guarantee_is_refused() -> None:
+    """For nobody keeps it; so does a port that is plugged."""
+    assert changed("", {"inbound.average": 5, "inbound.floor": 0})
+    with pytest.raises(NetworkUnsupported, match="inbound.floor"):
+        changed("", {"inbound.average": 5, "inbound.floor": 1})
 
 
 @pytest.mark.parametrize("values", [{"inbound": 1}, {"inbound.average": -1}, {"outbound.floor": 1}])

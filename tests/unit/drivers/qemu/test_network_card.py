@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from described import RUN, defined
 from embervirt.drivers.qemu.capabilities import Capabilities
@@ -47,7 +48,6 @@ CARDS = {
         {"bootindex": 3, "rombar": 0, "romfile": "/r", "acpi-index": 7},
     ),
     "<rom enabled='no'/>": ("rtl8139", {"romfile": ""}),
-    "<model type='usb-net'/>": ("usb-net", {"port": "1"}),
 }
 
 
@@ -55,6 +55,12 @@ CARDS = {
 def test_card_has_the_options_of_its_kind(inner: str, expected: Any, caps: Capabilities) -> None:
     """Virtio's options reach virtio cards only; boot order, ROM and ACPI index any card."""
     assert made(inner, caps)[1:] == expected
+
+
+def test_card_of_usb_is_at_a_port_of_usb(caps: Capabilities) -> None:
+    """Its QEMU refuses it on PCI."""
+    known = structs.replace(caps, devices=frozenset({*caps.devices, "usb-net"}))
+    assert made("<model type='usb-net'/>", known)[1:] == ("usb-net", {"port": "1"})
 
 
 def test_guest_gets_the_network_that_is_asked_for(caps: Capabilities) -> None:

@@ -121,6 +121,7 @@ REFUSED = [
     (pool(name="a/b"), 27, "XML error: name a/b cannot contain '/'"),
     (pool(name="a\nb"), 35, "invalid char in name"),
     (pool(name="x" * 300), 38, "File name too long"),
+    (pool(name="x" * 251), 38, "File name too long"),
     (pool(name="é" * 126), 38, "File name too long"),
     (pool(name=""), 27, "missing pool source name element"),
     (pool(more=""), 27, "missing storage pool target path"),
