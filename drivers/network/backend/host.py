@@ -25,6 +25,7 @@ CAP_NET_ADMIN = 12
 """linux/capability.h."""
 
 PCI = Path("/sys/bus/pci/devices")
+"""The host's devices, a directory each (sysfs)."""
 
 
 class Host:

@@ -78,7 +78,7 @@ def held() -> set[str]:
     found = set()
     for each in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):  # it was closed, or is no process any more
-            found.add(os.readlink(each))
+            found.add(str(each.readlink()))
     return found
 
 

@@ -143,6 +143,12 @@ def test_events_tell_what_happened_to_which_network(conn: libvirt.virConnect) ->
             1,
             "No usable Vf's present on SRIOV PF none",
         ),
+        (
+            "<network><name>a</name><forward mode='hostdev'>"
+            "<address type='pci' domain='0xffff' bus='0' slot='0' function='0'/></forward></network>",
+            67,
+            "device '/sys/bus/pci/devices/ffff:00:00.0' in network 'a' is not an SR-IOV Virtual Function",
+        ),
     ],
 )
 def test_what_the_host_cannot_do_is_refused_and_leaves_nothing(

@@ -99,7 +99,7 @@ def test_a_driver_of_another_package_is_found_and_supervised(tmp_path: Path) -> 
     assert said["code"] == InternalError.code
     assert said["second"] == "hello again from generation 2"
     assert (said["children"], said["face"]) == (["clock"], "its face")
-    assert "broken, clock, qemu, secret" in str(said["unknown"])
+    assert "broken, clock, network, qemu, secret" in str(said["unknown"])
     assert "no hands" in str(said["broken"]) and "no hands" in str(said["refused"])
     assert said["third"] == "hello you from generation 2"
     assert not (tmp_path / "new").exists()

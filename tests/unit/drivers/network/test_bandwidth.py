@@ -40,7 +40,7 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
 def test_a_guarantee_is_refused() -> None:
     """For nobody keeps it; so does a port that is plugged."""
     assert changed("", {"inbound.average": 5, "inbound.floor": 0})
-    with pytest.raises(NetworkUnsupported, match="inbound.floor"):
+    with pytest.raises(NetworkUnsupported, match="no bandwidth is guaranteed"):
         changed("", {"inbound.average": 5, "inbound.floor": 1})
 
 
