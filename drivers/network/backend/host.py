@@ -21,9 +21,6 @@ from embervirt.drivers.network.store import Record
 from embervirt.drivers.network.tables import PortRow
 from embervirt.drivers.network.validate.conflicts import check_subnets
 
-CAP_NET_ADMIN = 12
-"""linux/capability.h."""
-
 PCI = Path("/sys/bus/pci/devices")
 """The host's devices, a directory each (sysfs)."""
 
@@ -45,11 +42,6 @@ class Host:
         """Raises NetworkSystemError for a bridge that is there, NetworkInternal for a subnet that is in use,
         NetworkUnsupported for a link that is not there, NetworkSystemError for a program.
         """
-        if plan.bridge is not None and not privileged():
-            text = (
-                f"network '{plan.network.name}': no bridge can be made without the right to configure links"
-            )
-            raise NetworkSystemError(f"{text} (CAP_NET_ADMIN): Operation not permitted", int1=errno.EPERM)
         for each in (*(("nft",) if plan.firewall else ()), *(("dnsmasq",) if plan.server else ())):
             nftables.program(each)
         zone = plan.network.bridge.zone if plan.network.bridge else None
@@ -277,13 +269,6 @@ def _is_port(link: Link, row: PortRow) -> bool:
     """Whether a link is the port's; one that nobody lived to record is known by what it is."""
     half_made = not row.index and link.kind == "macvtap" and link.mac.lower() == row.mac.lower()
     return link.index == row.index or half_made
-
-
-def privileged() -> bool:
-    """Whether this thread may configure the network that it is in (capabilities(7))."""
-    lines = Path("/proc/thread-self/status").read_text().splitlines()
-    effective = next(line.split()[1] for line in lines if line.startswith("CapEff:"))
-    return bool(int(effective, 16) >> CAP_NET_ADMIN & 1)
 
 
 def is_ours(link: Link, mac: str) -> bool:

@@ -59,6 +59,7 @@ def test_bandwidth_is_a_shape_and_a_limit() -> None:
 def test_all_files_of_a_server_are_known_to_whoever_removes_them() -> None:
     """And are under the root."""
     plan = PLANNER.plan(read_network(network(IP)))
-    assert plan.server is not None
-    assert {*plan.files, plan.server.leases, plan.server.status} <= set(PLANNER.all_files("n"))
+    server = PLANNER.server("n")
+    assert plan.server == server
+    assert {*plan.files, server.leases, server.status} <= set(PLANNER.all_files("n"))
     assert all(path.is_relative_to("/r") for path in PLANNER.all_files("n"))
