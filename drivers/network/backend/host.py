@@ -15,7 +15,7 @@ import msgspec
 from embervirt.drivers.network.backend import nftables, policing, sysctl, taps
 from embervirt.drivers.network.backend.links import Link, Links, Subnet
 from embervirt.drivers.network.backend.protocol import Plan, PortPlan
-from embervirt.drivers.network.errors import NetworkInternal, NetworkSystemError, NetworkUnsupported, told
+from embervirt.drivers.network.errors import NetworkInternal, NetworkUnsupported, told
 from embervirt.drivers.network.names import filter_table, policing_table
 from embervirt.drivers.network.store import Record
 from embervirt.drivers.network.tables import PortRow
