@@ -154,6 +154,7 @@ class Host:
                 row = self._make_macvtap(row, undo)
                 descriptors = taps.open_macvtap(row.index, row.queues, vnet_hdr=row.vnet_hdr)
             else:
+                self._check_made(row)
                 descriptors = taps.open_tap(row.tap, row.queues, vnet_hdr=row.vnet_hdr, new=row.made)
                 row = _with(row, index=self._links.index(row.tap))
             undo.callback(_close, descriptors)
@@ -161,6 +162,12 @@ class Host:
             self._set_up(plan, new=True)
             undo.pop_all()
         return plan.row, descriptors
+
+    def _check_made(self, row: PortRow) -> None:
+        """A tap that is not made here is there. Raises NetworkInternal."""
+        if not row.made and self._links.find(row.tap) is None:
+            text = f"target managed='no' but specified dev doesn't exist: interface {row.mac}"
+            raise NetworkInternal(f"{text}; expected a tap '{row.tap}' on this host")
 
     def _with_mtu(self, row: PortRow) -> PortRow:
         """Of the bridge, or of the link below, where nothing else is said. Raises NetworkUnsupported."""

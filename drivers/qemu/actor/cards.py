@@ -21,6 +21,9 @@ from embervirt.drivers.qemu.service.cards import Card
 from embervirt.errors import OperationFailed, OperationTimeout, OutcomeUnknown, libvirtError
 from embervirt.supervisor.processes import PROCESSES_ACTOR, Watch
 
+NO_PORT = 107
+"""VIR_ERR_NO_NETWORK_PORT: its network was stopped meanwhile."""
+
 
 class Cards:
     """Used on the actor's thread only."""
@@ -117,7 +120,12 @@ class Cards:
         up = link_of(new) if link_of(old) != link_of(new) else None
         isolated = bool(new.port and new.port.isolated) if old.port != new.port else None
         if texts or up is not None or isolated is not None:
-            self._actor.call(cards.NETWORK, UpdatePort(port, link_up=up, isolated=isolated, **texts))
+            request = UpdatePort(port, link_up=up, isolated=isolated, **texts)
+            try:
+                self._actor.call(cards.NETWORK, request)
+            except libvirtError as gone:
+                if gone.code != NO_PORT or texts or isolated is not None:
+                    raise  # else the guest's end of the link is all that there is
 
     def _forward(self, card: Interface, before: Sequence[str], after: Sequence[str]) -> Work[None]:
         """QMP has nothing for it. What cannot be had changes nothing."""

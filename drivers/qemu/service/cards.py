@@ -16,7 +16,7 @@ from embervirt.config.accounts import Account
 from embervirt.drivers.network.messages import Owner, Plug, Port, Unplug
 from embervirt.drivers.qemu import aliases
 from embervirt.drivers.qemu.backend import passt, swtpm
-from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
+from embervirt.drivers.qemu.errors import VIR_FROM_DOM, VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain, Interface
 from embervirt.drivers.qemu.model.interface import InterfaceTarget
 from embervirt.drivers.qemu.model.interface_source import InterfaceSource
@@ -31,6 +31,7 @@ from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import Element, render, replace
 from embervirt.errors import (
     ConfigUnsupported,
+    InternalError,
     OperationFailed,
     OperationTimeout,
     OutcomeUnknown,
@@ -40,6 +41,9 @@ from embervirt.log import get_logger
 from embervirt.supervisor.processes import Watched
 
 NETWORK = "network"
+TAGGED = ("network", "bridge", "direct")
+"""Types whose other end may know of VLANs; the network driver says which does."""
+
 TUN, VHOST = "/dev/net/tun", "/dev/vhost-net"
 
 
@@ -195,7 +199,7 @@ def shown(interface: Interface, port: Port) -> Interface:
 
 
 def check(interface: Interface) -> None:
-    """What can be described, and not done. Raises ConfigUnsupported."""
+    """What can be described, and not done. Raises ConfigUnsupported, InternalError."""
     who = f"interface {interface.mac.address if interface.mac else ''}"
     if interface.queues > 1 and interface.type not in MULTIQUEUE:
         text = f"{who} - multiqueue is not supported for network interfaces of type {interface.type}"
@@ -205,6 +209,12 @@ def check(interface: Interface) -> None:
         raise ConfigUnsupported(f"{who} - <script> is not run", virdomain=VIR_FROM_QEMU)
     if source and (source.ips or source.routes):
         raise ConfigUnsupported(f"{who} - host's addresses are not set", virdomain=VIR_FROM_QEMU)
+    if interface.target and interface.target.managed is False and not interface.target.dev:
+        text = f"target dev must be supplied when managed='no': {who}; expected that of a tap that is there"
+        raise InternalError(text, virdomain=VIR_FROM_QEMU)
+    if interface.vlan and interface.type not in TAGGED:
+        text = f"{who} - vlan tag not supported for this connection type; expected one of {', '.join(TAGGED)}"
+        raise ConfigUnsupported(text, virdomain=VIR_FROM_DOM)
     if backend and backend.tap not in (None, TUN):
         text = f"{who} - tap device '{backend.tap}': expected {TUN}"
         raise ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)

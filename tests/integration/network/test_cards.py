@@ -189,3 +189,37 @@ def test_qemu_of_another_user_has_taps_and_passts(namespace: Any) -> None:
         domain.destroy()
         wait_until(lambda: not any(each.is_running() for each in programs))
         assert not list((place / "root/run/qemu/passt").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("xml", "code", "says"),
+    [
+        ("ethernet'><target dev='none' managed='no'/", 1, "managed='no' but specified dev doesn't exist"),
+        ("ethernet'><target managed='no'/", 1, "target dev must be supplied when managed='no'"),
+        ("ethernet'><vlan><tag id='5'/></vlan", 67, "vlan tag not supported for this connection type"),
+        ("user'><vlan><tag id='5'/></vlan", 67, "vlan tag not supported for this connection type"),
+    ],
+)
+def test_what_nobody_does_for_a_card_is_refused_at_its_start(
+    namespace: Any, conn: Any, xml: str, code: int, says: str
+) -> None:
+    """As libvirt refuses it; nothing is left."""
+    with pytest.raises(libvirt.libvirtError, match=says) as refused:
+        conn.createXML(small("a", devices=f"<interface type='{xml}></interface>"), 0)
+    assert refused.value.get_error_code() == code
+    assert set(namespace.links()) == {"br7"} and conn.listAllDomains() == []
+
+
+def test_a_cable_is_pulled_when_the_network_has_gone(conn: Any) -> None:
+    """Its port went with it; the guest's end is there still."""
+    network = conn.networkCreateXML(NETWORK)
+    domain = conn.createXML(small("a", devices=CARD.format("network", "02", "<source network='net'/>")), 0)
+    network.destroy()
+    plain = etree.tostring(card(domain), encoding="unicode")
+    pulled = plain.replace("</interface>", "<link state='down'/></interface>")
+    domain.updateDeviceFlags(pulled, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert card(domain).find("link").get("state") == "down"
+    limited = pulled.replace("</interface>", "<bandwidth><inbound average='5'/></bandwidth></interface>")
+    with pytest.raises(libvirt.libvirtError) as refused:
+        domain.updateDeviceFlags(limited, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert refused.value.get_error_code() == libvirt.VIR_ERR_NO_NETWORK_PORT

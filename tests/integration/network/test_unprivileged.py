@@ -70,6 +70,7 @@ def test_guests_get_addresses_and_names_and_reach_each_other(conn: Any, tmp_path
     assert leases["52:54:00:00:08:02"]["hostname"] == "two"
     (before,) = switches(root)
     conn.root.crash("drivers/network")
+    conn.networkDefineXML("<network><name>probe</name></network>").undefine()  # the successor is up
     assert network.isActive() and switches(root) == [before]
     with watching(conn.root) as events:
         os.kill(before, signal.SIGKILL)
