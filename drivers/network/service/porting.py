@@ -179,7 +179,7 @@ def describe(
 def _plug(where: Place, network: Network | None) -> PortPlug:
     if where.type == "direct":
         return PortPlug(type="direct", dev=where.link, mode=where.mode)
-    if network is None or not network.own_bridge:
+    if network is None or not network.own_bridge or not where.bridge:
         return PortPlug(type="bridge" if where.bridge else "none", bridge=where.bridge or None)
     manager = network.bridge.mac_table_manager if network.bridge else None
     return PortPlug(type="network", bridge=where.bridge, mac_table_manager=manager)

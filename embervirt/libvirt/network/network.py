@@ -34,9 +34,12 @@ class virNetwork(Named):
         return self._conn._networks.xml(self._row, inactive=bool(flags & 1))
 
     def bridgeName(self) -> str:
-        """The bridge that guests join. Raises NetworkInternal for a network that has none."""
+        """The bridge that guests join. Raises NetworkInternal for a network that has none.
+
+        An active one of sockets, which took no privilege, has none.
+        """
         row = self._row
-        name = row.bridge or row.network.bridge_name
+        name = row.bridge if row.active else row.network.bridge_name
         if not name:
             raise NetworkInternal(f"network '{row.name}' does not have a bridge name.")
         return name

@@ -113,7 +113,10 @@ def test_networks_outlive_their_agent(tmp_path: Path) -> None:
         with opened(root) as conn:
             network = conn.networkLookupByName("lab")
             assert network.isActive() and switches(root) == [switch]
-            assert [port.UUIDString() for port in network.listAllPorts()]
+            (port,) = network.listAllPorts()
+            assert "<plug type='none'/>" in port.XMLDesc()
+            with pytest.raises(libvirt.libvirtError, match="does not have a bridge name"):
+                network.bridgeName()
             conn.lookupByName("guest").destroy()
             wait_until(lambda: network.listAllPorts() == [])
             network.destroy()
