@@ -116,8 +116,9 @@ def check_guest(conn: libvirt.virConnect, root: Path, before: list[int]) -> None
     """At most one QEMU; one that runs is a known guest, and the process that the dead agent started."""
 
     def settled() -> bool:
-        known = {pid_of(root, domain.name()) for domain in conn.listAllDomains() if domain.isActive()}
-        return known == set(qemus(root))
+        active = [domain.name() for domain in conn.listAllDomains() if domain.isActive()]
+        recorded = {path.stem for path in (root / "run/qemu").glob("*.pid") if path.stem != "driver"}
+        return recorded >= set(active) and {pid_of(root, name) for name in active} == set(qemus(root))
 
     wait_until(settled)
     running = qemus(root)

@@ -30,10 +30,11 @@ class NetworkDriver(Updates):
     def setup(self) -> None:
         """Publish what is on disk, and compare it with the world: what is missing is repaired."""
         self.open_hands()
-        self._networks.load()
-        self.load_filters()
         records = list(self._store.records())
-        ruled = self._running.rule(each for each in records if each.phase == "active")
+        active = [each for each in records if each.phase == "active"]
+        self._networks.load(active)
+        self.load_filters()
+        ruled = self._running.rule(active)
         for record in records:
             self.progress()
             if record.phase == "active":
@@ -64,14 +65,13 @@ class NetworkDriver(Updates):
             self.publish(messages.NetworkLifecycle(record.uuid, record.name, STOPPED))
 
     def _resume(self, record: Record, *, ruled: bool) -> None:
-        row = self._networks.activated(self._networks.of_record(record), record.bridge)
-        self._records[row.uuid] = record
+        self._records[record.uuid] = record
         try:
             record = self._running.repair(record, ruled=ruled)
         except libvirtError as error:
             self.fell(record, str(error), self._switch.server)
             return
-        self._records[row.uuid] = record
+        self._records[record.uuid] = record
         self.watch_server(record)
 
     @handles(messages.Define)

@@ -31,13 +31,13 @@ class Dnsmasq(Server):
     def argv(self) -> list[str]:
         """It stays the user that reaches the root's files, without nearly all that makes root powerful.
 
-        By itself it would become one of its own, and change its group.
+        By itself it would become one of its own, and change its group, and write one pid file for all.
         """
         rights = [program("setpriv"), "--inh-caps=-all", f"--bounding-set=-all,{RIGHTS}", "--no-new-privs"]
         return [
             *rights,
             *(program("dnsmasq"), self.nonce, "--keep-in-foreground", f"--dhcp-leasefile={self.leases}"),
-            *(f"--log-facility={self.log}", "--user=root", "--group="),
+            *(f"--log-facility={self.log}", "--user=root", "--group=", "--pid-file="),
         ]
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from embervirt.actors.fence import Fence
@@ -52,20 +52,18 @@ class Networks:
 
     # What is there when the driver starts.
 
-    def load(self) -> None:
-        """Publish what is defined; what is active comes with ``resumed``."""
+    def load(self, active: Iterable[Record]) -> None:
+        """Publish what is defined and what is active, at once: a reader never misses what is there."""
         rows: dict[str, NetworkRow] = {}
         autostarting = self._store.autostarting()
         for network in self._store.definitions():
             row = new_row(network, defined=True)
             rows[row.uuid] = replace(row, autostart=row.name in autostarting)
+        for record in active:
+            network = read_network(record.xml)
+            row = rows.get(record.uuid) or new_row(network, defined=False)
+            rows[record.uuid] = replace(row, network=network, active=True, bridge=record.bridge)
         self._tables.networks.replace(self._fence, rows)
-
-    def of_record(self, record: Record) -> NetworkRow:
-        """A network that was active when this was last known."""
-        network = read_network(record.xml)
-        known = self._tables.networks.get(record.uuid)
-        return new_row(network, defined=False) if known is None else replace(known, network=network)
 
     # Definitions.
 

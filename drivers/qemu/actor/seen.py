@@ -205,6 +205,7 @@ class Seen:
         """Another description of the guest as it runs."""
         self._live = domain
         self._keep(self.state, live=render(domain))
+        self._note()  # before the operation's result: who finds the guest then must know the device
         self._put(describe.running(domain, self.record, self.state))
 
     def adopt(self, plan: Plan, xml: str) -> None:

@@ -24,6 +24,7 @@ from embervirt.errors import OutcomeUnknown
 from embervirt.supervisor.identity import stopped
 from embervirt.testing import Action, FakeQemu, closes_monitor, disconnects, emits, exits, ignores, waits
 from embervirt.testing import guest_shuts_down as powers_off
+from guest import headers
 from guest.calls import code_of, guests, nothing_is_left
 from guest.domain import kill, pid_of, small, uri, wait_until, watching
 
@@ -56,16 +57,16 @@ def steps(conn: libvirt.virConnect, what: str) -> list[str]:
 def test_i01_a_qemu_that_exits_at_once_is_a_failed_start(conn: libvirt.virConnect, tmp_path: Path) -> None:
     """With its last lines, no restart, and nothing left but the log."""
     disk = tmp_path / "no.qcow2"
-    disk.write_bytes(b"not qcow2" * 100)
+    headers.qcow2(disk)
     devices = f"""<disk type='file'><driver name='qemu' type='qcow2'/><source file='{disk}'/>
         <target dev='vda' bus='virtio'/></disk>"""
     domain = conn.defineXML(small("a", devices=devices))
     with watching(conn.root) as events:
-        with pytest.raises(libvirt.libvirtError, match="Image is not in qcow2 format"):
+        with pytest.raises(libvirt.libvirtError, match="does not contain a reference count table"):
             domain.create()
         assert domain.state() == [SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED]
         [start] = conn.root.journal.values()
-        assert (start.state, "not in qcow2 format" in start.error) == ("failed", True)
+        assert (start.state, "does not contain a reference count table" in start.error) == ("failed", True)
         assert nothing_is_left(conn, tmp_path / "root", before={"a.log"})
         assert events.fitting(lambda event: isinstance(event, Lifecycle)) == []
     assert guests(conn) == []

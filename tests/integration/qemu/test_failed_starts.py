@@ -11,6 +11,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt.drivers.qemu.store import Store
+from guest import headers
 from guest.calls import code_of, nothing_is_left, raced
 from guest.domain import kill, qemus, small, uri, watching
 
@@ -34,8 +35,8 @@ FAILURES = {
     "hangs up": ("exit 0", INTERNAL, "it said nothing"),
     "no disk": (":", SYSTEM, "Cannot access storage file '{file}': No such file or directory"),
     "no kernel": (":", SYSTEM, "unable to stat: {file}: No such file or directory"),
-    "bad disk": (":", INTERNAL, "Image is not in qcow2 format"),
-    "bad device": (":", INTERNAL, "{file}"),
+    "bad disk": (":", INTERNAL, "does not contain a reference count table"),
+    "bad device": (":", SYSTEM, "Cannot access storage file '{file}': it is a directory"),
 }
 """What the emulator does with the guest, the code of the error, and what the message says."""
 
@@ -47,7 +48,7 @@ def failing(what: str, devices: str, file: Path) -> str:
     if what == "bad device":
         file.mkdir()
     elif what == "bad disk":
-        file.write_bytes(b"")
+        headers.qcow2(file)
     if what.endswith(("disk", "device")):
         devices += DISK.format(kind="qcow2" if what == "bad disk" else "raw", file=file)
     return small("a", devices=devices, uuid=UUID)
