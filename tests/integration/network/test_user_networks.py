@@ -33,6 +33,9 @@ TAP = (
 PORT = "<controller type='pci' model='pcie-root-port'/>"
 SAYS = b"from the host\n"
 SERVE = "mkdir /www; echo from the guest >/www/a; httpd -p 80 -h /www; httpd -p 81 -h /www"
+OF_MAC = "for each in /sys/class/net/*; do grep -q {} $each/address && card=${{each##*/}}; done"
+"""The guest's name of a card: which of two comes first is not said."""
+
 TRY = 2.0
 """Seconds for an answer: a first try can be lost before the guest has its server up."""
 
@@ -149,7 +152,7 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     tap = domain_card(domain, "01").find("target").get("dev")  # type: ignore[union-attr]
     conn.root.crash(f"guests/{domain.ID()}-net")
     wait_until(lambda: "52:54:00:00:00:02" in shell.ask("cat /sys/class/net/*/address"))
-    shell.ask("ip link set eth1 up; udhcpc -i eth1 -s /etc/dhcp -q -n")
+    shell.ask(f"{OF_MAC.format('52:54:00:00:00:02')}; ip link set $card up; udhcpc -i $card -s /etc/dhcp -q -n")
     shell.ask(SERVE)
     wait_until(lambda: "guest" in heard_at(2283))
     domain.detachDevice(TAP)
