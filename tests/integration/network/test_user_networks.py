@@ -152,7 +152,8 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     tap = domain_card(domain, "01").find("target").get("dev")  # type: ignore[union-attr]
     conn.root.crash(f"guests/{domain.ID()}-net")
     wait_until(lambda: "52:54:00:00:00:02" in shell.ask("cat /sys/class/net/*/address"))
-    shell.ask(f"{OF_MAC.format('52:54:00:00:00:02')}; ip link set $card up; udhcpc -i $card -s /etc/dhcp -q -n")
+    named = OF_MAC.format("52:54:00:00:00:02")
+    shell.ask(f"{named}; ip link set $card up; udhcpc -i $card -s /etc/dhcp -q -n")
     shell.ask(SERVE)
     wait_until(lambda: "guest" in heard_at(2283))
     domain.detachDevice(TAP)
