@@ -62,8 +62,8 @@ def test_o05_four_hundred_idle_children_cost_little_and_no_more_than_their_share
     """Ten times as many take at most twelve times as long; each holds one thread and few descriptors."""
     with structlog.testing.capture_logs():
         cost(40)
-        few = [cost(40)[0] for _ in range(3)]
-        many = [cost(400)[0] for _ in range(2)]
+        few = [cost(40)[0] for _ in range(6)]
+        many = [cost(400)[0] for _ in range(3)]
         _, idle = cost(400, IDLE)
     start, stop = (min(getattr(each, what) for each in many) for what in ("start", "stop"))
     small_start, small_stop = (max(getattr(each, what) for each in few) for what in ("start", "stop"))
