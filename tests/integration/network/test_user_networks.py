@@ -153,7 +153,8 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     conn.root.crash(f"guests/{domain.ID()}-net")
     wait_until(lambda: "52:54:00:00:00:02" in shell.ask("cat /sys/class/net/*/address"))
     named = OF_MAC.format("52:54:00:00:00:02")
-    shell.ask(f"{named}; ip link set $card up; udhcpc -i $card -s /etc/dhcp -q -n")
+    lease = f"{named}; ip link set $card up; udhcpc -i $card -s /etc/dhcp -q -n; ip addr show $card"
+    wait_until(lambda: "10.44.0.2" in shell.ask(lease))
     shell.ask(SERVE)
     wait_until(lambda: "guest" in heard_at(2283))
     domain.detachDevice(TAP)
