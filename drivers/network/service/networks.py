@@ -118,7 +118,7 @@ class Networks:
         return new_row(network, defined=False) if known is None else replace(known, network=network)
 
     def activated(self, row: NetworkRow, bridge: str) -> NetworkRow:
-        """It was started, or found."""
+        """It was started."""
         return self.put(replace(row, active=True, bridge=bridge))
 
     def changed(self, row: NetworkRow, network: Network) -> NetworkRow:

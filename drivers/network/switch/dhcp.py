@@ -69,10 +69,11 @@ class Asked:
 
 
 class Server:
-    """The leases of a switch, by MAC. ``now`` is Unix time in seconds."""
+    """The leases of a switch, by MAC; ``changes`` counts what became of them. ``now``: Unix time in seconds."""
 
     def __init__(self, config: Config, leases: Sequence[Lease] = ()) -> None:
         self.leases = {lease.mac: lease for lease in leases}
+        self.changes = 0
         self.use(config)
 
     def use(self, config: Config) -> None:
@@ -92,7 +93,7 @@ class Server:
             case dhcp.DHCPREQUEST:
                 return self._requested(message, asked, now)
             case dhcp.DHCPRELEASE | dhcp.DHCPDECLINE:
-                self.leases.pop(asked.mac, None)
+                self._drop(asked.mac)
             case dhcp.DHCPINFORM:
                 return self._reply(message, dhcp.DHCPACK, None)
         return None
@@ -101,9 +102,13 @@ class Server:
         wanted = asked.wanted or asked.current
         lease = self._lease(asked, now, taken=True)
         if lease is None or lease.address != wanted:
-            self.leases.pop(asked.mac, None)
+            self._drop(asked.mac)
             return self._reply(message, dhcp.DHCPNAK, None)
         return self._reply(message, dhcp.DHCPACK, lease)
+
+    def _drop(self, mac: str) -> None:
+        if self.leases.pop(mac, None) is not None:
+            self.changes += 1
 
     def _lease(self, asked: Asked, now: int, *, taken: bool) -> Lease | None:
         """What the client has or gets; None when nothing is left."""
@@ -115,7 +120,9 @@ class Server:
         held = self.leases.get(asked.mac)
         name = self._named(asked, address) or (held.name if held else "")
         made = Lease(asked.mac, address, expiry, name, asked.client_id, taken or bool(held and held.taken))
-        self.leases[asked.mac] = made
+        if made != held:
+            self.leases[asked.mac] = made
+            self.changes += 1
         return made
 
     def _choices(self, asked: Asked, now: int) -> Iterator[IPv4Address]:

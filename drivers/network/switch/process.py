@@ -100,9 +100,11 @@ class Switch:
 
     def _take(self, source: str) -> None:
         bound = self._sockets.get(source)
-        for _ in range(BURST if bound is not None else 0):
+        if bound is None:  # closed by what came before it
+            return
+        for _ in range(BURST):
             try:
-                frame = bound.recv(FRAME) if bound is not None else b""
+                frame = bound.recv(FRAME)
             except BlockingIOError:
                 return
             self._pass_on(source, frame)
@@ -115,9 +117,9 @@ class Switch:
                 self._answer(self._host, source, frame)
 
     def _answer(self, host: Host, source: str, frame: bytes) -> None:
-        before = dict(host.server.leases)
+        before = host.server.changes
         answer = host.answer(frame, int(time.time()))
-        if host.server.leases != before:
+        if host.server.changes != before:
             self._keep(rendered(list(host.server.leases.values())))
         if answer is not None:
             self._send(source, answer)
