@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 STANDARD = 3
@@ -19,6 +20,12 @@ def spare_standard() -> None:
     while opened < STANDARD:
         opened = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     os.close(opened)
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Of several that were opened for one thing."""
+    for each in descriptors:
+        os.close(each)
 
 
 def check_spare(count: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,7 @@ from embervirt.drivers.network.reading import read_port
 from embervirt.drivers.network.service import bandwidth, porting
 from embervirt.drivers.network.states import check_active
 from embervirt.drivers.network.tables import NetworkRow, PortRow
+from embervirt.drivers.root.descriptors import close_all
 from embervirt.drivers.xml import render
 from embervirt.drivers.xml import replace as with_
 from embervirt.errors import InternalError, libvirtError
@@ -139,7 +139,7 @@ class Ports(Servers):
 
     def _take_away(self, row: PortRow, descriptors: list[int]) -> None:
         """Of a plug that failed: the record goes last, for who finds it knows the rules."""
-        _close(descriptors)
+        close_all(descriptors)
         self._switch.unplug(row)
         self._drop(row)
 
@@ -191,7 +191,7 @@ class Ports(Servers):
             descriptors: list[int] = self.bus.handover.take(token)
         except InternalError:  # somebody has them
             return
-        _close(descriptors)
+        close_all(descriptors)
 
     def _take_back_all(self) -> None:
         for token in list(self._handed):
@@ -281,11 +281,6 @@ class Ports(Servers):
     def _publish(self, row: PortRow) -> None:
         self._store.keep_port(row)
         self._face.tables.ports.put(self.context.fence, row.id, row)
-
-
-def _close(descriptors: list[int]) -> None:
-    for each in descriptors:
-        os.close(each)
 
 
 def _described_row(described: NetworkPort, network: NetworkRow) -> PortRow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -20,6 +19,7 @@ from embervirt.drivers.network.names import filter_table, policing_table
 from embervirt.drivers.network.store import Record
 from embervirt.drivers.network.tables import PortRow
 from embervirt.drivers.network.validate.conflicts import check_subnets
+from embervirt.drivers.root.descriptors import close_all
 
 PCI = Path("/sys/bus/pci/devices")
 """The host's devices, a directory each (sysfs)."""
@@ -157,7 +157,7 @@ class Host:
                 self._check_made(row)
                 descriptors = taps.open_tap(row.tap, row.queues, vnet_hdr=row.vnet_hdr, new=row.made)
                 row = _with(row, index=self._links.index(row.tap))
-            undo.callback(_close, descriptors)
+            undo.callback(close_all, descriptors)
             plan = _planned(plan, row)
             self._set_up(plan, new=True)
             undo.pop_all()
@@ -334,8 +334,3 @@ def _with(row: PortRow, **what: Any) -> PortRow:
 
 def _planned(plan: PortPlan, row: PortRow) -> PortPlan:
     return dataclasses.replace(plan, row=row)
-
-
-def _close(descriptors: list[int]) -> None:
-    for each in descriptors:
-        os.close(each)

@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 from embervirt.drivers.network.errors import told
+from embervirt.drivers.root.descriptors import close_all
 
 TUN = Path("/dev/net/tun")
 TUNSETIFF, TUNGETFEATURES = 0x400454CA, 0x800454CF
@@ -33,8 +34,7 @@ def open_tap(name: str, queues: int, *, vnet_hdr: bool, new: bool = True) -> lis
         for number in range(queues):
             made.append(_queue(name, flags | (IFF_TUN_EXCL if new and not number else 0)))
     except BaseException:
-        for each in made:
-            os.close(each)
+        close_all(made)
         raise
     return made
 
@@ -62,8 +62,7 @@ def open_macvtap(index: int, queues: int, *, vnet_hdr: bool) -> list[int]:
                 made.append(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
                 fcntl.ioctl(made[-1], TUNSETIFF, _REQUEST.pack(b"", flags))
     except BaseException:
-        for each in made:
-            os.close(each)
+        close_all(made)
         raise
     return made
 
