@@ -69,7 +69,7 @@ class Asked:
 
 
 class Server:
-    """The leases of a switch, by MAC; ``changes`` counts what became of them. ``now``: Unix time in seconds."""
+    """The leases of a switch, by MAC; ``changes`` counts what became of them. ``now``: Unix time."""
 
     def __init__(self, config: Config, leases: Sequence[Lease] = ()) -> None:
         self.leases = {lease.mac: lease for lease in leases}
