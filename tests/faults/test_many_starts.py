@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 import embervirt as libvirt
+from counted import descriptors
 from embervirt.testing import FakeQemu, refuses, waits
 from guest.calls import raced
-from guest.domain import descriptors, small, uri
+from guest.domain import small, uri
 
 STARTS = 200
 

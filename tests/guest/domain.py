@@ -92,11 +92,6 @@ class Console:
         return text
 
 
-def descriptors() -> int:
-    """How many this process has open."""
-    return psutil.Process().num_fds()
-
-
 def gapless(ticks: list[int]) -> bool:
     """Whether it counts one up each time."""
     return ticks == list(range(ticks[0], ticks[0] + len(ticks)))

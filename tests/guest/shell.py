@@ -36,6 +36,14 @@ class Shell:
             said += heard
         return said.partition("BEGIN")[2].partition("--END--")[0].replace("\r\n", "\n").strip()
 
+    def until(self, wanted: str, command: str) -> str:
+        """Ask again until it prints this; what it printed then."""
+        until, said = time.monotonic() + SECONDS, self.ask(command)
+        while wanted not in said:
+            assert time.monotonic() < until, f"no {wanted!r} from {command!r}: {said!r}"
+            said = self.ask(command)
+        return said
+
     def _hear(self, seconds: float) -> str:
         """What has come; empty when nothing does."""
         if not select.select([self._tty], [], [], max(0.0, seconds))[0]:

@@ -151,10 +151,10 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     (program,) = passts()
     tap = domain_card(domain, "01").find("target").get("dev")  # type: ignore[union-attr]
     conn.root.crash(f"guests/{domain.ID()}-net")
-    wait_until(lambda: "52:54:00:00:00:02" in shell.ask("cat /sys/class/net/*/address"))
+    shell.until("52:54:00:00:00:02", "cat /sys/class/net/*/address")
     named = OF_MAC.format("52:54:00:00:00:02")
     lease = f"{named}; ip link set $card up; udhcpc -i $card -s /etc/dhcp -q -n; ip addr show $card"
-    wait_until(lambda: "10.44.0.2" in shell.ask(lease))
+    shell.until("10.44.0.2", lease)
     shell.ask(SERVE)
     wait_until(lambda: "guest" in heard_at(2283))
     domain.detachDevice(TAP)

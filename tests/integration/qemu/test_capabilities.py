@@ -12,6 +12,7 @@ from statistics import median
 import psutil
 import pytest
 
+from counted import descriptors
 from embervirt.drivers.qemu.backend import probe as probing
 from embervirt.drivers.qemu.backend.monitor import MonitorLoop
 from embervirt.drivers.qemu.backend.probe import cached, probe
@@ -84,9 +85,9 @@ def test_kvm_works_only_where_its_device_opens(probed: Capabilities) -> None:
 
 def test_a_probe_leaves_nothing(loop: MonitorLoop) -> None:
     """No process, no descriptor."""
-    before = psutil.Process().num_fds()
+    before = descriptors()
     probe(QEMU, loop)
-    assert psutil.Process().num_fds() == before
+    assert descriptors() == before
     assert psutil.Process().children(recursive=True) == []
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+import counted
 from embervirt.drivers.qemu.backend import launch as launching
 from embervirt.drivers.qemu.backend.monitor import Monitor
 from embervirt.drivers.qemu.backend.protocol import Backend, Command, Launched
@@ -290,13 +291,13 @@ def test_a_failure_of_any_step_undoes_the_others(
     host: Host, monkeypatch: pytest.MonkeyPatch, step: str, error: type[Exception]
 ) -> None:
     """Whichever step fails, no process, file or descriptor stays, and the next start works."""
-    before = psutil.Process().num_fds(), threading.active_count()
+    before = counted.descriptors(), threading.active_count()
     with monkeypatch.context() as broken:
         broken.setattr(f"{launching.__name__}.{step}", refuse)
         with pytest.raises(error, match="Too many open files"):
             host.start()
     nothing_left(host)
-    assert (psutil.Process().num_fds(), threading.active_count()) == before
+    assert (counted.descriptors(), threading.active_count()) == before
     if step == "identify":
         assert host.closed.result(0) is None
         host.closed = Future()

@@ -19,11 +19,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from qemu.qmp import QMPClient
 from qemu.qmp.protocol import Runstate
 
+from counted import descriptors
 from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop, answer
 from embervirt.drivers.qemu.errors import MonitorError, MonitorLost, MonitorTimeout
 from embervirt.drivers.root import sockets
@@ -363,13 +363,13 @@ def test_a_cut_needs_no_loop(loop: MonitorLoop, pair: tuple[socket.socket, socke
 
 def test_a_greeting_that_does_not_come_ends_at_the_deadline(loop: MonitorLoop, tmp_path: Path) -> None:
     """A listener that nobody serves costs the deadline, no more, and the connection is closed."""
-    before = psutil.Process().num_fds()
+    before = descriptors()
     with sockets.listen(tmp_path / "s"):
         began = time.monotonic()
         with pytest.raises(MonitorTimeout, match="no answer to connect within"):
             Ends().session(loop, tmp_path / "s", SHORT)
         assert SHORT - 0.01 <= time.monotonic() - began < SHORT + 1
-    assert psutil.Process().num_fds() == before
+    assert descriptors() == before
 
 
 def test_a_monitor_serves_one_client(loop: MonitorLoop, qemu: Qemu) -> None:
@@ -448,14 +448,14 @@ def test_loops_and_sessions_leave_nothing(qemu: Qemu) -> None:
     """A hundred loops with a session each leave no thread, no descriptor and no warning."""
     with MonitorLoop() as first:
         Ends().session(first, qemu.path)
-    before = psutil.Process().num_fds(), threading.active_count()
+    before = descriptors(), threading.active_count()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(100):
             with MonitorLoop() as loop:
                 assert Ends().session(loop, qemu.path).execute("query-status", timeout=LONG)
         gc.collect()
-    assert (psutil.Process().num_fds(), threading.active_count()) == before
+    assert (descriptors(), threading.active_count()) == before
 
 
 def test_the_hosts_event_loop_stays_its_own() -> None:

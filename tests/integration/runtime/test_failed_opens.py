@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 import embervirt as libvirt
+from counted import descriptors
 from embervirt import faults
 from embervirt.runtime import open_roots
-from guest.domain import SECONDS, descriptors, pid_of, small, uri
+from guest.domain import SECONDS, pid_of, small, uri
 
 
 def bad_settings(root: Path) -> None:

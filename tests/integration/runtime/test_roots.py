@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 import embervirt as libvirt
+from counted import descriptors
 from embervirt.runtime import open_roots
-from guest.domain import SECRET, descriptors, pid_of, qemus, small, uri, watching
+from guest.domain import SECRET, pid_of, qemus, small, uri, watching
 from guest.host import Host
 
 # One directory, one root.

@@ -7,10 +7,10 @@ import time
 from concurrent.futures import Future
 from typing import Any
 
-import psutil
 import pykka
 import pytest
 
+from counted import descriptors
 from embervirt.actors.actor import Actor, Context, Stop, handles
 from embervirt.actors.exits import NORMAL, Exit
 from embervirt.actors.fence import Fenced
@@ -103,11 +103,11 @@ def test_one_that_cannot_be_made_holds_nothing(stage: Stage) -> None:
             super().__init__(context)
             raise ValueError("no")
 
-    before = psutil.Process().num_fds()
+    before = descriptors()
     for _ in range(10):
         with pytest.raises(ValueError, match="no"):
             Broken(Context("broken", 1, stage.bus, Reports()))
-    assert psutil.Process().num_fds() == before
+    assert descriptors() == before
 
 
 def test_a_start_may_find_that_there_is_nothing_to_do(stage: Stage) -> None:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 from pykka._envelope import Envelope
 
+from counted import descriptors
 from embervirt.actors.bus import Bus
 from embervirt.actors.inbox import Inbox, Mail
 from unit.actors.harness import Note
@@ -78,10 +78,10 @@ def test_control_wakes_a_waiting_actor(inbox: Inbox) -> None:
 
 def test_control_before_the_actor_runs_is_kept(bus: Bus) -> None:
     """Put by the starter; and an inbox that was never opened holds no descriptor."""
-    before = psutil.Process().num_fds()
+    before = descriptors()
     made = Inbox()
     made.put(Envelope("early"))
-    assert psutil.Process().num_fds() == before
+    assert descriptors() == before
     made.open(bus.context, b"a#1")
     assert made.get().message == "early"
     made.close()

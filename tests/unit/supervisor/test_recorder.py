@@ -17,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 
+import counted
 from embervirt.errors import InternalError
 from embervirt.supervisor import recorder
 from embervirt.supervisor.identity import has_exited, hold, send_signal, start_time, wait_exit
@@ -228,7 +229,7 @@ def test_i15_the_spawning_thread_may_end(bench: Bench) -> None:
 
 def test_many_starts_at_once_do_not_mix(bench: Bench) -> None:
     """Forty programs started by eight threads end with their own status, and no descriptor stays open."""
-    before = psutil.Process().num_fds()
+    before = counted.descriptors()
     seen: dict[int, int | None] = {}
 
     def some(codes: range) -> None:
@@ -244,7 +245,7 @@ def test_many_starts_at_once_do_not_mix(bench: Bench) -> None:
     for thread in threads:
         thread.join()
     assert seen == {code: code for code in range(40)}
-    assert psutil.Process().num_fds() == before
+    assert counted.descriptors() == before
 
 
 def test_only_the_recorder_is_collected(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import psutil
 import structlog
 
+from counted import descriptors
 from embervirt.supervisor.tree import Tree
 from unit.actors.harness import PATIENCE, Echo
 from unit.supervisor.real import Root
@@ -35,7 +36,7 @@ class Cost(NamedTuple):
 def held() -> tuple[int, int, int]:
     """Threads, descriptors and bytes of this process."""
     process = psutil.Process()
-    return threading.active_count(), process.num_fds(), process.memory_info().rss
+    return threading.active_count(), descriptors(), process.memory_info().rss
 
 
 def cost(children: int, idle: float = 0.0) -> tuple[Cost, float]:

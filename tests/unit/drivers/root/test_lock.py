@@ -6,18 +6,13 @@ import fcntl
 import os
 from pathlib import Path
 
-import psutil
 import pytest
 
+from counted import descriptors
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.owner import Owner
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import RootBusy, SystemError_
-
-
-def descriptors() -> int:
-    """Open descriptors of this process."""
-    return psutil.Process().num_fds()
 
 
 def test_the_lock_file_says_who_owns_the_root(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from counted import descriptors
 from embervirt.drivers.root import sockets
 from embervirt.drivers.root.sockets import ADDRESS_MAX
 
@@ -49,13 +49,13 @@ def test_two_ends_meet(path: Path) -> None:
 
 def test_nothing_but_the_socket_stays_open(path: Path) -> None:
     """The way through the directory is closed again, also after a failure."""
-    before = psutil.Process().num_fds()
+    before = descriptors()
     sockets.listen(path).close()
     with pytest.raises(OSError, match="refused"):
         sockets.connect(path)
     with pytest.raises(OSError, match="in use"):
         sockets.listen(path)
-    assert psutil.Process().num_fds() == before
+    assert descriptors() == before
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
