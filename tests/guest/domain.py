@@ -159,6 +159,14 @@ def wait_until(true: Callable[[], bool], seconds: float = SECONDS) -> None:
         pause.wait(0.01)
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it runs no more; who started it may not have noticed."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def pid_of(root: Path, name: str) -> int:
     """Of a running guest's QEMU."""
     return int((root / "run" / "qemu" / f"{name}.pid").read_text())

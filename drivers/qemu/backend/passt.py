@@ -31,7 +31,7 @@ READY = 10.0
 """Seconds until it has its ports; it needs some milliseconds."""
 
 LONGEST = 107
-"""Bytes of a socket's path (unix(7))."""
+"""Bytes of a socket's path (unix(7)), by which QEMU connects."""
 
 LAST_BYTES = 2000
 """How much of what it said an error quotes."""
@@ -71,13 +71,16 @@ class Passt:
         return self.sockets / self.interface.id
 
     def arguments(self, descriptor: int | None) -> list[str]:
-        """Of its command line; without a descriptor it listens. Root must say that it stays so."""
+        """Of its command line; without a descriptor it listens. Root must say that it stays so.
+
+        The socket's name is one in its working directory: passt cuts a longer path than 98 bytes, silently.
+        """
         root = ["--runas", "0:0"] if os.geteuid() == 0 and self.account is None else []
         mac = ["--mac-addr", self.interface.mac.address] if self.interface.mac else []
         source, backend = self.interface.source, self.interface.backend
         link = ["--interface", source.dev] if source is not None and source.dev else []
         log = ["--log-file", backend.log_file] if backend is not None and backend.log_file else []
-        listening = ["--one-off", "--socket", str(self.path)]
+        listening = ["--one-off", "--socket", self.path.name]
         connected = listening if descriptor is None else ["--fd", str(descriptor)]
         own = ["--foreground", "--quiet", *root, "--pid", str(self._ready), *connected]
         ips = [word for ip in self.interface.ips for word in _address(ip)]
@@ -132,6 +135,7 @@ class Passt:
                 status_file=self._status,
                 log_fd=log.descriptor,
                 pass_fds=[] if descriptor is None else [descriptor],
+                cwd="/" if descriptor is not None else str(self.sockets),
                 account=self.account,
             )
 

@@ -13,7 +13,7 @@ import pytest
 from lxml import etree
 
 import embervirt as libvirt
-from guest.domain import uri, wait_until
+from guest.domain import has_ended, uri, wait_until
 from guest.host import Host
 from guest.namespace import Namespace, entered
 from integration.network.conftest import PROMPT, network_xml
@@ -160,7 +160,7 @@ def damage(world: World, bridge: str, tap: str) -> None:
     run("ip", "link", "set", tap, "nomaster")
     server = world.server(world.one)
     server.kill()
-    wait_until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: has_ended(server))
 
 
 def test_the_end_of_one_root_leaves_the_other_alone(world: World) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt.libvirt.qemu import qemuMonitorCommand
-from guest.domain import Console, linux, opened, small, wait_until
+from guest.domain import Console, has_ended, linux, opened, small, wait_until
 from guest.image import READY, ensure
 from guest.shell import Shell
 
@@ -41,13 +41,19 @@ TRY = 2.0
 
 
 @pytest.fixture
-def conn(namespace: Any, tmp_path: Path) -> Iterator[libvirt.virConnect]:
-    """A root in the namespace, which has a way out, for passt takes its addresses from it."""
+def way_out(namespace: Any) -> Any:
+    """The namespace, with a route to the world: passt takes its addresses from that."""
     namespace.run("ip", "link", "add", "out0", "type", "veth", "peer", "name", "out1")
     namespace.run("ip", "addr", "add", "10.44.0.2/24", "dev", "out0")
     for each in ("out0", "out1"):
         namespace.run("ip", "link", "set", each, "up")
     namespace.run("ip", "route", "add", "default", "via", "10.44.0.1")
+    return namespace
+
+
+@pytest.fixture
+def conn(way_out: Any, tmp_path: Path) -> Iterator[libvirt.virConnect]:
+    """A root in that namespace."""
     with opened(tmp_path / "root") as made:
         yield made
 
@@ -108,12 +114,14 @@ def qmp_netdevs(domain: libvirt.virDomain) -> list[str]:
     return [line for line in told.splitlines() if line.strip()]
 
 
-def passts() -> list[psutil.Process]:
-    """All that run."""
-    return [each for each in psutil.process_iter(["name"]) if each.info["name"].startswith("passt")]
+def passts(namespace: Any) -> list[psutil.Process]:
+    """Those that run in it."""
+    return [each for each in namespace.processes() if each.name().startswith("passt")]
 
 
-def test_guest_reaches_its_host_and_forwarded_ports_reach_the_guest(conn: Any, tmp_path: Path) -> None:
+def test_guest_reaches_its_host_and_forwarded_ports_reach_the_guest(
+    conn: Any, namespace: Any, tmp_path: Path
+) -> None:
     """By slirp and by passt (whose end of a connection can be late); slirp's ports come and go meanwhile."""
     root = tmp_path / "root"
     devices = SLIRP.format(FORWARD.format(2280, 80)) + PASST.format(FORWARD.format(2281, 81))
@@ -133,9 +141,9 @@ def test_guest_reaches_its_host_and_forwarded_ports_reach_the_guest(conn: Any, t
     with pytest.raises(libvirt.libvirtError, match=r"cannot forward tcp:127\.0\.0\.1:2281-:80"):
         domain.updateDeviceFlags(SLIRP.format(FORWARD.format(2281, 80)), libvirt.VIR_DOMAIN_AFFECT_LIVE)
     assert "guest" in heard_at(2282)
-    (mine,) = passts()
+    (mine,) = passts(namespace)
     domain.destroy()
-    assert not mine.is_running() or mine.status() == psutil.STATUS_ZOMBIE
+    assert has_ended(mine)
 
 
 def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
@@ -148,7 +156,7 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     domain, shell = booted(conn, root, ports)
     domain.attachDevice(TAP)
     domain.attachDevice(PASST.format(FORWARD.format(2283, 80)))
-    (program,) = passts()
+    (program,) = passts(namespace)
     tap = domain_card(domain, "01").find("target").get("dev")  # type: ignore[union-attr]
     conn.root.crash(f"guests/{domain.ID()}-net")
     shell.until("52:54:00:00:00:02", "cat /sys/class/net/*/address")
@@ -160,27 +168,47 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     domain.detachDevice(TAP)
     wait_until(lambda: tap not in namespace.links())
     domain.detachDevice(PASST.format(""))
-    wait_until(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: has_ended(program))
     assert domain.messages() == []
     assert qmp_netdevs(domain) == []
     domain.destroy()
 
 
-def test_passt_that_dies_is_shown_and_the_guest_runs_on(conn: Any, tmp_path: Path) -> None:
+def plugged(root: Path, card: str) -> list[str]:
+    """What a guest in a new root has of networks, once a card was plugged and its connection made or not."""
+    with opened(root) as conn:
+        domain = conn.createXML(small("net"), 0)
+        try:
+            domain.attachDevice(card)
+            wait_until(lambda: not any("connecting" in each for each in qmp_netdevs(domain)))
+            return qmp_netdevs(domain)
+        finally:
+            domain.destroy()
+
+
+def test_passt_is_plugged_in_a_root_of_any_length_that_qemu_can_reach(way_out: Any, tmp_path: Path) -> None:
+    """A socket's path of 107 bytes works, and one more is an error that says so."""
+    spare = len(f"{tmp_path}//run/qemu/passt/1/net0")
+    assert "stream,unix:net0" in plugged(tmp_path / ("d" * (107 - spare)), PASST.format(""))[-1]
+    with pytest.raises(libvirt.libvirtError, match=r"than a socket's path can be \(107 bytes\)"):
+        plugged(tmp_path / ("d" * (108 - spare)), PASST.format(""))
+
+
+def test_passt_that_dies_is_shown_and_the_guest_runs_on(conn: Any, namespace: Any) -> None:
     """Its card is without a network then, which the guest's messages say."""
     domain = conn.createXML(small("net", devices=PASST.format("")), 0)
-    (program,) = passts()
+    (program,) = passts(namespace)
     program.kill()
     wait_until(lambda: any("its passt ended" in each for each in domain.messages()))
     assert domain.isActive()
     domain.destroy()
 
 
-def test_passt_that_cannot_have_a_port_is_the_starts_error(conn: Any) -> None:
+def test_passt_that_cannot_have_a_port_is_the_starts_error(conn: Any, namespace: Any) -> None:
     """With its own words; nothing of the guest is left, and it starts when the port is free."""
     domain = conn.defineXML(small("net", devices=PASST.format(FORWARD.format(2284, 80))))
     with socket.create_server(("127.0.0.1", 2284)), pytest.raises(libvirt.libvirtError, match=r"2284|bind"):
         domain.create()
-    assert passts() == [] and not domain.isActive()
+    assert passts(namespace) == [] and not domain.isActive()
     domain.create()
     domain.destroy()

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import embervirt
-from guest.domain import kill, qemus, uri, wait_until
+from guest.domain import has_ended, kill, qemus, uri, wait_until
 from guest.namespace import Namespace, entered
 from integration.network.conftest import PROMPT
 
@@ -71,10 +71,10 @@ class Daemon:
     def signal(self, number: int) -> None:
         """To libvirtd itself; one that is killed has ended when this returns."""
         inside = psutil.Process(self.holder.pid).children(recursive=True)
-        [found] = [each for each in inside if each.name() == "libvirtd" and not _ended(each)]
+        [found] = [each for each in inside if each.name() == "libvirtd" and not has_ended(each)]
         found.send_signal(number)
         if number == signal.SIGKILL:
-            wait_until(lambda: _ended(found))
+            wait_until(lambda: has_ended(found))
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -93,11 +93,6 @@ class Daemon:
             yield conn
         finally:
             conn.close()
-
-
-def _ended(process: psutil.Process) -> bool:
-    """Its parent, which only waits for lines, leaves a zombie of it."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def _module(driver: str) -> Path | None:
