@@ -16,7 +16,7 @@ import zmq
 
 from embervirt import faults, world
 from embervirt.actors import codec
-from embervirt.actors.exchange import ACTORS, CALLS, EVENTS, TRACE, Exchange, send, socket
+from embervirt.actors.exchange import ACTORS, CALLS, EVENTS, TRACE, Exchange, greet, send, socket
 from embervirt.actors.exits import Exit
 from embervirt.actors.handover import Handover
 from embervirt.actors.messages import Event, Failure, Header, Message, ReplyHeader, Request
@@ -35,9 +35,6 @@ R = TypeVar("R")
 Caller = tuple[zmq.Socket[bytes], bytes]
 EVENTS_ACTOR = "events"
 
-
-HELLO = 5.0
-"""Seconds in which the exchange passes on a message; it takes microseconds."""
 
 PATIENCE = 0.4
 """Seconds the end of a bus waits for calls to return, and again for sockets that others hold."""
@@ -73,7 +70,6 @@ class Bus:
         with ExitStack() as undo:
             undo.callback(self.exchange.close, PATIENCE)
             self._notices = undo.enter_context(self._dealer(ACTORS, b"notices"))
-            self._notices.setsockopt(zmq.RCVTIMEO, int(HELLO * 1000))
             self._tells = undo.enter_context(self._dealer(CALLS, b"tells"))
             undo.pop_all()
         self.routes.notify = self._notify
@@ -126,12 +122,11 @@ class Bus:
         """A new socket that the exchange routes to: a hello went through, so no notice to it is dropped."""
         identity = b"caller-%d" % next(self._callers)
         made = self._dealer(CALLS, identity)
-        send(made, b"notices", b"", b"")
         try:
-            self._notices.recv_multipart()
-        except zmq.Again:
+            greet(made, b"notices", self._notices)
+        except InvalidConnection:
             made.close(0)
-            raise InvalidConnection("the exchange of the root does not answer") from None
+            raise
         return made, identity
 
     def caller(self) -> Caller:

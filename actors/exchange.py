@@ -56,6 +56,29 @@ def send(sock: zmq.Socket[bytes], to: bytes, header: bytes, body: bytes) -> None
         raise InvalidConnection("the exchange of the root has ended") from None
 
 
+HELLO = 5.0
+"""Seconds in which the exchange passes on a message; it takes microseconds."""
+
+AGAIN = 10
+"""Milliseconds after which it is sent again."""
+
+
+def greet(by: zmq.Socket[bytes], address: bytes, to: zmq.Socket[bytes]) -> None:
+    """Wait until a message of ``by`` has come to ``to``: from then on the exchange routes to both.
+
+    One may be dropped: sending, a ROUTER looks for new peers at most once in some milliseconds (libzmq's
+    ``max_command_delay``; measured: one hello in 10,000). Therefore another is sent from time to time, and
+    who receives later drops what has no header. Raises InvalidConnection when the exchange passes on nothing.
+    """
+    name, deadline = by.identity, world.monotonic() + HELLO
+    while world.monotonic() < deadline:
+        send(by, address, b"", b"")
+        while to.poll(AGAIN):
+            if to.recv_multipart()[0] == name:
+                return
+    raise InvalidConnection("the exchange of the root does not answer")
+
+
 class Exchange:
     """The ZeroMQ context of a root with its two compiled threads; ``close`` waits for both.
 

@@ -22,7 +22,7 @@ from pykka._envelope import Envelope
 
 from embervirt import world
 from embervirt.actors.checked import Checked
-from embervirt.actors.exchange import ACTORS, CALLS, send, socket
+from embervirt.actors.exchange import ACTORS, CALLS, greet, send, socket
 from embervirt.errors import InvalidConnection, SystemError_
 
 
@@ -53,7 +53,7 @@ class Inbox:
     def open(self, context: zmq.Context[zmq.Socket[bytes]], address: bytes) -> None:
         """Connect as ``address`` and wait until the exchange routes to it: a hello of its own comes back.
 
-        Raises SystemError_ when no descriptor is left for it.
+        Raises SystemError_ when no descriptor is left for it, InvalidConnection when none comes back.
         """
         try:
             self._open(context, address)
@@ -74,8 +74,7 @@ class Inbox:
         self._poller.register(sock, zmq.POLLIN)
         with socket(context, zmq.DEALER, b"hello " + address) as hello:
             hello.connect(CALLS)
-            send(hello, address, b"", b"")
-            sock.recv_multipart()
+            greet(hello, address, sock)
 
     def put(self, envelope: Envelope[Any]) -> None:
         """Into the control lane; after the end it is dropped, for its sender has the exit report."""
@@ -108,10 +107,10 @@ class Inbox:
             self._receive()
 
     def _receive(self) -> None:
-        """What has not three frames is dropped: ``send`` makes nothing else."""
+        """What has not three frames is dropped: ``send`` makes nothing else. A late hello has no header."""
         assert self._socket is not None
         frames = self._socket.recv_multipart()
-        if len(frames) == 3:
+        if len(frames) == 3 and frames[1]:
             self._lane.append(Envelope(Mail(*frames)))
 
     def _ring(self) -> bool:

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import zmq
 from pykka._envelope import Envelope
 
 from counted import descriptors
+from embervirt.actors import exchange
 from embervirt.actors.bus import Bus
 from embervirt.actors.inbox import Inbox, Mail
+from embervirt.errors import InvalidConnection
 from unit.actors.harness import Note
 
 
@@ -38,6 +41,36 @@ def bodies(inbox: Inbox, count: int) -> list[object]:
     """The next messages: mail by its body, the rest as it is."""
     got = [inbox.get().message for _ in range(count)]
     return [each.body if isinstance(each, Mail) else each for each in got]
+
+
+def test_a_hello_that_the_exchange_drops_is_sent_again(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It drops one in ten thousand; one that comes late is no mail."""
+    send, sent = exchange.send, 0
+
+    def losing(sock: zmq.Socket[bytes], to: bytes, header: bytes, body: bytes) -> None:
+        nonlocal sent
+        sent += 1
+        for _ in range(0 if sent == 1 else 2):
+            send(sock, to, header, body)
+
+    monkeypatch.setattr(exchange, "send", losing)
+    made = Inbox()
+    made.open(bus.context, b"a#1")
+    bus.routes.up("a", 1)
+    bus.tell("a", Note("mail"))
+    assert b"mail" in bodies(made, 1)[0]  # type: ignore[operator]
+    assert sent == 2
+    made.close()
+
+
+def test_an_exchange_that_passes_on_nothing_is_an_error(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the start of the actor fails, instead of waiting."""
+    monkeypatch.setattr(exchange, "HELLO", 0.02)
+    monkeypatch.setattr(exchange, "send", lambda *about: None)
+    made = Inbox()
+    with pytest.raises(InvalidConnection, match="the exchange of the root does not answer"):
+        made.open(bus.context, b"a#1")
+    made.close()
 
 
 def test_control_goes_before_mail(bus: Bus, inbox: Inbox) -> None:
