@@ -117,8 +117,10 @@ def check_guest(conn: libvirt.virConnect, root: Path, before: list[int]) -> None
 
     def settled() -> bool:
         active = [domain.name() for domain in conn.listAllDomains() if domain.isActive()]
-        recorded = {path.stem for path in (root / "run/qemu").glob("*.pid") if path.stem != "driver"}
-        return recorded >= set(active) and {pid_of(root, name) for name in active} == set(qemus(root))
+        try:
+            return {pid_of(root, name) for name in active} == set(qemus(root))
+        except FileNotFoundError:
+            return False  # not recorded yet, or it has just ended
 
     wait_until(settled)
     running = qemus(root)
