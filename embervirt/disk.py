@@ -17,6 +17,7 @@ import itertools
 import os
 import shutil
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,9 @@ FICLONE = 0x40049409
 
 KEEP_SIZE, PUNCH_HOLE = 1, 2
 """FALLOC_FL_* of linux/falloc.h."""
+
+FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NOCOW_FL = 0x80086601, 0x40086602, 0x00800000
+"""Of linux/fs.h; the flags are an int, though the numbers say long."""
 
 RANGE_WRITE = 2
 """SYNC_FILE_RANGE_WRITE of linux/fs.h."""
@@ -176,6 +180,18 @@ def reflink(file: File, source: int) -> None:
     if faults.armed:
         faults.hit("file.truncated", path=file.target)
     fcntl.ioctl(file.descriptor, FICLONE, source)
+
+
+def copy_on_write(descriptor: int, *, on: bool) -> None:
+    """Whether data that a file, or new files of a directory, will have is copied on write.
+
+    EOPNOTSUPP, ENOTTY where the file system cannot switch that off: btrfs can.
+    """
+    flags = bytearray(4)
+    fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, flags)
+    given = int.from_bytes(flags, sys.byteorder)
+    wanted = given & ~FS_NOCOW_FL if on else given | FS_NOCOW_FL
+    fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, wanted.to_bytes(4, sys.byteorder))
 
 
 def copy(file: File, source: int, offset: int, length: int) -> int:

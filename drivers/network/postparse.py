@@ -106,10 +106,10 @@ def postparse_bandwidth(bandwidth: Bandwidth | None, *, classed: bool = False) -
     if bandwidth is None:
         return None
     inbound, outbound = _rate(bandwidth.inbound), _rate(bandwidth.outbound)
-    if inbound is None and outbound is None:
+    class_id = (bandwidth.class_id or None) if classed else bandwidth.class_id
+    if inbound is None and outbound is None and (classed or class_id is None):
         return None
-    class_id = bandwidth.class_id if classed else None
-    return Bandwidth(class_id=class_id or None, inbound=inbound, outbound=outbound)
+    return Bandwidth(class_id=class_id, inbound=inbound, outbound=outbound)
 
 
 def _rate(rate: Rate | None) -> Rate | None:
@@ -128,13 +128,13 @@ def postparse_vlan(vlan: Vlan | None) -> Vlan | None:
     return vlan if vlan.trunk or native else replace(vlan, trunk=None)
 
 
-def postparse_virtualport(port: VirtualPort | None) -> VirtualPort | None:
-    """Without parameters that say nothing."""
-    if port is None or port.parameters is None:
-        return port
-    given = replace(port.parameters, profileid=port.parameters.profileid or None)
-    says = any(getattr(given, name) is not None for name in given.__schema__.names)
-    return replace(port, parameters=given if says else None)
+def postparse_virtualport(port: VirtualPort | None, *, typed: bool = True) -> VirtualPort | None:
+    """Without parameters that say nothing; one that need not be ``typed`` may say nothing at all."""
+    if port is not None and port.parameters is not None:
+        given = replace(port.parameters, profileid=port.parameters.profileid or None)
+        says = any(getattr(given, name) is not None for name in given.__schema__.names)
+        port = replace(port, parameters=given if says else None)
+    return port if typed or port != VirtualPort() else None
 
 
 def postparse_portgroup(group: PortGroup) -> PortGroup:
@@ -143,7 +143,7 @@ def postparse_portgroup(group: PortGroup) -> PortGroup:
         group,
         default=group.default or None,
         vlan=postparse_vlan(group.vlan),
-        virtualport=postparse_virtualport(group.virtualport),
+        virtualport=postparse_virtualport(group.virtualport, typed=False),
         bandwidth=postparse_bandwidth(group.bandwidth),
     )
 
@@ -208,7 +208,9 @@ def postparse_dns_host(host: DnsHost) -> DnsHost:
 
 
 def postparse_srv(srv: Srv) -> Srv:
-    """Without what is 0 anyhow."""
+    """Without what is 0 anyhow; without a target it stays, to be refused."""
+    if srv.target is None:
+        return srv
     return replace(srv, priority=srv.priority or None, weight=srv.weight or None)
 
 
@@ -222,15 +224,15 @@ def _ip(ip: Ip) -> Ip:
 
 
 def _dhcp(dhcp: Dhcp | None) -> Dhcp | None:
-    """libvirt forgets a ``<bootp>`` without ranges and hosts; it stays here."""
+    """libvirt forgets a ``<bootp>`` without ranges and hosts; it stays here. A server needs a file."""
     if dhcp is None:
         return None
-    bootp = dhcp.bootp if dhcp.bootp and (dhcp.bootp.file or dhcp.bootp.server) else None
+    bootp = dhcp.bootp if dhcp.bootp and dhcp.bootp.file else None
     complete = replace(
         dhcp,
         ranges=tuple(postparse_range(each) for each in dhcp.ranges),
         hosts=tuple(postparse_host(each) for each in dhcp.hosts),
-        bootp=bootp and replace(bootp, file=bootp.file or None),
+        bootp=bootp,
     )
     return complete if dhcp.ranges or dhcp.hosts or bootp else None
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from embervirt.drivers.qemu.addresses.drive import narrow
+from embervirt.drivers.qemu.addresses.drive import on_lsilogic
 from embervirt.drivers.qemu.model import Alias, Controller, Device, Devices, Disk, Domain
 from embervirt.drivers.qemu.model.address import DriveAddress
 from embervirt.drivers.qemu.nodes import numbered
@@ -89,7 +89,7 @@ def disk_alias(disk: Disk, controllers: tuple[Controller, ...]) -> str:
     if disk.bus in ("virtio", "usb"):
         return f"{disk.bus}-disk{disk_index(disk.dev)}"
     place = disk.address if isinstance(disk.address, DriveAddress) else DriveAddress()
-    if disk.bus == "scsi" and not narrow(disk, controllers):
+    if disk.bus == "scsi" and not on_lsilogic(disk, controllers):
         return f"scsi{place.controller}-{place.bus}-{place.target}-{place.unit}"
     return f"{disk.bus}{place.controller}-{place.bus}-{place.unit}"
 

@@ -16,6 +16,7 @@ from embervirt.drivers.storage.model import (
     BackingStore,
     Device,
     Dir,
+    Encryption,
     Format,
     Initiator,
     Permissions,
@@ -164,9 +165,15 @@ def _volume_target(target: VolumeTarget, pool: Pool) -> VolumeTarget:
         format=_format(target.format, default) if default else None,
         permissions=permissions(target.permissions),
         timestamps=None,
+        encryption=_encryption(target.encryption),
         compat=target.compat or ("1.1" if target.features is not None else None),
         cluster_size=target.cluster_size or None,
     )
+
+
+def _encryption(given: Encryption | None) -> Encryption | None:
+    """Only what is LUKS has algorithms."""
+    return given if given is None or given.format == "luks" else replace(given, cipher=None, ivgen=None)
 
 
 def _backing(backing: BackingStore | None, pool: Pool) -> BackingStore | None:

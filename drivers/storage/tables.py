@@ -66,10 +66,22 @@ class DeviceRow(Struct, frozen=True, gc=False):
     format: str = ""
 
 
+class BelowRow(Struct, frozen=True, gc=False):
+    """The file that an image lies upon, as a row of a volume has it."""
+
+    path: str
+    stamp: Stamp
+    mode: int
+    owner: int
+    group: int
+    atime: int
+
+
 class VolumeRow(Struct, frozen=True, gc=False):
     """A volume as it was seen last. ``kind`` is virStorageVolType; sizes in bytes, times in ns.
 
-    ``image``: what the file itself says; ``stamp`` that of the file when it said so.
+    ``image``: what the file itself says; ``stamp`` that of the file when it said so. ``below``: what it lies
+    upon, if that is a file of this host and there.
     """
 
     name: str
@@ -85,6 +97,7 @@ class VolumeRow(Struct, frozen=True, gc=False):
     group: int
     atime: int
     device: DeviceRow | None = None
+    below: BelowRow | None = None
 
     @property
     def key(self) -> str:

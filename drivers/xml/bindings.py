@@ -16,7 +16,7 @@ from embervirt.drivers.xml.codecs import Choice, Codec, Integer
 from embervirt.drivers.xml.errors import NumericalOverflow
 from embervirt.drivers.xml.reading import Node, Reading
 from embervirt.drivers.xml.writing import Writer
-from embervirt.errors import XmlError
+from embervirt.errors import XmlError, libvirtError
 
 if TYPE_CHECKING:
     from embervirt.drivers.xml.element import Element
@@ -75,14 +75,17 @@ class Binding:
     def write(self, value: Any, out: Writer) -> None:
         """Add to what is inside the element."""
 
-    def missing(self, node: Node) -> XmlError:
+    def missing(self, node: Node) -> libvirtError:
         """The error for a required field that is not there."""
         return XmlError(f"{reading.place(node)}: element <{self.name}> is missing")
 
 
 @dataclass(frozen=True)
 class Attribute(Binding):
+    """``absent``: what the lack of a required one raises."""
+
     codec: Codec[Any]
+    absent: type[libvirtError] = XmlError
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -112,8 +115,8 @@ class Attribute(Binding):
         known = {word: f"{start}{quoted(word)}'" for word in self.codec.values}
         return lambda value: known.get(value) or f"{start}{quoted(encode(value))}'"
 
-    def missing(self, node: Node) -> XmlError:
-        return XmlError(
+    def missing(self, node: Node) -> libvirtError:
+        return self.absent(
             f"{reading.place(node)}: attribute '{self.name}' is missing; expected {self.codec.accepts}"
         )
 
@@ -205,10 +208,12 @@ class Bytes(Binding):
 class Amount(Binding):
     """The element's text, or its attribute ``name``, and its attribute ``unit`` as a number of KiB.
 
-    ``largest``: written in the largest unit of which it is a whole number.
+    ``largest``: written in the largest unit of which it is a whole number. ``usual``: the unit when it
+    says none.
     """
 
     largest: bool = False
+    usual: str = "KiB"
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -227,7 +232,7 @@ class Amount(Binding):
         return not self.name
 
     def read(self, given: Any, node: Node, seen: Reading) -> Any:
-        return amount(node, given if self.name else reading.content(node), self.name)
+        return amount(node, given if self.name else reading.content(node), self.name, self.usual)
 
     def attribute_writer(self) -> Callable[[Any], str]:
         return self._as_attributes
@@ -306,12 +311,14 @@ class Variant(Binding):
     by: str
     classes: dict[str, type[Element]]
     later: tuple[str, ...] = ()
+    error: type[libvirtError] = XmlError
+    absent: type[libvirtError] = XmlError
 
     def read_child(self, node: Node, seen: Reading) -> Any:
         given = node.get(self.by)
-        known = Choice(tuple(self.classes), later=self.later)
+        known = Choice(tuple(self.classes), self.error, self.later)
         if given is None:
-            raise XmlError(
+            raise self.absent(
                 f"{reading.place(node)}: attribute '{self.by}' is missing; expected {known.accepts}"
             )
         return self.classes[reading.decode(known, node, given, self.by)].__schema__.read(node, seen)
@@ -362,15 +369,15 @@ class Foreign(Binding):
             out.verbatim(item)
 
 
-def amount(node: Node, text: str, attribute: str = "") -> int:
-    """``text`` in the unit that the node's ``unit`` names, in KiB."""
-    unit = reading.decode(_UNIT, node, node.get("unit", "KiB"), "unit")
+def amount(node: Node, text: str, attribute: str = "", usual: str = "KiB") -> int:
+    """``text`` in the unit that the node's ``unit`` names (``usual``: without one), in KiB."""
+    unit = reading.decode(_UNIT, node, node.get("unit", usual), "unit")
     count = reading.decode(_COUNT, node, text, attribute)
     try:
         return units.kib(count, unit)
     except ValueError:
-        raise XmlError(
-            f"{reading.place(node)}: value too large: {count}{node.get('unit', 'KiB')};"
+        raise NumericalOverflow(
+            f"{reading.place(node)}: value too large: {count}{node.get('unit', usual)};"
             f" at most {units.LIMIT} bytes"
         ) from None
 

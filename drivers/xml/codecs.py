@@ -17,6 +17,7 @@ from embervirt.errors import ConfigUnsupported, XmlError, libvirtError
 T = TypeVar("T")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}")
 _HEX = re.compile(r"0[xX]([0-9a-fA-F]{1,16})")
+_BARE_HEX = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,16})")
 _UUID = re.compile(r"\s*+(?:[- ]*+[0-9a-fA-F]{2}){16}\s*")
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}")
 
@@ -73,14 +74,18 @@ class Text(Codec[str]):
 
 @dataclass(frozen=True)
 class Choice(Codec[str]):
-    """One of a few words; ``later`` are libvirt's others, a fine wish that is not served here."""
+    """One of a few words; ``later`` are libvirt's others, a fine wish that is not served here.
+
+    ``refused``: what one of those raises.
+    """
 
     values: tuple[str, ...]
     error: type[libvirtError] = XmlError
     later: tuple[str, ...] = ()
+    refused: type[libvirtError] = ConfigUnsupported
 
     def error_for(self, text: str) -> type[libvirtError]:
-        return ConfigUnsupported if text in self.later else self.error
+        return self.refused if text in self.later else self.error
 
     @property
     def accepts(self) -> str:
@@ -144,19 +149,24 @@ _ANY = Integer()
 
 @dataclass(frozen=True)
 class Hex(Codec[int]):
-    """A number up to ``high``, read as 0x.. or decimal, written as 0x with ``width`` digits."""
+    """A number up to ``high``, read as 0x.. or decimal, written as 0x with ``width`` digits.
+
+    ``bare``: what has no 0x is hexadecimal too.
+    """
 
     plain = True
     high: int
     width: int = 1
     error: type[libvirtError] = XmlError
+    bare: bool = False
 
     @property
     def accepts(self) -> str:
-        return f"a number from 0 to {self.high:#x}, hexadecimal with 0x or decimal"
+        spelled = "hexadecimal" if self.bare else "hexadecimal with 0x or decimal"
+        return f"a number from 0 to {self.high:#x}, {spelled}"
 
     def decode(self, text: str) -> int:
-        hexadecimal = _HEX.fullmatch(text.strip())
+        hexadecimal = (_BARE_HEX if self.bare else _HEX).fullmatch(text.strip())
         value = int(hexadecimal[1], 16) if hexadecimal else _ANY.decode(text)
         if value > self.high:
             raise ValueError(text)
@@ -205,9 +215,14 @@ class Mac(Codec[str]):
         return value
 
 
-def choice(*values: str, error: type[libvirtError] = XmlError, later: tuple[str, ...] = ()) -> Choice:
-    """One of ``values``; for any other word ``error``, for one of ``later`` ConfigUnsupported."""
-    return Choice(values, error, later)
+def choice(
+    *values: str,
+    error: type[libvirtError] = XmlError,
+    later: tuple[str, ...] = (),
+    refused: type[libvirtError] = ConfigUnsupported,
+) -> Choice:
+    """One of ``values``; for any other word ``error``, for one of ``later`` ``refused``."""
+    return Choice(values, error, later, refused)
 
 
 def integer(low: int = 0, high: int = 2**64 - 1, error: type[libvirtError] = XmlError) -> Integer:
@@ -215,9 +230,9 @@ def integer(low: int = 0, high: int = 2**64 - 1, error: type[libvirtError] = Xml
     return Integer(low, high, error)
 
 
-def hexadecimal(high: int, width: int = 1) -> Hex:
-    """A number up to ``high``, written in hexadecimal."""
-    return Hex(high, width)
+def hexadecimal(high: int, width: int = 1, *, bare: bool = False) -> Hex:
+    """A number up to ``high``, written in hexadecimal; ``bare``: always read as such."""
+    return Hex(high, width, bare=bare)
 
 
 string = Text()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from embervirt.drivers.xml import bindings
 from embervirt.drivers.xml.codecs import Codec, string
+from embervirt.errors import XmlError, libvirtError
 
 if TYPE_CHECKING:
     from embervirt.drivers.xml.element import Element
@@ -31,14 +32,20 @@ def _field(binding: bindings.Binding, default: Any) -> Any:
 @overload
 def attr(name: str) -> str: ...
 @overload
-def attr(name: str, codec: Codec[T]) -> T: ...
+def attr(name: str, codec: Codec[T], *, missing: type[libvirtError] = XmlError) -> T: ...
 @overload
 def attr(name: str, *, default: D) -> str | D: ...
 @overload
 def attr(name: str, codec: Codec[T], *, default: D) -> T | D: ...
-def attr(name: str, codec: Codec[Any] = string, *, default: Any = _REQUIRED) -> Any:
-    """The attribute ``name`` of the element."""
-    return _field(bindings.Attribute(name, codec), default)
+def attr(
+    name: str,
+    codec: Codec[Any] = string,
+    *,
+    default: Any = _REQUIRED,
+    missing: type[libvirtError] = XmlError,
+) -> Any:
+    """The attribute ``name`` of the element; ``missing``: what the lack of a required one raises."""
+    return _field(bindings.Attribute(name, codec, missing), default)
 
 
 @overload
@@ -92,15 +99,18 @@ def byte_size(name: str, *, default: Any = _REQUIRED, unit: str = "bytes") -> An
 
 
 @overload
-def amount(name: str = "", *, largest: bool = False) -> int: ...
+def amount(name: str = "", *, largest: bool = False, usual: str = "KiB") -> int: ...
 @overload
-def amount(name: str = "", *, default: D, largest: bool = False) -> int | D: ...
-def amount(name: str = "", *, default: Any = _REQUIRED, largest: bool = False) -> Any:
+def amount(name: str = "", *, default: D, largest: bool = False, usual: str = "KiB") -> int | D: ...
+def amount(
+    name: str = "", *, default: Any = _REQUIRED, largest: bool = False, usual: str = "KiB"
+) -> Any:
     """The element's own text, or its attribute ``name``, with its ``unit``, in KiB as ``size``.
 
-    ``largest``: it is written in the largest unit that fits, else in KiB.
+    ``largest``: it is written in the largest unit that fits, else in KiB. ``usual``: the unit that is
+    meant when the document names none.
     """
-    return _field(bindings.Amount(name, largest), default)
+    return _field(bindings.Amount(name, largest, usual), default)
 
 
 def beside(name: str, attribute: str, codec: Codec[T], *, default: None) -> T | None:
@@ -122,14 +132,22 @@ def child(cls: type[Any], tag: str | None = None, *, default: Any = _REQUIRED) -
 
 
 def variant(
-    classes: Mapping[str, type[E]], *, default: None, by: str = "type", later: tuple[str, ...] = ()
+    classes: Mapping[str, type[E]],
+    *,
+    default: None,
+    by: str = "type",
+    later: tuple[str, ...] = (),
+    error: type[libvirtError] = XmlError,
+    missing: type[libvirtError] = XmlError,
 ) -> E | None:
     """The child that is one of ``classes``, by the word in its attribute ``by``; None when there is none.
 
-    ``later``: libvirt's other words. All classes have one tag.
+    ``later``: libvirt's other words. All classes have one tag. ``error``: what any other word raises,
+    ``missing``: what the lack of one does.
     """
     tag = next(iter(classes.values())).__schema__.tag
-    return _field(bindings.Variant(tag, by, dict(classes), later), default)  # type: ignore[no-any-return]
+    binding = bindings.Variant(tag, by, dict(classes), later, error, missing)
+    return _field(binding, default)  # type: ignore[no-any-return]
 
 
 def children(cls: type[E], tag: str | None = None, *, default: tuple[E, ...]) -> tuple[E, ...]:

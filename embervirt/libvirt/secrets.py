@@ -120,9 +120,9 @@ class SecretCalls(Connection):
         return self._secret(self._secret_row(uuid_text(uuid)))
 
     def secretLookupByUsage(self, usageType: int, usageID: str) -> virSecret:
-        """Raises NoSecret."""
+        """One that is for nothing is found by its UUID only. Raises NoSecret."""
         for row in self._secrets.rows.values():
-            if (row.usage_type, row.usage_id) == (usageType, usageID):
+            if row.usage_type and (row.usage_type, row.usage_id) == (usageType, usageID):
                 return self._secret(row)
         raise NoSecret(f"no secret with matching usage '{usageID}'")
 

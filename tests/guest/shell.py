@@ -11,6 +11,14 @@ import embervirt as libvirt
 from guest.domain import SECONDS
 
 
+def typed(command: str, end: str = "E''ND") -> bytes:
+    """What is typed to run it; its echo is not taken for what it prints, from BEGIN to ``end``.
+
+    The guest reads a line within a second or loses it: with an empty one it begins a new second for the next.
+    """
+    return f"\necho BE''GIN; {command}; echo {end}\n".encode()
+
+
 class Shell:
     """Of a running guest, on its console; one caller at a time.
 
@@ -27,8 +35,7 @@ class Shell:
     def ask(self, command: str, *, seconds: float = SECONDS) -> str:
         """What it prints until it ends, without white space around."""
         self._hear(0)
-        # The guest gives each line a second: an empty one lets it begin a new second with the next.
-        self._tty.write(f"\necho BE''GIN; {command}; echo --E''ND--\n".encode())
+        self._tty.write(typed(command, "--E''ND--"))
         until, said = time.monotonic() + seconds, ""
         while "--END--" not in said.partition("BEGIN")[2]:
             heard = self._hear(until - time.monotonic())

@@ -61,7 +61,7 @@ GOLDEN = (
     POOL,
     OPTIONS,
     network("<forward mode='hostdev'><pf dev='e0' connections='1'/></forward>"),
-    network("<bandwidth classID='3'><inbound average='1' floor='0'/></bandwidth><ip address='10.0.0.1'/>"),
+    network("<bandwidth><inbound average='1' floor='0'/></bandwidth><ip address='10.0.0.1'/>"),
 )
 ALL = (
     *GOLDEN,

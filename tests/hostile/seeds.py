@@ -91,11 +91,13 @@ DISKS = (
         "<host name='h'/><initiator><iqn name='iqn.c:d'/></initiator></source><target dev='vdb'/></disk>"
         "<disk type='network' device='cdrom'><source protocol='https' name='/a.iso' "
         "query='a=b'><host name='h'"
-        " port='443'/><ssl verify='no'/><readahead size='65536'/><timeout seconds='5'/></source>"
+        " port='443'/><ssl verify='no'/><cookies><cookie name='c'>d</cookie></cookies>"
+        "<readahead size='65536'/><timeout seconds='5'/></source>"
         "<target dev='sda' bus='sata'/></disk>"
     ),
     domain(
-        "<disk type='volume'><source pool='p' volume='v' mode='direct'/><target dev='vda'/></disk>"
+        "<disk type='volume'><source pool='p' volume='v' mode='direct'/><backenddomain name='d'/>"
+        "<target dev='vda'/></disk>"
         "<disk type='volume' device='cdrom'><source pool='p' volume='v' startupPolicy='optional'/>"
         "<target dev='sda' bus='sata'/></disk>"
     ),
@@ -234,7 +236,7 @@ SCREENS = (
     ),
     domain(
         "<graphics type='vnc' socket='/dir/vnc'/><video><model type='virtio' heads='2'>"
-        f"<acceleration accel3d='no'/></model><driver {_VIRTIO}/></video>"
+        f"<acceleration accel2d='no' accel3d='no'/></model><driver {_VIRTIO}/></video>"
     ),
     domain("<graphics type='vnc'><listen type='socket' socket='/dir/v'/></graphics><video/>"),
     domain("<video><model type='none'/></video>"),
@@ -356,7 +358,7 @@ _TIMED = ("relaxed", "vapic", "vpindex", "runtime", "synic", "reset", "frequenci
 _HYPERV = "".join(f"<{name} state='on'/>" for name in (*_TIMED, "tlbflush", "ipi", "avic"))
 CPUS = (
     domain(
-        more="<features><acpi/><apic/><pae/><hap state='off'/><hyperv mode='custom'>"
+        more="<features><acpi/><apic/><pae/><hap state='off'/><viridian/><privnet/><hyperv mode='custom'>"
         + _HYPERV
         + "<spinlocks state='on' retries='4096'/><vendor_id state='on' value='abc'/><evmcs state='off'/>"
         "<stimer state='on'><direct state='on'/></stimer></hyperv><kvm><hidden state='on'/>"

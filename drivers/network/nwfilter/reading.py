@@ -35,13 +35,16 @@ def read_reference(xml: str | bytes) -> FilterRef:
 
 
 def postparse(given: Filter) -> Filter:
-    """What libvirt fills in: UUID, chain, its priority, priorities of rules, order of parameters."""
+    """What libvirt fills in: UUID, chain, its priority, priorities of rules, order of parameters.
+
+    A priority is of the chain that is named; without one it is not heard.
+    """
     if not given.name:
         raise FilterValue("filter has no name; expected <filter name='...'>")
     chain = given.chain or "root"
     entries = tuple(map(_complete, given.entries))
     priority = _priority(given.priority, chain)
-    shown = str(priority) if priority else None
+    shown = str(priority) if priority and given.chain else None
     return replace(given, chain=chain, priority=shown, uuid=given.uuid or str(uuid.uuid4()), entries=entries)
 
 

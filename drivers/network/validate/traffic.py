@@ -37,9 +37,12 @@ def check_portgroup(group: PortGroup, path: str, at: Places) -> None:
 
 
 def check_bandwidth(bandwidth: Bandwidth | None, path: str, at: Places, *, floor: bool = False) -> None:
-    """``floor``: a guaranteed rate is possible, as for one guest. Raises as ``check_traffic``."""
+    """``floor``: a guaranteed rate and a class can be, as for one guest. Raises as ``check_traffic``."""
     if bandwidth is None:
         return
+    if bandwidth.class_id is not None and not floor:
+        text = "classID attribute not supported on <bandwidth> in this usage context"
+        raise NetworkXmlDetail(f"{text}: {at(path)}")
     for tag, rate in (("inbound", bandwidth.inbound), ("outbound", bandwidth.outbound)):
         place = at(f"{path}/{tag}")
         if at.second(f"{path}/{tag}"):

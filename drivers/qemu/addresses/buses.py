@@ -22,7 +22,10 @@ DEVICES = frozenset({"pci", "pcie", "integrated"})
 
 @dataclass(frozen=True)
 class Bus:
-    """``takes``: what is put there unasked; ``given``: whether a device stays there if the XML says so."""
+    """``takes``: what is put there unasked.
+
+    ``given``: whether a device, or a pci-bridge, stays there if the XML says so.
+    """
 
     first: int
     last: int

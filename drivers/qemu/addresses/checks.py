@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu.addresses.buses import ROOTS
+from embervirt.drivers.qemu.addresses.chipset import built_in
+from embervirt.drivers.qemu.addresses.slots import shown
 from embervirt.drivers.qemu.model import Controller, Domain
+from embervirt.drivers.qemu.model.address import PciAddress
 from embervirt.drivers.qemu.model.controller import MODELS
 from embervirt.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
+
+EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
+"""By ``Domain.q35``: the one that the machine can have."""
+
+MOST = 255
+"""The highest number of a PCI bus."""
+
+BUILT_IN_NAMES = {
+    "ide": "Primary IDE controller",
+    "usb": "PIIX3 USB controller at index 0",
+    "sata": "Primary SATA controller",
+}
+"""Of what ``chipset.BUILT_IN`` has, in messages."""
 
 
 def check(domain: Domain) -> None:
@@ -15,19 +31,42 @@ def check(domain: Domain) -> None:
         _model(controller)
         if controller.type == "pci":
             _pci(controller, domain)
-        if controller.companion:
+        _built_in(controller, domain)
+        if _follows(controller):
             continue
         key = (controller.type, controller.index)
         if key in seen:
             raise XmlError(f"Multiple '{controller.type}' controllers with index '{controller.index}'")
         seen.add(key)
+    for controller in domain.devices.controllers:
+        if controller.type == "pci" and controller.model is None:
+            raise InternalError("PCI controller model was not set correctly")
     _disabled(domain)
     for controller in domain.devices.controllers:
-        if controller.companion and ("usb", controller.index) not in seen:
+        known = ("usb", controller.index) in seen
+        if _follows(controller) and known and not controller.companion:
+            raise XmlError(f"Duplicate USB controllers with index {controller.index}")
+        if _follows(controller) and not known:
             raise XmlDetail(
                 f"No master USB controller specified: controller 'usb' with index '{controller.index}' and"
                 f" model '{controller.model}' needs one with model 'ich9-ehci1'"
             )
+
+
+def _follows(controller: Controller) -> bool:
+    """Whether it is on another controller's bus: a companion, or one that the XML calls so."""
+    return controller.companion or (controller.type == "usb" and controller.master is not None)
+
+
+def _built_in(controller: Controller, domain: Domain) -> None:
+    """What the machine has built in is where the machine has it."""
+    own = built_in(domain.q35, controller.type, controller.model, controller.index)
+    given = controller.address
+    if own is None or not isinstance(given, PciAddress) or given.is_empty:
+        return
+    if (given.bus, given.slot, given.function) != (own.bus, own.slot, own.function):
+        name, expected = BUILT_IN_NAMES[controller.type], f"0:0:{own.slot:x}.{own.function}"
+        raise InternalError(f"{name} must have PCI address {expected}, not {shown(given)}")
 
 
 def _disabled(domain: Domain) -> None:
@@ -47,8 +86,6 @@ def _model(controller: Controller) -> None:
 
 def _pci(controller: Controller, domain: Domain) -> None:
     model, index = controller.model, controller.index
-    if model is None:
-        raise InternalError("PCI controller model was not set correctly")
     root = ROOTS[domain.q35]
     if not index and model != root:
         raise XmlError(
@@ -57,7 +94,8 @@ def _pci(controller: Controller, domain: Domain) -> None:
         )
     if index and model in ROOTS:
         raise XmlError("pci-root and pcie-root controllers should have index 0")
-    if model == "pci-expander-bus" and domain.q35:
-        raise ConfigUnsupported(f"{model} controllers are only supported on 440fx-based machinetypes")
-    if index is not None and index > 255:
-        raise InternalError(f"the PCI controller with index='{index}' has no bus; expected 0 to 255")
+    if model == EXPANDERS[not domain.q35]:
+        raise ConfigUnsupported(f"{model} controllers are not supported with this machine type")
+    if index is not None and index > MOST:
+        error = InternalError if domain.q35 else ConfigUnsupported  # there the ports before it have no slots
+        raise error(f"PCI controller index {index} too high, maximum is {MOST}")

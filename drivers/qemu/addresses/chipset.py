@@ -11,8 +11,8 @@ from embervirt.drivers.xml import replace
 Place = tuple[int, int]
 """Slot and function on bus 0."""
 
-RESERVED: dict[bool, tuple[Place, ...]] = {False: ((1, 0),), True: ((31, 0), (31, 3))}
-"""By ``Domain.q35``: the ISA bridge, on a q35 the SMBus controller too."""
+RESERVED: dict[bool, tuple[Place, ...]] = {False: ((1, 0), (1, 3)), True: ((31, 0), (31, 3))}
+"""By ``Domain.q35``: the ISA bridge, and power management or SMBus."""
 
 VIDEO: dict[bool, int] = {False: 2, True: 1}
 """The slot of the first screen, if it is free."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.xml import replace
 
 
 def mirrored(domain: Domain) -> Domain:
-    """With the address of the first serial port for the console that mirrors it."""
+    """With the place of the first serial port for the console that mirrors it."""
     devices = domain.devices
     if not devices.serials:
         return domain
-    place = devices.serials[0].address
-    consoles = tuple(
-        console if console.virtio else replace(console, address=place) for console in devices.consoles
-    )
+    port = devices.serials[0]
+    place: dict[str, Any] = {"acpi": port.acpi, "address": port.address}
+    consoles = tuple(each if each.virtio else replace(each, **place) for each in devices.consoles)
     return replace(domain, devices=replace(devices, consoles=consoles))

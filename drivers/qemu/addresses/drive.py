@@ -20,8 +20,11 @@ SINGLE = {"ide": "IDE", "fdc": "fdc"}
 
 _ON_IDE_CHANNEL = 2
 
-NARROW = (None, "lsilogic")
-"""Models of SCSI controllers that count targets only; one that nobody named is a lsilogic."""
+LSILOGIC = (None, "lsilogic")
+"""Of a SCSI controller; one that nobody named is one, too."""
+
+NARROW = (*LSILOGIC, "am53c974", "dc390")
+"""Models of SCSI controllers that count targets only."""
 
 
 def placed(disk: Disk) -> Disk:
@@ -32,9 +35,18 @@ def placed(disk: Disk) -> Disk:
 
 def narrow(disk: Disk, controllers: tuple[Controller, ...]) -> bool:
     """Whether a SCSI disk is on a narrow bus: its unit is the target."""
+    return _model(disk, controllers) in NARROW
+
+
+def on_lsilogic(disk: Disk, controllers: tuple[Controller, ...]) -> bool:
+    """Whether a SCSI disk is on a controller of the usual model, where its target is always 0."""
+    return _model(disk, controllers) in LSILOGIC
+
+
+def _model(disk: Disk, controllers: tuple[Controller, ...]) -> str | None:
     index = disk.address.controller if isinstance(disk.address, DriveAddress) else 0
     models = (each.model for each in controllers if (each.type, each.index) == ("scsi", index))
-    return next(models, None) in NARROW
+    return next(models, None)
 
 
 def _drive(disk: Disk) -> DriveAddress | None:
@@ -55,7 +67,7 @@ def controllers(
     Raises InternalError for a second one of a kind that machines have one of, and for more than fit.
     """
     done = list(controllers)
-    model = next((each.model for each in controllers if live and each.type == "scsi"), None)
+    first = next((each.model for each in controllers if live and each.type == "scsi"), None)
     for type_ in PLACES:
         used = [
             disk.address.controller
@@ -68,6 +80,6 @@ def controllers(
             raise InternalError("No more available PCI slots")
         have = {controller.index for controller in controllers if controller.type == type_}
         missing = [index for index in range(max(used, default=-1) + 1) if index not in have]
-        like = model if type_ == "scsi" else None
+        like = first if type_ == "scsi" else None
         done += [Controller(type=type_, index=index, model=like) for index in missing]
     return tuple(done)

@@ -199,8 +199,9 @@ class _Run:
         for ask in self._homeless():
             if ask.in_ich9_set and ask.model == "ich9-uhci1":
                 free = [slot for slot in chipset.ICH9_SLOTS if self.slots.free(0, slot)]
-                if free and self._companion(ask) is None:
-                    self.places[ask.item] = self.slots.take(PciAddress(slot=free[0]))
+                if free:
+                    own = PciAddress(slot=free[0], multifunction=True)
+                    self.places[ask.item] = self.slots.take(own)
 
     def _prefer(self, name: str, slot: int) -> None:
         """The first ich9 sound card, the first DMI bridge: where hardware has them, if that is free."""

@@ -136,7 +136,7 @@ class Slots:
             raise XmlError(f"{where}. slot must be >= {bus.first}")
         if address.slot > bus.last:
             raise XmlError(f"{where}. slot must be <= {bus.last}")
-        if not (bus.given if plug in DEVICES else plug in bus.takes):
+        if not (bus.given if plug in DEVICES or plug == "pci-bridge" else plug in bus.takes):
             raise XmlError(
                 f"The device at PCI address {shown(address)} cannot be plugged into the PCI controller with"
                 f" index='{address.bus}'. It requires a controller that accepts a {ACCEPTS.get(plug, plug)}."

@@ -14,7 +14,7 @@ from embervirt.drivers.qemu.addresses.wants import USB_ORDER, Want, want
 from embervirt.drivers.qemu.model import Controller, Domain, Hub
 from embervirt.drivers.qemu.model.address import UsbAddress
 from embervirt.drivers.xml import replace
-from embervirt.errors import ConfigUnsupported, InternalError, XmlError
+from embervirt.errors import ConfigUnsupported, InternalError, XmlError, libvirtError
 
 PORTS = {
     **dict.fromkeys(("piix3-uhci", "piix4-uhci", "vt82c686b-uhci"), 2),
@@ -25,6 +25,9 @@ PORTS = {
 }
 """Ports of a controller that the XML gives no number for. Source: QEMU's devices."""
 
+XHCI = ("nec-xhci", "qemu-xhci")
+"""Models whose number of ports is a choice."""
+
 DISABLED = {
     "hubs": "Can't add USB hub: USB is disabled for this domain",
     "inputs": "Can't add USB input device. USB bus is disabled",
@@ -32,6 +35,9 @@ DISABLED = {
 }
 PRESENT = "USB is disabled for this domain, but USB devices are present in the domain XML"
 """What is said of devices when the only USB controller has the model ``none``."""
+
+WRONG: dict[str, type[libvirtError]] = {"disks": InternalError, "serials": ConfigUnsupported}
+"""What an address of another kind raises, where it is no XmlError."""
 
 HUB_PORTS = 8
 DEEPEST = 4
@@ -65,7 +71,7 @@ def assign(domain: Domain) -> Domain:
     buses = _buses(domain)
     if not devices:
         return domain
-    if not buses:
+    if not buses or any(each.model == "none" for each in domain.devices.controllers):
         raise ConfigUnsupported(DISABLED.get(devices[0][0][0], PRESENT))
     places: Places = {item: _keep(buses, item, device.address) for item, device in devices if _given(device)}
     more = [Hub(type="usb")] * _hubs_missing(buses, devices)
@@ -84,7 +90,8 @@ def _devices(domain: Domain) -> Iterator[tuple[Item, Any]]:
                 if device.address is None or isinstance(device.address, UsbAddress):
                     yield item, device
                 elif not isinstance(device, Controller):
-                    raise XmlError("Invalid address for a USB device")
+                    kind = device.address.type
+                    raise WRONG.get(name, XmlError)(f"Invalid address for a USB device: type '{kind}'")
 
 
 def _given(device: Any) -> bool:
@@ -108,7 +115,8 @@ def _buses(domain: Domain) -> dict[int, _Hub]:
 
 
 def _ports(controller: Controller) -> int:
-    return PORTS[controller.model or "piix3-uhci"] if controller.ports is None else controller.ports
+    model = controller.model or "piix3-uhci"
+    return PORTS[model] if controller.ports is None or model not in XHCI else controller.ports
 
 
 def _bus(buses: dict[int, _Hub], number: int) -> _Hub:

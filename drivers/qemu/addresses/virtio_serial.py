@@ -22,10 +22,10 @@ Taken = set[tuple[int, int]]
 
 
 def controllers(domain: Domain) -> Domain:
-    """With the controllers that channels and consoles name; number 0 for those that name none."""
+    """With the controllers that channels, then consoles name; number 0 for those that name none."""
     found = list(domain.devices.controllers)
     have = {controller.index for controller in found if controller.type == TYPE}
-    for _, device in _devices(domain):
+    for _, device in sorted(_devices(domain), key=lambda found: found[0][0]):
         index = device.address.controller if isinstance(device.address, VirtioSerialAddress) else 0
         if index not in have:
             have.add(index)
@@ -36,7 +36,8 @@ def controllers(domain: Domain) -> Domain:
 def assign(domain: Domain) -> Domain:
     """With a port for each channel; a console that gives no address has none. Raises XmlError.
 
-    One that gives a controller is its port 0, and libvirt counts another port for it all the same.
+    One that gives a controller is its port 0, and libvirt counts another port for it all the same, of the
+    first controller whichever that one is.
     """
     ports = {c.index or 0: _ports(c) for c in domain.devices.controllers if c.type == TYPE}
     devices = list(_devices(domain))
@@ -49,7 +50,7 @@ def assign(domain: Domain) -> Domain:
         address = device.address if isinstance(device.address, VirtioSerialAddress) else None
         if address and not address.port and item[0] == "consoles":
             places[item] = replace(address, port=0)
-            _free(address, ports, taken)
+            _free(VirtioSerialAddress() if 0 in ports else address, ports, taken)
         elif item[0] == "channels" and not (address and address.port):
             places[item] = _free(address, ports, taken)
     added = set(ports) - {c.index for c in domain.devices.controllers if c.type == TYPE}

@@ -39,7 +39,7 @@ def resolved(domain: Domain, caps: Capabilities) -> Domain:
         text = f"{what} is not supported by hypervisor; use 'maximum' or 'custom'"
         raise ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
     accelerator = settable(caps, domain.type)
-    if cpu.mode == "host-model" or (cpu.check == "partial" and cpu.model and cpu.model.name):
+    if cpu.check == "partial" and (cpu.mode == "host-model" or (cpu.model and cpu.model.name)):
         _check(cpu, accelerator, domain.type == "kvm")
     settled = _settled(cpu, accelerator)
     return replace(domain, cpu=settled if caps.arch == "x86_64" else replace(settled, migratable=None))
@@ -57,11 +57,12 @@ def settable(caps: Capabilities, domain_type: str) -> Accelerator:
 def _settled(cpu: Cpu, accelerator: Accelerator) -> Cpu:
     best = host_model(accelerator)
     has = best.features if best else frozenset()
-    if cpu.mode in ("host-passthrough", "maximum"):
-        return replace(cpu, features=_optional(cpu.features, has))
-    if cpu.mode == "host-model" or cpu.match == "minimum":
+    if cpu.mode in ("host-passthrough", "maximum"):  # QEMU gives all that the host has anyway
+        return replace(cpu, features=tuple(each for each in cpu.features if each.policy != "optional"))
+    if cpu.mode == "host-model":
         return _host_model(cpu, best)
-    return _supported(_custom(cpu, has), accelerator)
+    custom = _custom(cpu, has)
+    return _host_model(cpu, best) if cpu.match == "minimum" else _supported(custom, accelerator)
 
 
 def _optional(features: tuple[Feature, ...], has: frozenset[str]) -> tuple[Feature, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from embervirt.drivers.xml import Element, Text, attr, choice, hexadecimal, integer, on_off
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import ConfigUnsupported, InternalError
 
 A = TypeVar("A", bound="Address")
 _NUMBER = integer(0, 2**32 - 1)
@@ -18,7 +18,7 @@ class Address(Element, tag="address"):
 
 
 class PciAddress(Address, tag="address", refuse=("zpci",)):
-    """``slot`` 0 of bus 0 is the host bridge: an address of zeroes only is none yet (``is_empty``)."""
+    """``slot`` 0 of bus 0 is the host bridge: an address of nothing else is none yet (``is_empty``)."""
 
     type: str = attr("type", choice("pci"), default="pci")
     domain: int = attr("domain", hexadecimal(0xFFFF, 4), default=0)
@@ -30,7 +30,7 @@ class PciAddress(Address, tag="address", refuse=("zpci",)):
     @property
     def is_empty(self) -> bool:
         """Whether it only says that a PCI address is wanted."""
-        return not (self.domain or self.bus or self.slot or self.function)
+        return not (self.domain or self.bus or self.slot)
 
 
 class DriveAddress(Address, tag="address"):
@@ -47,7 +47,9 @@ class UsbAddress(Address, tag="address"):
     type: str = attr("type", choice("usb"), default="usb")
     bus: int = attr("bus", _NUMBER, default=0)
     port: str | None = attr(
-        "port", Text(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}", "up to four numbers with dots between"), default=None
+        "port",
+        Text(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}", "up to four numbers with dots between", InternalError),
+        default=None,
     )
 
 
@@ -66,8 +68,8 @@ class CcidAddress(Address, tag="address"):
 
 class IsaAddress(Address, tag="address"):
     type: str = attr("type", choice("isa"), default="isa")
-    iobase: int | None = attr("iobase", hexadecimal(0xFFFF), default=None)
-    irq: int | None = attr("irq", hexadecimal(0xFF), default=None)
+    iobase: int | None = attr("iobase", hexadecimal(0xFFFFFFFF, bare=True), default=None)
+    irq: int | None = attr("irq", hexadecimal(0xFFFFFFFF, bare=True), default=None)
 
 
 class SpaprVioAddress(Address, tag="address"):

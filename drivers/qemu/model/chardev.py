@@ -8,9 +8,10 @@ from embervirt.errors import ConfigUnsupported
 
 _PORT = integer(-(2**31), 2**31 - 1)
 
-SERIALS = {"isa-serial": "isa-serial", "usb-serial": "usb-serial", "pci-serial": "pci-serial"} | {
-    "isa-debug": "isa-debugcon"
-}
+ISA = "isa-serial"
+"""The type of a serial port that says none."""
+
+SERIALS = {ISA: ISA, "usb-serial": "usb-serial", "pci-serial": "pci-serial"} | {"isa-debug": "isa-debugcon"}
 """Types of serial ports and the one model that each has."""
 
 _LATER_TYPES = ("spapr-vio-serial", "sclp-serial", "system-serial", "platform-serial")
@@ -51,7 +52,11 @@ class ConsoleTarget(Element, tag="target"):
 class ChannelTarget(Element, tag="target"):
     """``state``: whether the guest has opened the port, in live XML. ``address``, ``port``: of guestfwd."""
 
-    type: str = attr("type", choice("virtio", "guestfwd", error=ConfigUnsupported, later=("xen",)))
+    type: str = attr(
+        "type",
+        choice("virtio", "guestfwd", error=ConfigUnsupported, later=("xen", "none")),
+        missing=ConfigUnsupported,
+    )
     name: str | None = attr("name", default=None)
     state: str | None = attr("state", choice("connected", "disconnected"), default=None)
     address: str | None = attr("address", default=None)

@@ -18,15 +18,15 @@ class Reconnect(Element, tag="reconnect"):
     """Whether QEMU connects again when the other side has hung up; ``timeout`` in seconds."""
 
     enabled: bool | None = attr("enabled", yes_no, default=None)
-    timeout: int | None = attr("timeout", integer(0, 2**31 - 1), default=None)
+    timeout: int | None = attr("timeout", integer(0, 2**32 - 1), default=None)
 
 
 class Clipboard(Element, tag="clipboard"):
-    copypaste: bool | None = attr("copypaste", yes_no, default=None)
+    copypaste: bool = attr("copypaste", yes_no)
 
 
 class Mouse(Element, tag="mouse"):
-    mode: str | None = attr("mode", choice("server", "client"), default=None)
+    mode: str = attr("mode", choice("server", "client"))
 
 
 class CharSource(Element, tag="source", refuse=("seclabel",)):
@@ -44,7 +44,9 @@ class CharSource(Element, tag="source", refuse=("seclabel",)):
 
 
 class Protocol(Element, tag="protocol"):
-    type: str = attr("type", choice("raw", "telnet", error=ConfigUnsupported, later=("telnets", "tls")))
+    type: str = attr(
+        "type", choice("raw", "telnet", error=ConfigUnsupported, later=("telnets", "tls")), default="raw"
+    )
 
 
 class Log(Element, tag="log"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embervirt.drivers.xml import Element, Text, attr, child, children, choice, integer, yes_no
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import ConfigUnsupported, InternalError
 
 _NUMBER = integer(0, 2**32 - 1)
 
@@ -42,12 +42,17 @@ class Clock(Element, tag="clock"):
     )
     basis: str | None = attr("basis", choice("utc", "localtime", error=ConfigUnsupported), default=None)
     timezone: str | None = attr("timezone", default=None)
-    start: int | None = attr("start", integer(0, 2**40), default=None)
+    start: int | None = attr("start", integer(0, 2**40, InternalError), default=None)
     timers: tuple[Timer, ...] = children(Timer, default=())
 
     def timer(self, name: str) -> Timer | None:
-        """The last one of that name."""
-        return next((each for each in reversed(self.timers) if each.name == name), None)
+        """The first one of that name."""
+        return next((each for each in self.timers if each.name == name), None)
+
+    @property
+    def without_hpet(self) -> bool:
+        """Whether the machine is to lack its HPET."""
+        return any(each.name == "hpet" and each.present is False for each in self.timers)
 
 
 class Suspend(Element, tag="suspend"):

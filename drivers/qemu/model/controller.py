@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model.device import VIRTIO, Device, VirtioDriver
 from embervirt.drivers.xml import Element, Text, attr, child, choice, hexadecimal, integer, on_off, size, text
+from embervirt.errors import InternalError
 
 MODELS = {
     "usb": (
@@ -79,7 +80,7 @@ class Master(Element, tag="master"):
 class Controller(Device, tag="controller", refuse=("@maxGrantFrames", "@maxEventChannels")):
     """``index`` is its number within its type; USB companions have that of their EHCI controller."""
 
-    type: str = attr("type", choice(*MODELS, later=("xenbus", "isa")))
+    type: str = attr("type", choice(*MODELS, later=("xenbus", "isa"), refused=InternalError), default="ide")
     index: int | None = attr("index", integer(0, 2**31 - 1), default=None)
     model: str | None = attr("model", Text("[a-z0-9-]{1,40}", "a controller's model"), default=None)
     ports: int | None = attr("ports", _COUNT, default=None)

@@ -50,7 +50,7 @@ class Cache(Element, tag="cache"):
 
 class MaxPhysAddr(Element, tag="maxphysaddr", refuse=("@limit",)):
     mode: str = attr("mode", choice("emulate", "passthrough"))
-    bits: int | None = attr("bits", integer(1, 2**31 - 1), default=None)
+    bits: int | None = attr("bits", integer(0, 2**31 - 1), default=None)
 
 
 class Cpu(Element, tag="cpu", refuse=("arch", "signature")):

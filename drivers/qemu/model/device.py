@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model.address import ADDRESSES, LATER, Address, Alias
 from embervirt.drivers.xml import Element, attr, child, choice, integer, on_off, variant, yes_no
+from embervirt.errors import ConfigUnsupported, InternalError
+
+
+class AcpiIndex(Element, tag="acpi"):
+    """By which the guest's ACPI names a PCI device: a card of number 3 is ``eno3``. None says nothing."""
+
+    index: int | None = attr("index", integer(1, 2**32 - 1), default=None)
 
 
 class Device(Element, tag="device"):
     """``address`` is None until one is assigned, and stays None for what has no place (``none``, ``ps2``)."""
 
     alias: Alias | None = child(Alias, default=None)
-    address: Address | None = variant(ADDRESSES, default=None, later=LATER)
+    acpi: AcpiIndex | None = child(AcpiIndex, default=None)
+    address: Address | None = variant(
+        ADDRESSES, default=None, later=LATER, error=ConfigUnsupported, missing=InternalError
+    )
 
     @property
     def id(self) -> str:

@@ -85,6 +85,12 @@ class BlockIo(Element, tag="blockio"):
     physical: int | None = attr("physical_block_size", _U32, default=None)
 
 
+class BackendDomain(Element, tag="backenddomain"):
+    """Which of Xen's domains has the image: kept, as libvirt keeps it, and of no effect with QEMU."""
+
+    name: str | None = attr("name", default=None)
+
+
 class Disk(Device, tag="disk", refuse=("transient",)):
     """``auth`` and ``encryption`` may stand here or in the source: ``access`` and ``encrypted`` are both."""
 
@@ -98,6 +104,7 @@ class Disk(Device, tag="disk", refuse=("transient",)):
     auth: Auth | None = child(Auth, default=None)
     source: DiskSource | None = child(DiskSource, default=None)
     backing: tuple[BackingStore, ...] = nested(BackingStore, default=())
+    backend_domain: BackendDomain | None = child(BackendDomain, default=None)
     geometry: Geometry | None = child(Geometry, default=None)
     blockio: BlockIo | None = child(BlockIo, default=None)
     target: DiskTarget | None = child(DiskTarget, default=None)

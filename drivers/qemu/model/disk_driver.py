@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from embervirt.drivers.qemu.model.device import VirtioDriver
 from embervirt.drivers.xml import Element, attr, child, choice, content, integer, on_off, text
 from embervirt.drivers.xml.units import Unit
@@ -30,7 +32,7 @@ WITH_BACKING = ("qcow2", "qcow", "qed", "vmdk")
 """Formats of which an image can lie upon another."""
 
 _U32 = integer(0, 2**32 - 1)
-_U63 = integer(0, 2**63 - 1)
+_U64 = integer(0, 2**64 - 1)
 _POSITIVE = integer(1, 2**32 - 1)
 _errors = ("stop", "report", "ignore")
 
@@ -91,12 +93,11 @@ class DiskDriver(VirtioDriver, tag="driver"):
 
     @property
     def virtio_only(self) -> dict[str, object]:
-        """What only a virtio device has, by its name in the XML."""
+        """What only a virtio device can be given, by its name in the XML: ``queue_size`` may be anywhere."""
         given = {
             "ioeventfd": self.ioeventfd,
             "event_idx": self.event_idx,
             "queues": self.queues,
-            "queue_size": self.queue_size,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -118,23 +119,29 @@ class IoTune(Element, tag="iotune"):
     Names are QEMU's; ``group``: all disks of it share one budget.
     """
 
-    bps: int | None = text("total_bytes_sec", _U63, default=None)
-    bps_rd: int | None = text("read_bytes_sec", _U63, default=None)
-    bps_wr: int | None = text("write_bytes_sec", _U63, default=None)
-    iops: int | None = text("total_iops_sec", _U63, default=None)
-    iops_rd: int | None = text("read_iops_sec", _U63, default=None)
-    iops_wr: int | None = text("write_iops_sec", _U63, default=None)
-    bps_max: int | None = text("total_bytes_sec_max", _U63, default=None)
-    bps_rd_max: int | None = text("read_bytes_sec_max", _U63, default=None)
-    bps_wr_max: int | None = text("write_bytes_sec_max", _U63, default=None)
-    iops_max: int | None = text("total_iops_sec_max", _U63, default=None)
-    iops_rd_max: int | None = text("read_iops_sec_max", _U63, default=None)
-    iops_wr_max: int | None = text("write_iops_sec_max", _U63, default=None)
-    iops_size: int | None = text("size_iops_sec", _U63, default=None)
+    bps: int | None = text("total_bytes_sec", _U64, default=None)
+    bps_rd: int | None = text("read_bytes_sec", _U64, default=None)
+    bps_wr: int | None = text("write_bytes_sec", _U64, default=None)
+    iops: int | None = text("total_iops_sec", _U64, default=None)
+    iops_rd: int | None = text("read_iops_sec", _U64, default=None)
+    iops_wr: int | None = text("write_iops_sec", _U64, default=None)
+    bps_max: int | None = text("total_bytes_sec_max", _U64, default=None)
+    bps_rd_max: int | None = text("read_bytes_sec_max", _U64, default=None)
+    bps_wr_max: int | None = text("write_bytes_sec_max", _U64, default=None)
+    iops_max: int | None = text("total_iops_sec_max", _U64, default=None)
+    iops_rd_max: int | None = text("read_iops_sec_max", _U64, default=None)
+    iops_wr_max: int | None = text("write_iops_sec_max", _U64, default=None)
+    iops_size: int | None = text("size_iops_sec", _U64, default=None)
     group: str | None = text("group_name", default=None)
-    bps_max_length: int | None = text("total_bytes_sec_max_length", _U63, default=None)
-    bps_rd_max_length: int | None = text("read_bytes_sec_max_length", _U63, default=None)
-    bps_wr_max_length: int | None = text("write_bytes_sec_max_length", _U63, default=None)
-    iops_max_length: int | None = text("total_iops_sec_max_length", _U63, default=None)
-    iops_rd_max_length: int | None = text("read_iops_sec_max_length", _U63, default=None)
-    iops_wr_max_length: int | None = text("write_iops_sec_max_length", _U63, default=None)
+    bps_max_length: int | None = text("total_bytes_sec_max_length", _U64, default=None)
+    bps_rd_max_length: int | None = text("read_bytes_sec_max_length", _U64, default=None)
+    bps_wr_max_length: int | None = text("write_bytes_sec_max_length", _U64, default=None)
+    iops_max_length: int | None = text("total_iops_sec_max_length", _U64, default=None)
+    iops_rd_max_length: int | None = text("read_iops_sec_max_length", _U64, default=None)
+    iops_wr_max_length: int | None = text("write_iops_sec_max_length", _U64, default=None)
+
+    @property
+    def limits(self) -> list[int]:
+        """What is there beside the group."""
+        numbers = (getattr(self, item.name) for item in fields(self))
+        return [number for number in numbers if isinstance(number, int)]

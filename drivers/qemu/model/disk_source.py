@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from embervirt.drivers.xml import (
     Element,
-    Text,
     attr,
     child,
     children,
     choice,
+    content,
     integer,
     text,
     uuid,
@@ -33,7 +33,6 @@ PORTS = {
 """By protocol the port that a host has which names none; None: the library behind it knows."""
 
 _U64 = integer(0, 2**63 - 1)
-_account = Text(r"\+?[0-9]{1,10}", "a number, '+' before it allowed", ConfigUnsupported)
 
 
 class EncryptionSecret(Element, tag="secret"):
@@ -63,10 +62,13 @@ class IvGenerator(Element, tag="ivgen"):
 
 
 class Encryption(Element, tag="encryption"):
-    """``cipher`` and ``ivgen`` are for new volumes: of a disk they are refused."""
+    """``cipher`` and ``ivgen`` are for new volumes: of a disk they are refused.
 
-    format: str = attr("format", choice("luks", error=ConfigUnsupported, later=("default", "qcow", "luks2")))
-    engine: str = attr("engine", choice("qemu", later=("librbd",)), default="qemu")
+    ``engine``: who encrypts, QEMU or, of an image that rbd has, Ceph's library.
+    """
+
+    format: str = attr("format", choice("luks", "luks2", error=ConfigUnsupported, later=("default", "qcow")))
+    engine: str = attr("engine", choice("qemu", "librbd"), default="qemu")
     secrets: tuple[EncryptionSecret, ...] = children(EncryptionSecret, default=())
     ciphers: tuple[Cipher, ...] = children(Cipher, default=())
     ivgens: tuple[IvGenerator, ...] = children(IvGenerator, default=())
@@ -114,10 +116,10 @@ class Initiator(Element, tag="initiator"):
 
 
 class Identity(Element, tag="identity"):
-    """On whose behalf an NFS server is asked."""
+    """On whose behalf an NFS server is asked: a number, ``+`` before it allowed, or a name of this host."""
 
-    user: str | None = attr("user", _account, default=None)
-    group: str | None = attr("group", _account, default=None)
+    user: str | None = attr("user", default=None)
+    group: str | None = attr("group", default=None)
 
 
 class Ssl(Element, tag="ssl"):
@@ -132,6 +134,22 @@ class Readahead(Element, tag="readahead"):
 
 class Timeout(Element, tag="timeout"):
     seconds: int = attr("seconds", integer(0, 2**31 - 1))
+
+
+class Cookie(Element, tag="cookie"):
+    """What a web server gave to know its visitor again: as good as a password."""
+
+    name: str = attr("name")
+    value: str = content(default="")
+
+
+class Cookies(Element, tag="cookies"):
+    cookies: tuple[Cookie, ...] = children(Cookie, default=())
+
+    @property
+    def header(self) -> str:
+        """As HTTP has them."""
+        return "; ".join(f"{each.name}={each.value}" for each in self.cookies)
 
 
 class Snapshot(Element, tag="snapshot"):
@@ -154,7 +172,7 @@ class SecurityLabel(Element, tag="seclabel"):
 class DiskSource(
     Element,
     tag="source",
-    refuse=("@dir", "reservations", "cookies"),
+    refuse=("@dir", "reservations"),
 ):
     """``index`` is the number in the names of its block nodes, of a running guest only.
 
@@ -186,6 +204,7 @@ class DiskSource(
     initiator: Initiator | None = child(Initiator, default=None)
     slices: Slices | None = child(Slices, default=None)
     ssl: Ssl | None = child(Ssl, default=None)
+    cookies: Cookies | None = child(Cookies, default=None)
     readahead: Readahead | None = child(Readahead, default=None)
     timeout: Timeout | None = child(Timeout, default=None)
     identity: Identity | None = child(Identity, default=None)

@@ -175,7 +175,7 @@ class Domain(
     blkiotune: BlkioTune | None = child(BlkioTune, default=None)
     memtune: MemTune | None = child(MemTune, default=None)
     memory_backing: MemoryBacking | None = child(MemoryBacking, default=None)
-    vcpu: Vcpu = child(Vcpu, default=Vcpu())
+    vcpu: Vcpu = child(Vcpu, default=Vcpu(count=1))
     single_vcpus: Vcpus | None = child(Vcpus, default=None)
     iothread_count: int | None = text("iothreads", integer(0, MOST_IOTHREADS), default=None)
     iothread_ids: IoThreadIds | None = child(IoThreadIds, default=None)

@@ -22,9 +22,9 @@ class Apic(Element, tag="apic"):
 
 
 class Tseg(Element, tag="tseg"):
-    """Memory that only SMM sees; ``size`` is KiB."""
+    """Memory that only SMM sees; ``size`` is KiB here, in the XML MiB unless it says otherwise."""
 
-    size: int = amount(largest=True)
+    size: int = amount(largest=True, usual="MiB")
 
 
 class Smm(Element, tag="smm"):
@@ -33,7 +33,7 @@ class Smm(Element, tag="smm"):
 
 
 class IoApic(Element, tag="ioapic"):
-    driver: str = attr("driver", choice("kvm", "qemu"))
+    driver: str | None = attr("driver", choice("kvm", "qemu"), default=None)
 
 
 class Spinlocks(Element, tag="spinlocks"):
@@ -96,10 +96,14 @@ class Tcg(Element, tag="tcg"):
 
 
 class Features(Element, tag="features", closed=True):
+    """``viridian`` and ``privnet`` are other hypervisors' and say nothing to QEMU."""
+
     acpi: bool = flag("acpi", default=False)
     apic: Apic | None = child(Apic, default=None)
     pae: bool = flag("pae", default=False)
     hap: Switch | None = child(Switch, "hap", default=None)
+    viridian: bool = flag("viridian", default=False)
+    privnet: bool = flag("privnet", default=False)
     hyperv: HyperV | None = child(HyperV, default=None)
     kvm: Kvm | None = child(Kvm, default=None)
     pvspinlock: Switch | None = child(Switch, "pvspinlock", default=None)

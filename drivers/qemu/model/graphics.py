@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.xml import Element, Text, attr, child, children, choice, integer, yes_no
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import ConfigUnsupported, InternalError
 
 LATER = ("sdl", "rdp", "desktop", "spice", "egl-headless", "dbus")
 _NUMBER = integer(-(2**31), 2**31 - 1)
-_TIME = Text(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "a UTC time as YYYY-MM-DDTHH:MM:SS")
+_PORT = integer(-(2**31), 2**31 - 1, InternalError)
+_TIME = Text(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "a UTC time as YYYY-MM-DDTHH:MM:SS", InternalError)
+
+ADDRESSED = ("address", "network")
+"""Ways in that have ports."""
 
 
 class Listen(Element, tag="listen", refuse=("@fromConfig",)):
-    """``none``: no way in but a hand-over; ``socket`` without a path has one in the run's directory."""
+    """``none``: no way in but a hand-over; ``socket`` without a path has one in the run's directory.
 
-    type: str = attr("type", choice("address", "socket", "none", later=("network",)))
+    ``network``: on the address of a network's bridge.
+    """
+
+    type: str = attr("type", choice("address", "network", "socket", "none"))
     address: str | None = attr("address", default=None)
     network: str | None = attr("network", default=None)
     socket: str | None = attr("socket", default=None)
@@ -26,12 +33,12 @@ class AudioRef(Element, tag="audio"):
     id: int = attr("id", integer(1, 2**31 - 1))
 
 
-class Graphics(Device, tag="graphics", refuse=("gl", "@display", "@xauth", "@fullscreen", "@p2p")):
+class Graphics(Device, tag="graphics"):
     """VNC. ``port`` -1 is any that is free; ``passwd`` is of at most 8 characters, as the protocol has it."""
 
     type: str = attr("type", choice("vnc", later=LATER))
     socket: str | None = attr("socket", default=None)
-    port: int | None = attr("port", _NUMBER, default=None)
+    port: int | None = attr("port", _PORT, default=None)
     autoport: bool | None = attr("autoport", yes_no, default=None)
     websocket: int | None = attr("websocket", _NUMBER, default=None)
     listen: str | None = attr("listen", default=None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.xml import attr, choice
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import ConfigUnsupported, InternalError
 
 
 class Hub(Device, tag="hub"):
-    type: str = attr("type", choice("usb", error=ConfigUnsupported))
+    type: str = attr("type", choice("usb", error=ConfigUnsupported), missing=InternalError)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model.device import Device, VirtioDriver, virtio_model
+from embervirt.drivers.qemu.model.device import VIRTIO, Device, VirtioDriver
 from embervirt.drivers.xml import Element, attr, child, choice, on_off
 from embervirt.errors import ConfigUnsupported, InternalError
 
@@ -25,13 +25,15 @@ class Input(Device, tag="input"):
     """Without ``bus`` it is PS/2, a tablet USB; every PC has a PS/2 mouse and keyboard."""
 
     type: str = attr(
-        "type", choice("mouse", "tablet", "keyboard", "passthrough", "evdev", error=ConfigUnsupported)
+        "type",
+        choice("mouse", "tablet", "keyboard", "passthrough", "evdev", error=ConfigUnsupported),
+        missing=InternalError,
     )
     bus: str | None = attr(
         "bus",
-        choice("ps2", "usb", "virtio", error=InternalError, later=("xen", "parallels", "none")),
+        choice("ps2", "usb", "virtio", "xen", error=ConfigUnsupported, later=("parallels", "none")),
         default=None,
     )
-    model: str | None = attr("model", virtio_model, default=None)
+    model: str | None = attr("model", choice(*VIRTIO, error=ConfigUnsupported), default=None)
     driver: VirtioDriver | None = child(VirtioDriver, default=None)
     source: InputSource | None = child(InputSource, default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model.device import Boot, Device, Rom, VirtioDriver
+from embervirt.drivers.qemu.model.device import VIRTIO, Boot, Device, Rom, VirtioDriver
 from embervirt.drivers.qemu.model.interface_network import (
     Bandwidth,
     Coalesce,
@@ -26,7 +26,7 @@ from embervirt.drivers.xml import (
     text,
     yes_no,
 )
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import ConfigUnsupported, InvalidArgument
 
 PLUGGED = ("network", "bridge", "direct", "ethernet")
 """Types whose other end the network driver makes."""
@@ -34,7 +34,7 @@ PLUGGED = ("network", "bridge", "direct", "ethernet")
 TYPES = ("user", *PLUGGED, "udp", "server", "client", "mcast", "vhostuser", "internal", "null")
 LATER = ("hostdev", "vdpa", "vds")
 _UNSIGNED = integer(0, 2**32 - 1)
-_MODEL = Text("[A-Za-z0-9_-]{1,60}", "letters, digits, '-', '_'", ConfigUnsupported)
+_MODEL = Text("[A-Za-z0-9_-]{1,60}", "letters, digits, '-', '_'", InvalidArgument)
 
 
 class Mac(Element, tag="mac"):
@@ -62,10 +62,13 @@ class Offloads(Element, tag="host"):
 
 
 class InterfaceDriver(VirtioDriver, tag="driver"):
-    """Of virtio cards only; ``name`` vhost is a wish that is followed where the host has it."""
+    """Of virtio cards only; ``name`` vhost is a wish that is followed where the host has it.
 
-    name: str | None = attr("name", choice("qemu", "vhost"), default=None)
-    txmode: str | None = attr("txmode", choice("iothread", "timer", error=ConfigUnsupported), default=None)
+    Other names are for a device of the host that a network may give instead of a card.
+    """
+
+    name: str | None = attr("name", choice("qemu", "vhost", "kvm", "vfio", "xen"), default=None)
+    txmode: str | None = attr("txmode", choice("iothread", "timer"), default=None)
     ioeventfd: bool | None = attr("ioeventfd", on_off, default=None)
     event_idx: bool | None = attr("event_idx", on_off, default=None)
     queues: int | None = attr("queues", _UNSIGNED, default=None)
@@ -78,7 +81,7 @@ class InterfaceDriver(VirtioDriver, tag="driver"):
 
 
 class Link(Element, tag="link"):
-    state: str = attr("state", choice("up", "down", error=ConfigUnsupported))
+    state: str | None = attr("state", choice("up", "down", error=ConfigUnsupported), default=None)
 
 
 class Mtu(Element, tag="mtu"):
@@ -100,7 +103,7 @@ class GuestDevice(Element, tag="guest"):
 
 
 class Script(Element, tag="script"):
-    path: str = attr("path")
+    path: str | None = attr("path", default=None)
 
 
 class IsolatedPort(Element, tag="port"):
@@ -118,14 +121,8 @@ class Tune(Element, tag="tune"):
 class Teaming(Element, tag="teaming"):
     """A card that stands in for another, which migration takes away."""
 
-    type: str = attr("type", choice("persistent", "transient", error=ConfigUnsupported))
+    type: str | None = attr("type", choice("persistent", "transient", error=ConfigUnsupported), default=None)
     persistent: str | None = attr("persistent", default=None)
-
-
-class AcpiIndex(Element, tag="acpi"):
-    """By which the guest names the card (``eno3``)."""
-
-    index: int = attr("index", integer(1, 16383))
 
 
 class Interface(Device, tag="interface"):
@@ -155,12 +152,11 @@ class Interface(Device, tag="interface"):
     teaming: Teaming | None = child(Teaming, default=None)
     boot: Boot | None = child(Boot, default=None)
     rom: Rom | None = child(Rom, default=None)
-    acpi: AcpiIndex | None = child(AcpiIndex, default=None)
 
     @property
     def is_virtio(self) -> bool:
         """Whether it is a virtio card of any generation."""
-        return self.model is not None and self.model.type.startswith("virtio")
+        return self.model is not None and self.model.type in VIRTIO
 
     @property
     def is_plugged(self) -> bool:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model.interface_source import PORT
 from embervirt.drivers.xml import Element, Text, attr, child, children, choice, integer, uuid, yes_no
-from embervirt.errors import ConfigUnsupported
+from embervirt.drivers.xml.codecs import Integer
+from embervirt.errors import ConfigUnsupported, XmlDetail
 
 _KILOBYTES = integer(0, 2**64 - 1, ConfigUnsupported)
-_BYTE = integer(0, 255)
+
+
+class Number(Integer):
+    """A number, which may be given in hexadecimal with 0x; it is written in decimal."""
+
+    def decode(self, text: str) -> int:
+        return super().decode(str(int(text, 16)) if text[:2] in ("0x", "0X") else text)
+
+
+_BYTE = Number(0, 255)
 
 
 class Rate(Element, tag="inbound"):
@@ -19,8 +29,8 @@ class Rate(Element, tag="inbound"):
     burst: int | None = attr("burst", _KILOBYTES, default=None)
 
 
-class Bandwidth(Element, tag="bandwidth"):
-    """``inbound`` is what the guest receives."""
+class Bandwidth(Element, tag="bandwidth", refuse=("@classID",)):
+    """``inbound`` is what the guest receives. A class is of a network's port, never of a card."""
 
     inbound: Rate | None = child(Rate, "inbound", default=None)
     outbound: Rate | None = child(Rate, "outbound", default=None)
@@ -40,7 +50,7 @@ class Vlan(Element, tag="vlan"):
 
 class PortParameters(Element, tag="parameters"):
     managerid: int | None = attr("managerid", _BYTE, default=None)
-    typeid: int | None = attr("typeid", integer(0, 2**24 - 1), default=None)
+    typeid: int | None = attr("typeid", Number(0, 2**24 - 1), default=None)
     typeidversion: int | None = attr("typeidversion", _BYTE, default=None)
     instanceid: str | None = attr("instanceid", uuid, default=None)
     interfaceid: str | None = attr("interfaceid", uuid, default=None)
@@ -50,7 +60,7 @@ class PortParameters(Element, tag="parameters"):
 class VirtualPort(Element, tag="virtualport"):
     type: str | None = attr(
         "type",
-        choice("none", "802.1Qbg", "802.1Qbh", "openvswitch", "midonet", error=ConfigUnsupported),
+        choice("802.1Qbg", "802.1Qbh", "openvswitch", "midonet", error=ConfigUnsupported),
         default=None,
     )
     parameters: PortParameters | None = child(PortParameters, default=None)
@@ -89,14 +99,14 @@ class PortForward(Element, tag="portForward"):
 class InterfaceBackend(Element, tag="backend"):
     """``type`` passt: a program of that name in QEMU's place; others say which device files are used."""
 
-    type: str | None = attr("type", choice("default", "passt"), default=None)
+    type: str | None = attr("type", choice("passt"), default=None)
     tap: str | None = attr("tap", default=None)
     vhost: str | None = attr("vhost", default=None)
     log_file: str | None = attr("logFile", default=None)
 
 
 class Frames(Element, tag="frames"):
-    max: int | None = attr("max", integer(0, 2**32 - 1), default=None)
+    max: int | None = attr("max", integer(0, 2**32 - 1, XmlDetail), default=None)
 
 
 class Receive(Element, tag="rx"):

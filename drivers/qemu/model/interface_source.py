@@ -36,7 +36,7 @@ class LocalEnd(Element, tag="local"):
 class VhostReconnect(Element, tag="reconnect"):
     """Whether QEMU connects again to a vhost-user program that went; ``timeout`` in seconds."""
 
-    enabled: bool = attr("enabled", yes_no)
+    enabled: bool | None = attr("enabled", yes_no, default=None)
     timeout: int | None = attr("timeout", integer(0, 2**31 - 1), default=None)
 
 

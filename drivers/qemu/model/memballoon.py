@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model.device import VIRTIO, Device, VirtioDriver
 from embervirt.drivers.xml import Element, attr, child, choice, integer, on_off
+from embervirt.errors import InternalError
 
 _SECONDS = integer(-(2**31), 2**31 - 1)
 
@@ -15,7 +16,7 @@ class BalloonStats(Element, tag="stats"):
 
 
 class Memballoon(Device, tag="memballoon"):
-    model: str = attr("model", choice(*VIRTIO, "none", later=("xen",)))
+    model: str = attr("model", choice(*VIRTIO, "none", later=("xen",), refused=InternalError))
     autodeflate: bool | None = attr("autodeflate", on_off, default=None)
     free_page_reporting: bool | None = attr("freePageReporting", on_off, default=None)
     stats: BalloonStats | None = child(BalloonStats, default=None)

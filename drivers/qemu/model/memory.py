@@ -17,7 +17,7 @@ from embervirt.drivers.xml import (
 )
 from embervirt.errors import ConfigUnsupported
 
-_COUNT = integer(1, 2**31 - 1)
+_NUMBER = integer(0, 2**31 - 1)
 
 
 class MaxMemory(Element, tag="maxMemory"):
@@ -41,18 +41,20 @@ class HugePages(Element, tag="hugepages"):
 
 
 class MemorySource(Element, tag="source"):
-    type: str = attr("type", choice("file", "anonymous", "memfd", error=ConfigUnsupported))
+    type: str | None = attr(
+        "type", choice("file", "anonymous", "memfd", error=ConfigUnsupported), default=None
+    )
 
 
 class MemoryAccess(Element, tag="access"):
-    mode: str = attr("mode", choice("shared", "private", error=ConfigUnsupported))
+    mode: str | None = attr("mode", choice("shared", "private", error=ConfigUnsupported), default=None)
 
 
 class Allocation(Element, tag="allocation"):
     """``immediate``: every page is there before the guest runs."""
 
     mode: str | None = attr("mode", choice("immediate", "ondemand", error=ConfigUnsupported), default=None)
-    threads: int | None = attr("threads", _COUNT, default=None)
+    threads: int | None = attr("threads", _NUMBER, default=None)
 
 
 class MemoryBacking(Element, tag="memoryBacking"):
@@ -70,17 +72,17 @@ class Vcpu(Element, tag="vcpu"):
 
     placement: str | None = attr("placement", choice("static", "auto"), default=None)
     cpuset: str | None = attr("cpuset", cpuset, default=None)
-    current: int | None = attr("current", _COUNT, default=None)
-    count: int = content(_COUNT, default=1)
+    current: int | None = attr("current", _NUMBER, default=None)
+    count: int = content(_NUMBER)
 
 
 class SingleVcpu(Element, tag="vcpu"):
-    """``order``: in which order those that can be unplugged were plugged."""
+    """``order``: in which order those that can be unplugged were plugged, from 1."""
 
-    id: int = attr("id", integer(0, 2**31 - 1))
+    id: int = attr("id", _NUMBER)
     enabled: bool = attr("enabled", yes_no)
     hotpluggable: bool | None = attr("hotpluggable", yes_no, default=None)
-    order: int | None = attr("order", _COUNT, default=None)
+    order: int | None = attr("order", _NUMBER, default=None)
 
 
 class Vcpus(Element, tag="vcpus"):

@@ -21,6 +21,19 @@ def find(metadata: str | None, uri: str) -> str | None:
     return None if found is None else _plain(deepcopy(found), uri)
 
 
+def distinct(metadata: str | None) -> str | None:
+    """The first element of each namespace; none without one. What has nothing else stays as it is."""
+    if metadata is None:
+        return None
+    root, seen = _parse(metadata), set[str | None]([None])
+    for child in list(root.iterchildren(etree.Element)):
+        if (namespace := _namespace(child)) in seen:
+            root.remove(child)
+        seen.add(namespace)
+    kept, given = len(root), len(_parse(metadata))
+    return metadata if kept == given else etree.tostring(root, encoding="unicode")
+
+
 def put(metadata: str | None, uri: str, key: str, element: str | None) -> str | None:
     """With ``element`` in place of the one of ``uri``, or without it for None; None when nothing is left.
 

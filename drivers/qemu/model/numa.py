@@ -6,6 +6,9 @@ from embervirt.drivers.qemu.model.cpuset import cpuset
 from embervirt.drivers.xml import Element, amount, attr, child, children, choice, integer, string, yes_no
 
 _NUMBER = integer(0, 2**32 - 1)
+MOST_CACHES = 3
+LOCAL, REMOTE = 10, 20
+"""Distances of a node to itself and to another one, when nobody says (ACPI SLIT)."""
 
 
 class Sibling(Element, tag="sibling"):
@@ -30,11 +33,11 @@ class CacheLine(Element, tag="line"):
 
 
 class MemoryCache(Element, tag="cache"):
-    """A cache in front of a node's memory, as ACPI HMAT tells it."""
+    """A cache in front of a node's memory, as ACPI HMAT tells it; libvirt does not write ``none``."""
 
-    level: int = attr("level", _NUMBER)
-    associativity: str = attr("associativity", choice("none", "direct", "full"))
-    policy: str = attr("policy", choice("none", "writeback", "writethrough"))
+    level: int = attr("level", integer(1, MOST_CACHES))
+    associativity: str | None = attr("associativity", choice("none", "direct", "full"), default=None)
+    policy: str | None = attr("policy", choice("none", "writeback", "writethrough"), default=None)
     size: CacheSize = child(CacheSize)
     line: CacheLine = child(CacheLine)
 

@@ -46,7 +46,9 @@ class Bios(Element, tag="bios"):
 
 
 class Smbios(Element, tag="smbios"):
-    mode: str = attr("mode", choice("emulate", "host", "sysinfo", error=ConfigUnsupported))
+    mode: str | None = attr(
+        "mode", choice("emulate", "host", "sysinfo", error=ConfigUnsupported), default=None
+    )
 
 
 class AcpiTable(Element, tag="table"):

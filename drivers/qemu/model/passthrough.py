@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from embervirt.drivers.xml import Element, attr, children, choice, parse
+from embervirt.drivers.xml import Element, attr, children, choice, integer, parse
 from embervirt.errors import XmlError
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
@@ -18,11 +18,13 @@ E = TypeVar("E", bound=Element)
 
 
 class Argument(Element, tag=f"{QEMU}arg"):
-    value: str = attr("value")
+    """``value`` is None only before ``validate``, as are the names below."""
+
+    value: str | None = attr("value", default=None)
 
 
 class Variable(Element, tag=f"{QEMU}env"):
-    name: str = attr("name")
+    name: str | None = attr("name", default=None)
     value: str = attr("value", default="")
 
 
@@ -34,7 +36,7 @@ class CommandLine(Element, tag=f"{QEMU}commandline"):
 
 
 class Capability(Element, tag=f"{QEMU}capability"):
-    capability: str = attr("capability")
+    capability: str | None = attr("capability", default=None)
 
 
 class CapabilityChanges(Element, tag=f"{QEMU}capabilities"):
@@ -46,8 +48,8 @@ class CapabilityChanges(Element, tag=f"{QEMU}capabilities"):
 
 TYPES: dict[str, Callable[[str], Any]] = {
     "string": str,
-    "signed": int,
-    "unsigned": int,
+    "signed": integer(-(2**63), 2**63 - 1).decode,
+    "unsigned": integer().decode,
     "bool": {"true": True, "false": False}.__getitem__,
     "remove": lambda text: None,
 }
@@ -56,13 +58,16 @@ TYPES: dict[str, Callable[[str], Any]] = {
 class Property(Element, tag=f"{QEMU}property"):
     name: str = attr("name")
     type: str = attr("type", choice(*TYPES))
-    text: str = attr("value", default="")
+    text: str | None = attr("value", default=None)
 
     @property
     def value(self) -> Any:
         """As JSON; None for one that is to be left out. Raises XmlError."""
+        if (self.text is None) != (self.type == "remove"):
+            what = "no value with type 'remove', one with any other"
+            raise XmlError(f"invalid value of 'qemu:property': property '{self.name}': expected {what}")
         try:
-            return TYPES[self.type](self.text)
+            return TYPES[self.type](self.text or "")
         except (ValueError, KeyError):
             what = f"property '{self.name}': '{self.text}' is not a value of type '{self.type}'"
             raise XmlError(f"invalid value of 'qemu:property': {what}") from None
@@ -89,11 +94,24 @@ class Override(Element, tag=f"{QEMU}override"):
 class Deprecation(Element, tag=f"{QEMU}deprecation"):
     """What QEMU does when it meets something deprecated."""
 
-    behavior: str = attr("behavior", choice("none", "omit", "reject", "crash"))
+    behavior: str | None = attr("behavior", choice("none", "omit", "reject", "crash"), default=None)
+
+
+KINDS: tuple[type[Element], ...] = (CommandLine, CapabilityChanges, Override, Deprecation)
 
 
 def find(cls: type[E], foreign: tuple[str, ...]) -> E | None:
     """The first element of the class among the foreign children of a domain. Raises XmlError."""
-    start = re.compile(rf"<(?:[^\s:<>]+:)?{cls.__schema__.tag.removeprefix(QEMU)}[\s/>]")
-    found = (xml for xml in foreign if start.match(xml) and QEMU.strip("{}") in xml)
-    return next((parse(cls, xml) for xml in found), None)
+    return next((parse(cls, xml) for xml in foreign if _is(cls, xml)), None)
+
+
+def lasting(foreign: tuple[str, ...]) -> tuple[str, ...]:
+    """Without those of QEMU's namespace that say nothing. Raises XmlError."""
+    return tuple(xml for xml in foreign if all(parse(cls, xml) != cls() for cls in KINDS if _is(cls, xml)))
+
+
+def _is(cls: type[Element], xml: str) -> bool:
+    """By the name and its prefix, which the element itself declares: it is written on its own."""
+    start = re.match(rf"<(?:([^\s:<>]+):)?{cls.__schema__.tag.removeprefix(QEMU)}[\s/>]", xml)
+    declared = f'xmlns:{start[1]}="' if start and start[1] else 'xmlns="'
+    return start is not None and declared + QEMU.strip("{}") in xml.partition(">")[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu.model.chardev_source import Chardev, CharSource, Log, Protocol, char_type
-from embervirt.drivers.qemu.model.device import Device, VirtioDriver, virtio_model
+from embervirt.drivers.qemu.model.device import VIRTIO, Device, VirtioDriver
 from embervirt.drivers.xml import Element, Text, attr, child, children, choice, content, integer
 from embervirt.errors import ConfigUnsupported
 
@@ -13,7 +13,7 @@ _UNSIGNED = integer(0, 2**32 - 1)
 class Rate(Element, tag="rate"):
     """At most ``bytes`` in ``period`` milliseconds."""
 
-    bytes: int = attr("bytes", _UNSIGNED)
+    bytes: int = attr("bytes", _UNSIGNED, default=0)
     period: int | None = attr("period", _UNSIGNED, default=None)
 
 
@@ -22,7 +22,7 @@ class RngBackend(Element, tag="backend"):
 
     model: str = attr("model", choice("random", "builtin", "egd", error=ConfigUnsupported))
     type: str | None = attr("type", char_type, default=None)
-    path: str | None = content(Text("/[^\n]*", "an absolute path"), default=None)
+    path: str | None = content(Text(r"\S([^\n]*\S)?", "a path without blanks around it"), default=None)
     sources: tuple[CharSource, ...] = children(CharSource, default=())
     protocol: Protocol | None = child(Protocol, default=None)
     log: Log | None = child(Log, default=None)
@@ -36,7 +36,7 @@ class RngBackend(Element, tag="backend"):
 class Rng(Device, tag="rng"):
     """A source of entropy; ``random`` reads a file of the host (/dev/random), ``builtin`` asks its kernel."""
 
-    model: str = attr("model", virtio_model)
+    model: str = attr("model", choice(*VIRTIO, error=ConfigUnsupported))
     rate: Rate | None = child(Rate, default=None)
     backend: RngBackend = child(RngBackend)
     driver: VirtioDriver | None = child(VirtioDriver, default=None)

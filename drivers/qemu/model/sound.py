@@ -5,20 +5,28 @@ from __future__ import annotations
 from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.qemu.model.graphics import AudioRef
 from embervirt.drivers.xml import Element, attr, child, children, choice, integer, yes_no
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import ConfigUnsupported, InternalError
 
 _COUNT = integer(1, 2**32 - 1)
+_NUMBER = integer(0, 2**32 - 1)
 
 
 class Codec(Element, tag="codec"):
     """What hangs on an HD Audio controller: in and out, microphone and line-out, or out alone."""
 
-    type: str = attr("type", choice("duplex", "micro", "output", error=ConfigUnsupported))
+    type: str = attr(
+        "type", choice("duplex", "micro", "output", error=ConfigUnsupported), missing=ConfigUnsupported
+    )
 
 
 class Sound(Device, tag="sound"):
     model: str = attr(
-        "model", choice("sb16", "es1370", "pcspk", "ac97", "ich6", "ich9", "usb", later=("ich7",))
+        "model",
+        choice(
+            *("sb16", "es1370", "pcspk", "ac97", "ich6", "ich9", "usb"),
+            later=("ich7",),
+            refused=InternalError,
+        ),
     )
     codecs: tuple[Codec, ...] = children(Codec, default=())
     audio: AudioRef | None = child(AudioRef, default=None)
@@ -40,11 +48,11 @@ class AudioStream(Element, tag="input"):
     voices: int | None = attr("voices", _COUNT, default=None)
     buffer_length: int | None = attr("bufferLength", _COUNT, default=None)
     dev: str | None = attr("dev", default=None)
-    buffer_count: int | None = attr("bufferCount", _COUNT, default=None)
+    buffer_count: int | None = attr("bufferCount", _NUMBER, default=None)
     try_poll: bool | None = attr("tryPoll", yes_no, default=None)
     name: str | None = attr("name", default=None)
     stream_name: str | None = attr("streamName", default=None)
-    latency: int | None = attr("latency", _COUNT, default=None)
+    latency: int | None = attr("latency", _NUMBER, default=None)
     server_name: str | None = attr("serverName", default=None)
     client_name: str | None = attr("clientName", default=None)
     connect_ports: str | None = attr("connectPorts", default=None)

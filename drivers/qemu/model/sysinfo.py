@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from embervirt.drivers.xml import Element, attr, child, children, choice, content
 
+BIOS = ("vendor", "version", "date", "release")
+SYSTEM = ("manufacturer", "product", "version", "serial", "uuid", "sku", "family")
+BOARD = ("manufacturer", "product", "version", "serial", "asset", "location")
+CHASSIS = ("manufacturer", "version", "serial", "asset", "sku")
+"""What each structure can have, by names that QEMU and libvirt share."""
+
 
 class Entry(Element, tag="entry"):
     """``file`` only in fw_cfg; ``name`` empty only in oemStrings."""
@@ -13,8 +19,8 @@ class Entry(Element, tag="entry"):
     value: str = content(default="")
 
 
-class _Named(Element, tag="entry"):
-    name: str = attr("name")
+class Named(Element, tag="entry"):
+    name: str = attr("name", default="")
     value: str = content(default="")
 
 
@@ -25,7 +31,7 @@ class _OemString(Element, tag="entry"):
 class Table(Element, tag="table"):
     """One SMBIOS structure, as names and values."""
 
-    entries: tuple[_Named, ...] = children(_Named, default=())
+    entries: tuple[Named, ...] = children(Named, default=())
 
     def get(self, name: str) -> str | None:
         """The first entry of that name."""

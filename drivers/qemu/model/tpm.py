@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu.model.device import Device
-from embervirt.drivers.xml import Element, attr, child, choice, flag, uuid, yes_no
+from embervirt.drivers.xml import Element, attr, child, choice, flag
+from embervirt.drivers.xml.codecs import Switch, Uuid
+from embervirt.errors import InternalError
 
 PCR_BANKS = ("sha1", "sha256", "sha384", "sha512")
 
@@ -11,7 +13,7 @@ PCR_BANKS = ("sha1", "sha256", "sha384", "sha512")
 class TpmEncryption(Element, tag="encryption"):
     """``secret`` is the UUID of the secret whose value encrypts the state."""
 
-    secret: str = attr("secret", uuid)
+    secret: str = attr("secret", Uuid(InternalError))
 
 
 class PcrBanks(Element, tag="active_pcr_banks", closed=True):
@@ -32,7 +34,7 @@ class TpmSource(Element, tag="source"):
     """Of ``external``: the control socket of a swtpm that is somebody else's."""
 
     type: str = attr("type", choice("unix"))
-    mode: str | None = attr("mode", choice("connect", later=("bind",)), default=None)
+    mode: str | None = attr("mode", choice("connect"), default=None)
     path: str = attr("path")
 
 
@@ -48,7 +50,7 @@ class TpmBackend(Element, tag="backend"):
 
     type: str = attr("type", choice("emulator", "external", "passthrough"))
     version: str | None = attr("version", choice("1.2", "2.0"), default=None)
-    persistent_state: bool | None = attr("persistent_state", yes_no, default=None)
+    persistent_state: bool | None = attr("persistent_state", Switch("yes", "no", InternalError), default=None)
     device: TpmDevice | None = child(TpmDevice, default=None)
     source: TpmSource | None = child(TpmSource, default=None)
     encryption: TpmEncryption | None = child(TpmEncryption, default=None)

@@ -27,17 +27,19 @@ _COUNT = integer(1, 2**31 - 1)
 
 
 class VcpuPin(Element, tag="vcpupin"):
+    """``cpuset`` is None in no pin after ``validate``."""
+
     vcpu: int = attr("vcpu", _UINT)
-    cpuset: str = attr("cpuset", cpuset)
+    cpuset: str | None = attr("cpuset", cpuset, default=None)
 
 
 class EmulatorPin(Element, tag="emulatorpin"):
-    cpuset: str = attr("cpuset", cpuset)
+    cpuset: str | None = attr("cpuset", cpuset, default=None)
 
 
 class IoThreadPin(Element, tag="iothreadpin"):
     iothread: int = attr("iothread", _COUNT)
-    cpuset: str = attr("cpuset", cpuset)
+    cpuset: str | None = attr("cpuset", cpuset, default=None)
 
 
 _SCHEDULER = choice("batch", "idle", "fifo", "rr")
@@ -63,7 +65,7 @@ class EmulatorSched(Element, tag="emulatorsched"):
 
 
 class CpuTune(Element, tag="cputune", refuse=("cachetune", "memorytune")):
-    """Periods and quotas are microseconds."""
+    """Periods and quotas are microseconds. ``emulator_scheds``: one at most after ``validate``."""
 
     shares: int | None = text("shares", _ULONG, default=None)
     period: int | None = text("period", _ULONG, default=None)
@@ -79,7 +81,7 @@ class CpuTune(Element, tag="cputune", refuse=("cachetune", "memorytune")):
     iothread_pins: tuple[IoThreadPin, ...] = children(IoThreadPin, default=())
     vcpu_scheds: tuple[VcpuSched, ...] = children(VcpuSched, default=())
     iothread_scheds: tuple[IoThreadSched, ...] = children(IoThreadSched, default=())
-    emulator_sched: EmulatorSched | None = child(EmulatorSched, default=None)
+    emulator_scheds: tuple[EmulatorSched, ...] = children(EmulatorSched, default=())
 
 
 _MODES = choice("strict", "preferred", "interleave", "restrictive", error=ConfigUnsupported)
@@ -145,7 +147,7 @@ class BlkioTune(Element, tag="blkiotune"):
 
 
 class FibreChannel(Element, tag="fibrechannel"):
-    appid: str = attr("appid")
+    appid: str = attr("appid", default="")
 
 
 class Resource(Element, tag="resource"):

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model.device import Device, VirtioDriver
 from embervirt.drivers.xml import Element, attr, child, choice, integer, yes_no
-from embervirt.errors import ConfigUnsupported
+from embervirt.errors import ConfigUnsupported, InternalError
 
 _KIB = integer(0, 2**32 - 1)
 
 
-class Acceleration(Element, tag="acceleration", refuse=("@accel2d", "@rendernode")):
+class Acceleration(Element, tag="acceleration", refuse=("@rendernode",)):
+    accel2d: bool | None = attr("accel2d", yes_no, default=None)
     accel3d: bool | None = attr("accel3d", yes_no, default=None)
 
 
 class Resolution(Element, tag="resolution"):
-    x: int = attr("x", integer(1, 2**31 - 1))
-    y: int = attr("y", integer(1, 2**31 - 1))
+    """Pixels; a side of none is refused by ``validate``."""
+
+    x: int = attr("x", integer(0, 2**31 - 1))
+    y: int = attr("y", integer(0, 2**31 - 1))
 
 
 class VideoModel(Element, tag="model"):
-    """Sizes are KiB; ``ram``, ``vram64`` and ``vgamem`` are of qxl only."""
+    """Sizes are KiB; ``ram``, ``vram64`` and ``vgamem`` are of qxl only. Only before ``postparse`` it is
+    of type ``default``."""
 
     type: str = attr(
         "type",
         choice(
-            *("cirrus", "vga", "vmvga", "qxl", "virtio", "bochs", "ramfb", "none"),
+            *("cirrus", "vga", "vmvga", "qxl", "virtio", "bochs", "ramfb", "none", "default"),
             error=ConfigUnsupported,
-            later=("default", "xen", "vbox", "parallels", "gop"),
+            later=("xen", "vbox", "parallels", "gop"),
         ),
         default="cirrus",
     )
@@ -34,7 +38,7 @@ class VideoModel(Element, tag="model"):
     vram: int | None = attr("vram", _KIB, default=None)
     vram64: int | None = attr("vram64", _KIB, default=None)
     vgamem: int | None = attr("vgamem", _KIB, default=None)
-    heads: int | None = attr("heads", integer(0, 2**32 - 1), default=None)
+    heads: int | None = attr("heads", integer(0, 2**32 - 1, InternalError), default=None)
     primary: bool | None = attr("primary", yes_no, default=None)
     acceleration: Acceleration | None = child(Acceleration, default=None)
     resolution: Resolution | None = child(Resolution, default=None)

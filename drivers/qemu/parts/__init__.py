@@ -2,7 +2,14 @@
 
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.compiling import compile, of_device
-from embervirt.drivers.qemu.parts.context import KEY_BYTES, CompileContext, EncryptedSecret, Net, encrypt
+from embervirt.drivers.qemu.parts.context import (
+    KEY_BYTES,
+    CompileContext,
+    EncryptedSecret,
+    Known,
+    Net,
+    encrypt,
+)
 from embervirt.drivers.qemu.parts.disk import medium, top
 from embervirt.drivers.qemu.parts.part import (
     Audiodev,
@@ -30,6 +37,7 @@ __all__ = [
     "CompileContext",
     "Device",
     "EncryptedSecret",
+    "Known",
     "MachineOptions",
     "Net",
     "Netdev",

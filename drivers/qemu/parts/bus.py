@@ -5,35 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from embervirt.drivers.qemu.model.address import (
-    Address,
-    CcidAddress,
     IsaAddress,
     PciAddress,
     SpaprVioAddress,
     UsbAddress,
     VirtioSerialAddress,
 )
+from embervirt.drivers.qemu.model.device import Device
 from embervirt.drivers.qemu.parts.build import Build
 
 
-def place(address: Address | None, build: Build) -> dict[str, Any]:
+def place(device: Device, build: Build) -> dict[str, Any]:
     """``bus`` and what says where on it; nothing without an address: then QEMU takes the first free place."""
+    address = device.address
     match address:
         case PciAddress() if not address.is_empty:
-            return _pci(address, build)
+            acpi = {"acpi-index": device.acpi.index} if device.acpi else {}
+            return {**_pci(address, build), **acpi}
         case UsbAddress():
             port = {"port": address.port} if address.port else {}
             return {"bus": f"{build.bus('usb', address.bus)}.0", **port}
         case VirtioSerialAddress():
             number = {} if address.port is None else {"nr": address.port}
             return {"bus": f"{build.bus('virtio-serial', address.controller)}.{address.bus}", **number}
-        case CcidAddress():
-            return {"bus": f"{build.bus('ccid', address.controller)}.0"}
         case SpaprVioAddress():
             return {} if address.reg is None else {"reg": address.reg}
         case IsaAddress():
-            given = {"iobase": address.iobase, "irq": address.irq}
-            return {key: value for key, value in given.items() if value is not None}
+            irq = {"irq": address.irq} if address.irq else {}
+            return {"iobase": address.iobase or 0, **irq}
     return {}
 
 

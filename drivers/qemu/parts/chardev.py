@@ -8,20 +8,20 @@ from typing import Any
 from embervirt.drivers.qemu.model import Channel, Console, Parallel, Serial
 from embervirt.drivers.qemu.model.chardev import SERIALS
 from embervirt.drivers.qemu.model.chardev_source import Log
+from embervirt.drivers.qemu.parts import chardev_source as source
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.bus import place
-from embervirt.drivers.qemu.parts.chardev_source import backend
 from embervirt.drivers.qemu.parts.part import Device, Netdev, Part
 
 
 def serial(port: Serial, build: Build) -> Iterable[Part]:
     """On ISA it has its number; a debug console has its own address."""
-    yield backend(port, f"char{port.id}", log=_console_log(port, build), fds=build.run.socket_fds)
+    yield from source.parts(port, f"char{port.id}", build, log=_console_log(port, build))
     type_ = (port.target.type if port.target else None) or "isa-serial"
     props: dict[str, Any] = {"chardev": f"char{port.id}"}
     if type_ == "isa-serial":
         props["index"] = port.port or 0
-    yield Device(SERIALS[type_], port.id, {**props, **place(port.address, build)})
+    yield Device(SERIALS[type_], port.id, {**props, **place(port, build)})
 
 
 def _console_log(port: Serial, build: Build) -> Log | None:
@@ -33,15 +33,15 @@ def _console_log(port: Serial, build: Build) -> Log | None:
 
 def parallel(port: Parallel, build: Build) -> Iterable[Part]:
     """QEMU takes the next free one of a PC."""
-    yield backend(port, f"char{port.id}", device="parallel", fds=build.run.socket_fds)
-    yield Device("isa-parallel", port.id, {"chardev": f"char{port.id}", **place(port.address, build)})
+    yield from source.parts(port, f"char{port.id}", build, device="parallel")
+    yield Device("isa-parallel", port.id, {"chardev": f"char{port.id}"})
 
 
 def console(port: Console, build: Build) -> Iterable[Part]:
     """Nothing for the mirror of a serial port."""
     if port.virtio:
-        yield backend(port, f"char{port.id}", fds=build.run.socket_fds)
-        yield Device("virtconsole", port.id, {"chardev": f"char{port.id}", **place(port.address, build)})
+        yield from source.parts(port, f"char{port.id}", build)
+        yield Device("virtconsole", port.id, {"chardev": f"char{port.id}", **place(port, build)})
 
 
 def channel(port: Channel, build: Build) -> Iterable[Part]:
@@ -50,11 +50,11 @@ def channel(port: Channel, build: Build) -> Iterable[Part]:
     if target is None:
         return
     chardev = f"char{port.id}"
-    yield backend(port, chardev, fds=build.run.socket_fds)
+    yield from source.parts(port, chardev, build)
     if target.type == "guestfwd":
         forward = f"tcp:{target.address}:{target.port}-chardev:{chardev}"
         yield Netdev("user", port.id, {"guestfwd": [{"str": forward}]})
     else:
-        name = {"name": target.name} if target.name else {}
-        where = place(port.address, build)
+        name = {} if target.name is None else {"name": target.name}
+        where = place(port, build)
         yield Device("virtserialport", port.id, {"chardev": chardev, **name, **where})

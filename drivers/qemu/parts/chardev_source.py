@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from embervirt.drivers.qemu.model.chardev_source import Chardev as Source
 from embervirt.drivers.qemu.model.chardev_source import CharSource, Log
-from embervirt.drivers.qemu.parts.part import Chardev
+from embervirt.drivers.qemu.parts.build import Build
+from embervirt.drivers.qemu.parts.part import Chardev, Object, Part
 
 NONE: Mapping[str, int] = {}
 _BACKENDS = {"unix": "socket", "tcp": "socket"}
 """QEMU's name of a type where it is not libvirt's."""
+
+
+def parts(
+    port: Source, id_: str, build: Build, *, device: str = "serial", log: Log | None = None
+) -> Iterator[Part]:
+    """The chardev with this id; ``device`` and ``log`` as in ``backend``. With TLS its certificates first."""
+    source = port.source
+    if source and source.tls:
+        endpoint = "server" if source.mode == "bind" else "client"
+        props = {"dir": build.run.tls_dir, "endpoint": endpoint, "verify-peer": True}
+        yield Object("tls-creds-x509", _credentials(id_), props)
+    yield backend(port, id_, device=device, log=log, fds=build.run.socket_fds)
+
+
+def _credentials(id_: str) -> str:
+    return f"obj{id_}_tls0"
 
 
 def backend(
@@ -28,7 +45,8 @@ def backend(
     that listen already.
     """
     name = device if port.type == "dev" else _BACKENDS.get(port.type, port.type)
-    return Chardev(id_, name, {**_data(port, fds), **_log(port.log or log)})
+    tls = {"tls-creds": _credentials(id_)} if port.source and port.source.tls else {}
+    return Chardev(id_, name, {**_data(port, fds), **tls, **_log(port.log or log)})
 
 
 def _data(port: Source, fds: Mapping[str, int]) -> dict[str, Any]:

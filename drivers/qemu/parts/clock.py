@@ -34,8 +34,7 @@ def parts(build: Build) -> Iterator[Part]:
     pit = clock.timer("pit")
     if pit and pit.tickpolicy in PIT:
         yield Option("global", f"kvm-pit.lost_tick_policy={PIT[pit.tickpolicy]}")
-    hpet = clock.timer("hpet")
-    if hpet and hpet.present is False and not hpet_is_a_property(build.caps):
+    if clock.without_hpet and not hpet_is_a_property(build.caps):
         yield Option("no-hpet")
 
 

@@ -34,6 +34,13 @@ def encrypt(value: bytes, master_key: bytes) -> EncryptedSecret:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A secret that is in the description itself."""
+
+    value: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Net:
     """The host's side of one network card in a run.
 
@@ -68,7 +75,7 @@ class CompileContext:
     ram_path: str
     monitor_fd: int | None
     console_log: str | None
-    secret: Callable[[EncryptionSecret], EncryptedSecret]
+    secret: Callable[[EncryptionSecret | Known], EncryptedSecret]
     huge_page_dirs: Mapping[int, str] = field(default_factory=dict)
     now: float = 0.0
     tls_dir: str = "/etc/pki/qemu"

@@ -55,11 +55,11 @@ def parts(controller: Controller, build: Build) -> Iterable[Part]:
         case "scsi":
             yield _scsi(controller, build)
         case "sata" if not (build.domain.q35 and controller.index == 0):
-            yield Device("ahci", controller.id, place(controller.address, build))
+            yield Device("ahci", controller.id, place(controller, build))
         case "virtio-serial":
             yield _virtio_serial(controller, build)
         case "ccid":
-            yield Device("usb-ccid", controller.id, place(controller.address, build))
+            yield Device("usb-ccid", controller.id, place(controller, build))
         case "fdc" if any(disk.bus == "fdc" for disk in build.domain.devices.disks):
             yield from disk.floppy_controller(build)
 
@@ -68,7 +68,7 @@ def _pci(controller: Controller, build: Build) -> Iterable[Part]:
     name = controller.model_name.name if controller.model_name else PCI_NAMES.get(controller.model or "")
     if name:
         props = _bridge(controller.model or "", controller.target or ControllerTarget())
-        yield Device(name, controller.id, {**props, **place(controller.address, build)})
+        yield Device(name, controller.id, {**props, **place(controller, build)})
         return
     if controller.pcihole64 is not None:
         yield Option("global", f"{HOLE[build.domain.q35]}={controller.pcihole64}K")
@@ -90,7 +90,7 @@ def _bridge(model: str, target: ControllerTarget) -> dict[str, Any]:
 
 
 def _usb(controller: Controller, build: Build) -> Device:
-    model, where = controller.model or "", place(controller.address, build)
+    model, where = controller.model or "", place(controller, build)
     driver = USB[model]
     if driver not in build.caps.devices:
         raise ConfigUnsupported(f"USB controller model '{model}' not supported in this QEMU binary")
@@ -109,7 +109,7 @@ def _usb(controller: Controller, build: Build) -> Device:
 
 def _scsi(controller: Controller, build: Build) -> Device:
     model, driver = controller.model or "", controller.driver
-    where = place(controller.address, build)
+    where = place(controller, build)
     if not model.startswith("virtio"):
         return Device(SCSI[model], controller.id, where)
     given: dict[str, Any] = {}
@@ -131,4 +131,4 @@ def _virtio_serial(controller: Controller, build: Build) -> Device:
     props = {name: value for name, value in given.items() if value is not None}
     kind = virtio.driver("virtio-serial", controller.model)
     options = virtio.options(controller.driver)
-    return Device(kind, controller.id, {**options, **props, **place(controller.address, build)})
+    return Device(kind, controller.id, {**options, **props, **place(controller, build)})

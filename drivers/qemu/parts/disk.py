@@ -68,12 +68,12 @@ def _driver(disk: Disk) -> str:
 def _by_bus(disk: Disk, driver: DiskDriver, build: Build) -> dict[str, Any]:
     match disk.bus:
         case "virtio":
-            return {**_virtio(disk, driver), **place(disk.address, build)}
+            return {**_virtio(disk, driver), **place(disk, build)}
         case "scsi":
             return _scsi(disk, build)
         case "usb":
             removable = bool(disk.target and disk.target.removable)
-            return {**place(disk.address, build), "removable": removable}
+            return {**place(disk, build), "removable": removable}
         case "fdc":
             return {"unit": _address(disk).unit}
     return _ide(disk, build)

@@ -14,7 +14,7 @@ from embervirt.drivers.qemu.model import Disk, DiskDriver
 from embervirt.drivers.qemu.model.disk_driver import FORMATS, WITH_BACKING, MetadataCache
 from embervirt.drivers.qemu.model.disk_source import Auth, DiskSource, Encryption, EncryptionSecret
 from embervirt.drivers.qemu.parts import disk_network
-from embervirt.drivers.qemu.parts.context import CompileContext
+from embervirt.drivers.qemu.parts.context import CompileContext, Known
 from embervirt.drivers.qemu.parts.part import Blockdev, Object, Pluggable
 from embervirt.drivers.qemu.parts.secret import MASTER_KEY
 from embervirt.errors import ConfigUnsupported, InternalError, InvalidArgument
@@ -123,7 +123,7 @@ def image_nodes(
     yield Blockdev({**_storage(image, disk), "node-name": image.storage, **cache, **FLEXIBLE})
     part, below = image.source.slice, image.storage
     offsets = {"offset": part.offset, "size": part.size} if part else {}
-    if offsets and (image.format != "raw" or image.encryption):
+    if offsets and (image.format != "raw" or (image.encryption and not _by_ceph(image.encryption))):
         below = f"libvirt-{image.number}-slice-sto"
         name = {"driver": "raw", "node-name": below}
         yield Blockdev({**name, **offsets, "file": image.storage, **FLEXIBLE, **cache})
@@ -161,7 +161,8 @@ def _cache(disk: Disk) -> dict[str, Any]:
 def _storage(image: Image, disk: Disk) -> dict[str, Any]:
     source = image.source
     if image.type == "network":
-        return disk_network.storage(source, image.storage, image.auth)
+        made = disk_network.storage(source, image.storage, image.auth)
+        return {**made, "encrypt": _unlock(image)} if _by_ceph(image.encryption) else made
     if source.fdgroup:
         raise InvalidArgument(f"file descriptor group '{source.fdgroup}' was not associated with the domain")
     if image.type not in LOCAL:
@@ -172,12 +173,16 @@ def _storage(image: Image, disk: Disk) -> dict[str, Any]:
 
 def _secrets(image: Image, context: CompileContext) -> Iterator[Pluggable]:
     if image.auth and image.type == "network":
-        yield _secret(disk_network.auth_secret(image.storage), image.auth.secret, context)
+        password = disk_network.password(image.source, image.auth)
+        yield _secret(disk_network.auth_secret(image.storage), password, context)
+    if image.source.cookies:
+        known = Known(image.source.cookies.header.encode())
+        yield _secret(disk_network.cookie_secret(image.storage), known, context)
     if image.encryption:
         yield _secret(_key(image), image.encryption.secrets[0], context)
 
 
-def _secret(name: str, reference: EncryptionSecret, context: CompileContext) -> Object:
+def _secret(name: str, reference: EncryptionSecret | Known, context: CompileContext) -> Object:
     value = context.secret(reference)
     props = {"data": value.data, "keyid": MASTER_KEY, "iv": value.iv, "format": "base64"}
     return Object("secret", name, props)
@@ -187,16 +192,25 @@ def _key(image: Image) -> str:
     return f"{image.node}-encryption-secret0"
 
 
+def _by_ceph(encryption: Encryption | None) -> bool:
+    """Whether the library of the server's client decrypts the image."""
+    return encryption is not None and encryption.engine == "librbd"
+
+
+def _unlock(image: Image) -> dict[str, Any]:
+    format_ = image.encryption.format if image.encryption else ""
+    return {"format": format_, "key-secret": _key(image)}
+
+
 def _format(image: Image) -> dict[str, Any]:
     """The format's driver with its decryption and its cache of metadata."""
     size = image.metadata_cache.max_size if image.metadata_cache else None
     cache = {"cache-size": size.bytes} if size else {}
-    if not image.encryption:
+    if image.encryption is None or _by_ceph(image.encryption):
         return {"driver": FORMATS[image.format], **cache}
     if image.format == "raw":
         return {"driver": "luks", "key-secret": _key(image)}
-    encrypt = {"format": image.encryption.format, "key-secret": _key(image)}
-    return {"driver": FORMATS[image.format], "encrypt": encrypt, **cache}
+    return {"driver": FORMATS[image.format], "encrypt": _unlock(image), **cache}
 
 
 def _zeroes(disk: Disk, image: Image) -> dict[str, Any]:

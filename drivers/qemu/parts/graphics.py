@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from embervirt.drivers.qemu.model.graphics import Graphics
+from embervirt.drivers.qemu.model.graphics import ADDRESSED, Graphics
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.part import Option, Part
 from embervirt.drivers.qemu.parts.render import options
 from embervirt.drivers.qemu.parts.sound import backend
+from embervirt.errors import ConfigUnsupported
 
 LOCALHOST = "127.0.0.1"
 """Where a screen listens that does not say."""
@@ -22,9 +23,12 @@ FIRST = 5900
 MOST = 65535 - FIRST
 """VNC's displays count from port 5900."""
 
+PORTS = range(FIRST, FIRST + MOST + 1)
+
 
 def parts(graphics: Graphics, build: Build) -> Iterable[Part]:
-    """Where it listens, and what it says to whom."""
+    """Where it listens, and what it says to whom. Raises ConfigUnsupported for what QEMU cannot do."""
+    _check(graphics, build)
     where, more = _way_in(graphics, build)
     props: dict[str, Any] = {
         **more,
@@ -36,6 +40,19 @@ def parts(graphics: Graphics, build: Build) -> Iterable[Part]:
     yield Option("vnc", options(where, props))
     if graphics.keymap:
         yield Option("k", graphics.keymap)
+
+
+def _check(graphics: Graphics, build: Build) -> None:
+    if graphics is not build.domain.devices.graphics[0]:
+        raise ConfigUnsupported("only 1 graphics device of type vnc is supported")
+    if len(graphics.listens) > 1:
+        raise ConfigUnsupported("QEMU does not support multiple listens for one graphics device.")
+    way = graphics.listens[0]
+    if way.type in ADDRESSED and not graphics.autoport and graphics.port not in PORTS:
+        raise ConfigUnsupported(f"vnc port must be in range [{PORTS[0]},{PORTS[-1]}]")
+    if way.type == "network":
+        what = f"network '{way.network}' is not asked for the address to listen on; expected one"
+        raise ConfigUnsupported(f"graphics listen: {what} with <listen type='address' address='...'/>")
 
 
 def _way_in(graphics: Graphics, build: Build) -> tuple[str, dict[str, Any]]:

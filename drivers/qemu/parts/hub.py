@@ -12,4 +12,4 @@ from embervirt.drivers.qemu.parts.part import Device, Part
 
 def parts(hub: Hub, build: Build) -> Iterable[Part]:
     """Eight ports."""
-    yield Device("usb-hub", hub.id, place(hub.address, build))
+    yield Device("usb-hub", hub.id, place(hub, build))

@@ -24,10 +24,10 @@ def parts(item: Input, build: Build) -> Iterable[Part]:
     if item.type == "evdev":
         yield _evdev(item)
     elif item.bus == "usb":
-        yield Device(USB[item.type], item.id, place(item.address, build))
+        yield Device(USB[item.type], item.id, place(item, build))
     elif item.bus == "virtio":
         evdev = {"evdev": item.source.evdev} if item.type == "passthrough" and item.source else {}
-        props = {**evdev, **virtio.options(item.driver), **place(item.address, build)}
+        props = {**evdev, **virtio.options(item.driver), **place(item, build)}
         yield Device(virtio.driver(VIRTIO[item.type]), item.id, props)
 
 

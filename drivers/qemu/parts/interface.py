@@ -63,8 +63,7 @@ def driver(interface: Interface) -> str:
 
 
 def _place(interface: Interface, build: Build) -> dict[str, Any]:
-    acpi = {"acpi-index": interface.acpi.index} if interface.acpi else {}
-    return {**build.boot(interface), **place(interface.address, build), **acpi, **_rom(interface.rom)}
+    return {**build.boot(interface), **place(interface, build), **_rom(interface.rom)}
 
 
 def _rom(rom: Rom | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
 LISTENING = {"server": True, "wait": False}
-IRQCHIP = {"kvm": "on", "qemu": "split"}
+IRQCHIP: dict[str | None, str] = {"kvm": "on", "qemu": "split"}
 """``kernel_irqchip`` by the driver of ``<ioapic>``."""
 
 
@@ -76,7 +76,7 @@ def _properties(domain: Domain, caps: Capabilities) -> dict[str, str]:
     if features:
         given["vmport"] = features.vmport.state if features.vmport else None
         given["smm"] = features.smm.state if features.smm else None
-        given["kernel_irqchip"] = IRQCHIP[features.ioapic.driver] if features.ioapic else None
+        given["kernel_irqchip"] = IRQCHIP.get(features.ioapic.driver) if features.ioapic else None
     given["dump-guest-core"] = bool(domain.dump_core)
     given["mem-merge"] = False if backing and backing.no_share_pages else None
     given |= firmware.flashes(domain)
@@ -86,8 +86,7 @@ def _properties(domain: Domain, caps: Capabilities) -> dict[str, str]:
         given["memory-backend"] = caps.machines[domain.os.type.machine or ""].default_ram_id
     if not _acpi(domain) and _acpi_is_a_property(caps):
         given["acpi"] = False
-    hpet = domain.clock.timer("hpet")
-    if hpet and hpet.present is False and clock.hpet_is_a_property(caps):
+    if domain.clock.without_hpet and clock.hpet_is_a_property(caps):
         given["hpet"] = False
     words = {True: "on", False: "off"}
     return {

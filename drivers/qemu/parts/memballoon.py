@@ -19,7 +19,7 @@ def parts(balloon: Memballoon, build: Build) -> Iterable[Part]:
     wanted = {"deflate-on-oom": balloon.autodeflate, "free-page-reporting": balloon.free_page_reporting}
     props = {key: value for key, value in wanted.items() if value is not None}
     driver = virtio.driver("virtio-balloon", balloon.model)
-    where = place(balloon.address, build)
+    where = place(balloon, build)
     yield Device(driver, balloon.id, {**virtio.options(balloon.driver), **props, **where})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,21 +11,27 @@ from typing import Any
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpuset import members
-from embervirt.drivers.qemu.model.numa import Cell, MemoryCache
+from embervirt.drivers.qemu.model.numa import LOCAL, REMOTE, Bandwidth, Cell, Latency, MemoryCache
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.part import Object, Option, Part
 from embervirt.drivers.qemu.parts.render import options
 from embervirt.errors import InternalError
 
 _KIB, _MIB = 1024, 1024 * 1024
+THREAD_CONTEXT = (7, 2, 0)
+"""The QEMU that brought ``thread-context``."""
+
+ORDINARY = resource.getpagesize() // _KIB
+"""KiB of a page that is not huge."""
+
 POLICIES = {"strict": "bind", "preferred": "preferred", "interleave": "interleave"}
 """QEMU's NUMA policies; ``restrictive`` has none, the host's cgroups do it."""
 
-ASSOCIATIVITY = {"none": "none", "direct": "direct", "full": "complex"}
+ASSOCIATIVITY = {None: "none", "none": "none", "direct": "direct", "full": "complex"}
 LEVELS = ("memory", "first-level", "second-level", "third-level")
 """QEMU's words for the caches in front of memory, by their number."""
 
-POLICY = {"none": "none", "writeback": "write-back", "writethrough": "write-through"}
+POLICY = {None: "none", "none": "none", "writeback": "write-back", "writethrough": "write-through"}
 
 
 def parts(build: Build) -> Iterator[Part]:
@@ -33,13 +41,13 @@ def parts(build: Build) -> Iterator[Part]:
     size = _rounded(sum(_rounded(cell.memory) for cell in domain.cells) or domain.memory)
     most = domain.max_memory
     if most:
-        grown = {"slots": most.slots, "maxmem": f"{most.size}k"}
+        grown = {"slots": most.slots, "maxmem": f"{_rounded(most.size)}k"}
         yield Option("m", options(f"size={size}k", grown))
     else:
         yield Option("m", str(size // _KIB))
     ram = build.caps.machines[domain.os.type.machine or ""].default_ram_id
     if ram and not domain.cells:
-        yield _backend(build, ram, size * _KIB, None)
+        yield from _on_its_nodes(_backend(build, ram, size * _KIB, None), build)
     yield Option("overcommit", options(f"mem-lock={'on' if backing and backing.locked else 'off'}", {}))
 
 
@@ -65,12 +73,39 @@ def nodes(build: Build) -> Iterator[Part]:
         initiator = f",initiator={initiators[cell.id or 0]}" if cell.id in initiators else ""
         memory = f"mem={_rounded(cell.memory) // _KIB}" if plain else f"memdev=ram-node{cell.id}"
         if not plain:
-            yield backends[cell.id]
+            yield from _on_its_nodes(backends[cell.id], build)
         yield Option("numa", f"node,nodeid={cell.id}{cpus}{initiator},{memory}")
-    for cell in domain.cells:
-        for sibling in cell.distances.siblings if cell.distances else ():
-            yield Option("numa", f"dist,src={cell.id},dst={sibling.id},val={sibling.value}")
+    yield from _distances(domain.cells)
     yield from _hmat(domain)
+
+
+def _distances(cells: tuple[Cell, ...]) -> Iterator[Part]:
+    """From each node to each, when what is told is not just the usual: QEMU wants to know all of them."""
+    usual = {
+        (here.id, there.id): LOCAL if here is there else REMOTE
+        for here, there in itertools.product(cells, repeat=2)
+    }
+    given: dict[tuple[int | None, int | None], int] = {
+        (cell.id, sibling.id): sibling.value
+        for cell in cells
+        for sibling in (cell.distances.siblings if cell.distances else ())
+    }
+    told = {cell.id for cell in cells if cell.distances}
+    if all(given.get(pair) == value for pair, value in usual.items() if pair[0] in told):
+        return
+    for (here, there), value in usual.items():
+        yield Option("numa", f"dist,src={here},dst={there},val={given.get((here, there), value)}")
+
+
+def _on_its_nodes(backend: Object, build: Build) -> Iterator[Part]:
+    """Threads that touch its pages at the start run on the host's nodes where they are to be."""
+    nodes = backend.props.get("host-nodes")
+    if not (nodes and backend.props.get("prealloc") and build.caps.version >= THREAD_CONTEXT):
+        yield backend
+        return
+    context = f"tc-{backend.id}"
+    yield Object("thread-context", context, {"node-affinity": nodes})
+    yield Object(backend.type, backend.id, {**backend.props, "prealloc-context": context})
 
 
 def _is_plain(backend: Object) -> bool:
@@ -85,12 +120,12 @@ def _initiators(domain: Domain) -> dict[int, int]:
         return {}
     found: dict[int, int] = {}
     links = numa.interconnects
-    best: dict[int, int] = {}
-    for latency in links.latencies if links else ():
-        if latency.type == "access" and latency.cache is None:
-            known = best.get(latency.target)
-            if known is None or latency.value < known:
-                best[latency.target], found[latency.target] = latency.value, latency.initiator
+    near = sorted(links.latencies, key=lambda each: each.value) if links else []
+    wide = sorted(links.bandwidths, key=lambda each: -each.value) if links else []
+    nearest: list[Latency | Bandwidth] = [*near, *wide]
+    for link in nearest:
+        if link.cache is None:
+            found.setdefault(link.target, link.initiator)
     first = next((cell.id or 0 for cell in numa.cells if cell.cpus), 0)
     for cell in numa.cells:
         number = cell.id or 0
@@ -124,7 +159,8 @@ def _cache(cache: MemoryCache) -> str:
     units = {"B": 1, "KiB": _KIB, "MiB": _MIB, "GiB": _KIB * _MIB}
     size = cache.size.value * units.get(cache.size.unit, _KIB) // _KIB
     line = cache.line.value * units.get(cache.line.unit, 1)
-    words = f"associativity={ASSOCIATIVITY[cache.associativity]},policy={POLICY[cache.policy]}"
+    associativity, policy = ASSOCIATIVITY[cache.associativity], POLICY[cache.policy]
+    words = f"associativity={associativity},policy={policy}"
     return f"size={size}K,level={cache.level},{words},line={line}"
 
 
@@ -170,10 +206,10 @@ def _page_size(domain: Domain, cell: Cell | None) -> int | None:
     pages, number = backing.hugepages.pages, (cell.id or 0) if cell else 0
     if not pages:
         return 0
-    for page in pages:
-        if page.nodeset is not None and number in members(page.nodeset):
-            return page.size
-    return next((page.size for page in pages if page.nodeset is None), None)
+    own = (page.size for page in pages if page.nodeset is not None and number in members(page.nodeset))
+    others = (page.size for page in pages if page.nodeset is None)
+    size = next(itertools.chain(own, others), None)
+    return None if size == ORDINARY else size
 
 
 def _huge_path(build: Build, size: int) -> str:

@@ -14,5 +14,5 @@ def parts(panic: Panic, build: Build) -> Iterable[Part]:
     """Nothing for ``hyperv``, which is a feature of the CPU."""
     if panic.model != "hyperv":
         address = panic.address
-        port = address.iobase if isinstance(address, IsaAddress) else None
+        port = (address.iobase or 0) if isinstance(address, IsaAddress) else None
         yield Device("pvpanic", None, {} if port is None else {"ioport": port})

@@ -23,14 +23,14 @@ def arguments(domain: Domain) -> Iterator[Part]:
     if deprecation and deprecation.behavior in COMPAT:
         yield Option("compat", COMPAT[deprecation.behavior])
     line = domain.find(CommandLine)
-    yield from (Word(each.value) for each in line.arguments) if line else ()
+    yield from (Word(each.value or "") for each in line.arguments) if line else ()
 
 
 def environment(domain: Domain) -> dict[str, str]:
     """Variables for QEMU: the user's own, and the time zone of its clock."""
     line = domain.find(CommandLine)
     zone = {"TZ": domain.clock.timezone or ""} if domain.clock.offset == "timezone" else {}
-    return zone | ({each.name: each.value for each in line.variables} if line else {})
+    return zone | ({each.name or "": each.value for each in line.variables} if line else {})
 
 
 def overridden(domain: Domain, parts: Iterable[Part]) -> Iterator[Part]:

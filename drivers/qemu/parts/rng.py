@@ -19,9 +19,9 @@ def parts(rng: Rng, build: Build) -> Iterable[Part]:
         source = {"filename": rng.backend.path}
     elif rng.backend.model == "egd":
         source = {"chardev": f"char{rng.id}"}
-        yield chardev_source.backend(rng.backend.chardev, f"char{rng.id}")
+        yield from chardev_source.parts(rng.backend.chardev, f"char{rng.id}", build)
     yield Object(f"rng-{rng.backend.model}", f"obj{rng.id}", source)
     props: dict[str, Any] = {**virtio.options(rng.driver), "rng": f"obj{rng.id}"}
     if rng.rate:
         props |= {"max-bytes": rng.rate.bytes, "period": rng.rate.period or 1000}
-    yield Device(virtio.driver("virtio-rng", rng.model), rng.id, {**props, **place(rng.address, build)})
+    yield Device(virtio.driver("virtio-rng", rng.model), rng.id, {**props, **place(rng, build)})

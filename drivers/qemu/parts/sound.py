@@ -72,7 +72,7 @@ def parts(sound: Sound, build: Build) -> Iterable[Part]:
     """The card; for HD Audio its codecs too. The PC speaker is an option of the machine."""
     if sound.model == "pcspk":
         return
-    where = place(sound.address, build)
+    where = place(sound, build)
     if sound.model not in HDA:
         yield Device(CARDS[sound.model], sound.id, {**backend(sound, build), **where})
         return

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.model.sysinfo import SysInfo, Table
+from embervirt.drivers.qemu.model.sysinfo import BIOS, BOARD, CHASSIS, SYSTEM, SysInfo, Table
 from embervirt.drivers.qemu.parts.part import Device, Option, Part
 from embervirt.drivers.qemu.parts.render import escaped
 from embervirt.errors import ConfigUnsupported, XmlError
 
-BIOS = ("vendor", "version", "date", "release")
-SYSTEM = ("manufacturer", "product", "version", "serial", "uuid", "sku", "family")
-BOARD = ("manufacturer", "product", "version", "serial", "asset", "location")
-CHASSIS = ("manufacturer", "version", "serial", "asset", "sku")
-"""What each structure can have, by names that QEMU and libvirt share."""
+WITH_MAKER = (2, 3)
+"""Structures that have a manufacturer always, if only an empty one."""
 
 
 def parts(domain: Domain) -> Iterator[Part]:
@@ -37,6 +34,8 @@ def _smbios(tables: SysInfo) -> Iterator[Part]:
     known = ((tables.bios, BIOS), (tables.system, SYSTEM), (board, BOARD), (tables.chassis, CHASSIS))
     for number, (table, names) in enumerate(known):
         given = _pairs(table, names) if table else ""
+        if given and number in WITH_MAKER and table and table.get("manufacturer") is None:
+            given = f",manufacturer={given}"
         if given:
             yield Option("smbios", f"type={number}{given}")
     if tables.oem_strings and tables.oem_strings.entries:

@@ -27,7 +27,7 @@ def parts(video: Video, build: Build) -> Iterable[Part]:
     """Nothing for ``none``."""
     if video.model.type == "none":
         return
-    yield Device(_driver(video), video.id, {**_props(video), **place(video.address, build)})
+    yield Device(_driver(video), video.id, {**_props(video), **place(video, build)})
 
 
 def _driver(video: Video) -> str:

@@ -17,5 +17,5 @@ def parts(vsock: Vsock, build: Build) -> Iterable[Part]:
     cid = (vsock.cid.address if vsock.cid else None) or 0
     props: dict[str, Any] = {"guest-cid": cid, "vhostfd": str(build.run.vsock_fd)}
     driver = virtio.driver("vhost-vsock", vsock.model)
-    where = place(vsock.address, build)
+    where = place(vsock, build)
     yield Device(driver, vsock.id, {**virtio.options(vsock.driver), **props, **where})

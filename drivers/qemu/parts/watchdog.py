@@ -20,4 +20,4 @@ def parts(watchdog: Watchdog, build: Build) -> Iterable[Part]:
     if watchdog.model == "itco":
         yield Option("global", "ICH9-LPC.noreboot=off")
     else:
-        yield Device(watchdog.model, watchdog.id, place(watchdog.address, build))
+        yield Device(watchdog.model, watchdog.id, place(watchdog, build))

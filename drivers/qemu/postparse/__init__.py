@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.model import Domain, metadata, passthrough
 from embervirt.drivers.qemu.model.domain import GenId
-from embervirt.drivers.qemu.postparse import clock, cpu, devices, features, os, tuning
+from embervirt.drivers.qemu.postparse import clock, cpu, devices, features, os, sysinfo, tuning
 from embervirt.drivers.xml import replace
 
 if TYPE_CHECKING:
@@ -30,12 +30,15 @@ def postparse(domain: Domain, caps: Capabilities, nvram_dir: str = "") -> Domain
         domain,
         id=None,
         uuid=domain.uuid or str(uuid4()),
+        metadata=metadata.distinct(domain.metadata),
         genid=GenId(value=domain.genid.value or str(uuid4())) if domain.genid else None,
         os=os.complete(domain, caps, nvram_dir),
         features=features.complete(domain.features),
         cpu=cpu.complete(domain, caps),
         clock=clock.complete(domain.clock),
+        sysinfos=sysinfo.complete(domain.sysinfos),
         pm=clock.power(domain.pm),
+        foreign=passthrough.lasting(domain.foreign),
     )
     memory = sum(cell.memory for cell in domain.cells) or domain.memory
     domain = replace(domain, memory=memory, current_memory=min(domain.current_memory or memory, memory))

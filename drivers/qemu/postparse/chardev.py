@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 
 from embervirt.drivers.qemu.model import Devices
 from embervirt.drivers.qemu.model.address import VirtioSerialAddress
 from embervirt.drivers.qemu.model.chardev import (
+    ISA,
     SERIALS,
     Channel,
     Console,
@@ -54,12 +56,22 @@ def _moved(console: Console) -> Serial:
 def _serials(ports: Iterable[Serial]) -> tuple[Serial, ...]:
     given = list(ports)
     done = []
-    for serial, number in zip(given, _numbers([serial.port for serial in given], overall=True), strict=True):
+    for serial, number in zip(given, _numbers(_isa_numbers(given), overall=True), strict=True):
         target = serial.target or SerialTarget()
-        type_ = target.type or "isa-serial"
+        type_ = target.type or ISA
         model = target.model or TargetModel(name=SERIALS[type_])
         done.append(replace(serial, target=SerialTarget(type=type_, port=number, model=model)))
     return tuple(done)
+
+
+def _isa_numbers(serials: list[Serial]) -> list[int | None]:
+    """A port that is said to be of ISA gets the lowest number that no other one of ISA has."""
+    types = [serial.target.type if serial.target else None for serial in serials]
+    ports = [None if serial.port is None or serial.port < 0 else serial.port for serial in serials]
+    pairs = list(zip(types, ports, strict=True))
+    taken = {port for type_, port in pairs if type_ in (None, ISA)}
+    free = (number for number in itertools.count() if number not in taken)
+    return [next(free) if type_ == ISA and port is None else port for type_, port in pairs]
 
 
 def _parallels(ports: Iterable[Parallel]) -> tuple[Parallel, ...]:
@@ -82,11 +94,27 @@ def _numbers(given: list[int | None], *, overall: bool) -> list[int]:
 
 def _consoles(serials: tuple[Serial, ...], consoles: tuple[Console, ...]) -> tuple[Console, ...]:
     """The first serial port is the first console too: if there is one for it, or the port is of a PC."""
+    first = -1 if _was_alone(serials, consoles) else 0
     if serials and consoles and not consoles[0].virtio:
         consoles = (mirror(serials[0]), *consoles[1:])
-    elif serials and serials[0].target and serials[0].target.type == "isa-serial":
-        consoles = (mirror(serials[0]), *consoles)
-    return tuple(_numbered(console, number) for number, console in enumerate(consoles))
+    elif serials and serials[0].target and serials[0].target.type == ISA:
+        return (mirror(serials[0]), *map(_numbered, consoles, itertools.count()))
+    return tuple(map(_numbered, consoles, itertools.count(first)))
+
+
+def _was_alone(serials: tuple[Serial, ...], consoles: tuple[Console, ...]) -> bool:
+    """Whether the port had no console in the XML of the first definition: libvirt counted the others without.
+
+    It counts again when its own XML is defined once more; here a definition stays what it is.
+    """
+    if (
+        not serials
+        or not consoles
+        or consoles[0].target != ConsoleTarget(type="serial", port=serials[0].port)
+    ):
+        return False
+    ports = [console.target.port for console in consoles if console.virtio and console.target]
+    return bool(ports) and ports == list(range(len(consoles) - 1))
 
 
 def mirror(serial: Serial) -> Console:

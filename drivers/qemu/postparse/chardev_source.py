@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from embervirt.drivers.qemu.model.chardev_source import Chardev, CharSource, Protocol, Reconnect
 from embervirt.drivers.xml import replace
+from embervirt.errors import XmlError
 
 C = TypeVar("C", bound=Chardev)
 _SOCKET = ("mode", "reconnect")
@@ -22,7 +23,10 @@ _KEPT = {
 
 
 def complete(port: C) -> C:
-    """As libvirt writes it."""
+    """As libvirt writes it. Raises XmlError for sources that cannot be read."""
+    most = 2 if port.type == "udp" else 1
+    if len(port.sources) > most:
+        raise XmlError(f"only {most} source element allowed for character device of type '{port.type}'")
     sources = tuple(source for source in map(_kept(port.type), port.sources) if source != CharSource())
     if port.type == "udp":
         sources = _by_mode(sources)
@@ -52,6 +56,8 @@ def _kept(type_: str) -> Any:
 def _reconnect(given: Reconnect | None) -> Reconnect | None:
     if given is None or given.enabled is None:
         return None
+    if given.enabled and given.timeout is None:
+        raise XmlError("Missing required attribute 'timeout' in element 'reconnect'")
     return given if given.enabled else Reconnect(enabled=False)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.model.clock import Clock, Pm
+from embervirt.drivers.qemu.model.clock import CatchUp, Clock, Pm, Timer
 from embervirt.drivers.xml import replace
 
 
 def complete(clock: Clock) -> Clock:
     """An adjusted clock is a variable one with the old offset as its basis."""
+    clock = replace(clock, timers=tuple(map(_timer, clock.timers)))
     adjustment = clock.adjustment
     if clock.offset in ("utc", "localtime"):
         if adjustment in (None, "reset"):
@@ -19,6 +20,17 @@ def complete(clock: Clock) -> Clock:
     if clock.offset == "timezone":
         return replace(clock, adjustment=None, basis=None, start=None)
     return replace(clock, adjustment=None, basis=None, timezone=None)
+
+
+def _timer(timer: Timer) -> Timer:
+    """Without what is 0."""
+    tuned = timer.catchup
+    if tuned:
+        tuned = CatchUp(
+            threshold=tuned.threshold or None, slew=tuned.slew or None, limit=tuned.limit or None
+        )
+    catchup = None if tuned == CatchUp() else tuned
+    return replace(timer, frequency=timer.frequency or None, catchup=catchup)
 
 
 def power(pm: Pm | None) -> Pm | None:

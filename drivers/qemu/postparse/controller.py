@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
-from embervirt.drivers.qemu.model.controller import ICH9_MASTER_PORTS, Controller, Master
+from embervirt.drivers.qemu.model.controller import (
+    ICH9_MASTER_PORTS,
+    Controller,
+    ControllerDriver,
+    ControllerTarget,
+    Master,
+)
 from embervirt.drivers.xml import replace
 from embervirt.errors import InternalError
 
 ICH9 = ("ich9-ehci1", *ICH9_MASTER_PORTS)
 """Models of the controllers of one USB bus."""
+
+ROOTS = ("pci-root", "pcie-root")
+
+COUNTS = ("queues", "cmd_per_lun", "max_sectors", "iothread")
+"""Of a driver."""
 
 MOST = 1 << 13
 """More controllers of a type than PCI has slots for."""
@@ -40,7 +52,26 @@ def _own(controller: Controller) -> Controller:
     """Without what its type does not have."""
     ports = controller.ports if controller.type in ("usb", "virtio-serial") else None
     vectors = controller.vectors if controller.type == "virtio-serial" else None
-    return replace(controller, ports=ports, vectors=vectors)
+    if controller.model == "none":
+        controller = replace(controller, alias=None, acpi=None, address=None)
+    target = controller.target if controller.target != ControllerTarget() else None
+    return replace(
+        controller,
+        ports=ports,
+        vectors=vectors,
+        target=target,
+        driver=_driver(controller.driver),
+        pcihole64=controller.pcihole64 if controller.model in ROOTS else None,
+    )
+
+
+def _driver(driver: ControllerDriver | None) -> ControllerDriver | None:
+    """A number of 0 is none."""
+    if driver is None:
+        return None
+    nothing: dict[str, Any] = {name: None for name in COUNTS if not getattr(driver, name)}
+    driver = replace(driver, **nothing)
+    return driver if driver != ControllerDriver() else None
 
 
 def _place(controller: Controller, alike: list[Controller]) -> int:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpu import Cpu, CpuModel, Topology
 from embervirt.drivers.qemu.model.cpuset import HIGHEST, members, text_of
-from embervirt.drivers.qemu.model.numa import Cell, Distances, Numa, Sibling
+from embervirt.drivers.qemu.model.numa import (
+    LOCAL,
+    Cell,
+    Distances,
+    Interconnects,
+    MemoryCache,
+    Numa,
+    Sibling,
+)
 from embervirt.drivers.xml import replace
 from embervirt.errors import ConfigUnsupported, XmlError
 
@@ -17,19 +25,19 @@ if TYPE_CHECKING:
 MOST_CELLS = 128
 """QEMU's own limit of nodes."""
 
-LOCAL, REMOTE = 10, 20
-"""Distances of a node to itself and to another one, when nobody says (ACPI SLIT)."""
-
 
 def complete(domain: Domain, caps: Capabilities) -> Cpu | None:
     """A model, how it is checked, and nodes with numbers. Raises what the NUMA nodes are wrong about."""
     cpu = domain.cpu or Cpu()
-    if cpu.features and cpu.mode == "custom" and cpu.model is None:
+    named = cpu.model is not None and bool(cpu.model.name)
+    if cpu.features and cpu.mode == "custom" and not named:
         raise XmlError("Non-empty feature list specified without CPU model")
+    if cpu.vendor and not named:
+        raise XmlError("CPU vendor specified without CPU model")
     cpu = replace(cpu, topology=_topology(cpu.topology), numa=_numa(cpu.numa, domain.vcpu.count))
     if cpu.mode != "custom":
-        return _mode(cpu)
-    if cpu.model is not None:
+        return _mode(cpu, caps.arch == "x86_64")
+    if cpu.model is not None and named:
         model = replace(cpu.model, fallback=cpu.model.fallback or "allow")
         check = cpu.check or ("partial" if domain.type == "kvm" else "none")
         return replace(cpu, model=model, match=cpu.match or "exact", check=check)
@@ -44,14 +52,17 @@ def _default(cpu: Cpu, name: str | None) -> Cpu | None:
     return replace(cpu, match="exact", check="none", model=model, vendor=None)
 
 
-def _mode(cpu: Cpu) -> Cpu:
+def _mode(cpu: Cpu, migratable: bool) -> Cpu:
+    """``migratable``: whether QEMU's passthrough can leave out what only this host has."""
     if cpu.mode == "host-model":
         model = cpu.model if cpu.model and (cpu.model.name or cpu.model.vendor_id) else None
         if model and model.name:
             model = replace(model, fallback=model.fallback or "allow")
         return replace(cpu, match=None, check=cpu.check or "partial", model=model)
-    migratable = True if cpu.mode == "host-passthrough" and cpu.migratable is None else cpu.migratable
-    return replace(cpu, match=None, check=cpu.check or "none", migratable=migratable, model=None)
+    usual = migratable if cpu.mode == "host-passthrough" else None
+    chosen = usual if cpu.migratable is None else cpu.migratable
+    check = cpu.check or "none"
+    return replace(cpu, match=None, check=check, migratable=chosen, model=None, vendor=None)
 
 
 def _topology(topology: Topology | None) -> Topology | None:
@@ -63,8 +74,10 @@ def _topology(topology: Topology | None) -> Topology | None:
 
 def _numa(numa: Numa | None, vcpus: int) -> Numa | None:
     """Nodes in the order of their numbers; a vCPU without a node is in the first."""
-    if numa is None or not numa.cells:
+    if numa is None:
         return None
+    if not numa.cells:
+        raise XmlError("NUMA topology defined without NUMA cells")
     if len(numa.cells) > MOST_CELLS:
         raise ConfigUnsupported(f"{len(numa.cells)} NUMA cells; at most {MOST_CELLS} are supported")
     if vcpus > HIGHEST + 1:
@@ -75,7 +88,23 @@ def _numa(numa: Numa | None, vcpus: int) -> Numa | None:
     if free:
         first = cells[0]
         cells = (replace(first, cpus=text_of((*members(first.cpus or "0,^0"), *free))), *cells[1:])
-    return replace(numa, cells=_distances(cells))
+    cells = tuple(replace(cell, caches=tuple(map(_cache, cell.caches))) for cell in cells)
+    return replace(numa, cells=_distances(cells), interconnects=_interconnects(numa.interconnects))
+
+
+def _cache(cache: MemoryCache) -> MemoryCache:
+    associativity, policy = (None if word == "none" else word for word in (cache.associativity, cache.policy))
+    return replace(cache, associativity=associativity, policy=policy)
+
+
+def _interconnects(links: Interconnects | None) -> Interconnects | None:
+    """Cache 0 is the memory itself."""
+    if links is None or links == Interconnects():
+        return None
+    return Interconnects(
+        latencies=tuple(replace(each, cache=each.cache or None) for each in links.latencies),
+        bandwidths=tuple(replace(each, cache=each.cache or None) for each in links.bandwidths),
+    )
 
 
 def _numbered(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
@@ -102,7 +131,9 @@ def _check_overlap(cells: tuple[Cell, ...]) -> None:
 
 
 def _distances(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """How far each is from each, if anybody says anything: the way back is as long as the way there."""
+    """What is said, and what follows: the way back is as long as the way there, both ends are at home."""
+    if any(cell.distances and not cell.distances.siblings for cell in cells):
+        raise XmlError("NUMA distances defined without siblings")
     given = {
         (cell.id or 0, sibling.id): sibling.value
         for cell in cells
@@ -113,17 +144,15 @@ def _distances(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
     _check_distances(given, len(cells))
     for (here, there), value in list(given.items()):
         given.setdefault((there, here), value)
-    numbers = range(len(cells))
-    rows = [tuple(Sibling(id=t, value=given.get((h, t), _usual(h, t))) for t in numbers) for h in numbers]
-    known = {here for here, _ in given}
-    return tuple(
-        replace(cell, distances=Distances(siblings=rows[n]) if n in known else None)
-        for n, cell in enumerate(cells)
-    )
+        given.setdefault((here, here), LOCAL)
+        given.setdefault((there, there), LOCAL)
+    return tuple(replace(cell, distances=_row(given, n, len(cells))) for n, cell in enumerate(cells))
 
 
-def _usual(here: int, there: int) -> int:
-    return LOCAL if here == there else REMOTE
+def _row(given: dict[tuple[int, int], int], here: int, count: int) -> Distances | None:
+    known = (there for there in range(count) if (here, there) in given)
+    row = tuple(Sibling(id=there, value=given[here, there]) for there in known)
+    return Distances(siblings=row) if row else None
 
 
 def _check_distances(given: dict[tuple[int, int], int], count: int) -> None:

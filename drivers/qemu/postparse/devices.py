@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embervirt.drivers.qemu.model import Device, Devices, Domain
+from embervirt.drivers.qemu.model.device import VirtioDriver
 from embervirt.drivers.qemu.nodes import unnumbered
 from embervirt.drivers.qemu.postparse import (
     chardev,
@@ -39,14 +40,14 @@ def complete(domain: Domain, caps: Capabilities) -> Devices:
 
 def filled(domain: Domain, caps: Capabilities) -> Devices:
     """The devices with their defaults; aliases stay."""
-    devices = domain.devices
+    devices = _tidied(domain.devices)
     screens = tuple(map(graphics.complete, devices.graphics))
     devices = chardev.complete(devices)
     return replace(
         devices,
         emulator=devices.emulator or caps.binary,
         controllers=controller.complete(devices.controllers),
-        disks=tuple(map(disk.complete, disk.in_order(devices.disks))),
+        disks=disk.limited(map(disk.complete, disk.in_order(devices.disks))),
         interfaces=tuple(map(interface.complete, devices.interfaces)),
         inputs=input.complete(devices.inputs),
         graphics=screens,
@@ -60,6 +61,27 @@ def filled(domain: Domain, caps: Capabilities) -> Devices:
         panics=tuple(map(panic.complete, devices.panics)),
         vsocks=tuple(map(vsock.complete, devices.vsocks)),
     )
+
+
+def _tidied(devices: Devices) -> Devices:
+    """Without elements of devices that say nothing: ``<acpi/>``, and ``<driver/>`` of virtio."""
+    kept: dict[str, Any] = {
+        name: tuple(map(_said, found)) for name, found in devices.present.items() if any(map(_empty, found))
+    }
+    return replace(devices, **kept) if kept else devices
+
+
+def _empty(device: Any) -> tuple[str, ...]:
+    """The names of its fields that hold such an element."""
+    fields = device.__dict__
+    acpi, driver = fields.get("acpi"), fields.get("driver")
+    names = ("acpi",) if acpi is not None and acpi.index is None else ()
+    return (*names, "driver") if isinstance(driver, VirtioDriver) and driver == type(driver)() else names
+
+
+def _said(device: Any) -> Any:
+    nothing: dict[str, Any] = dict.fromkeys(_empty(device))
+    return replace(device, **nothing) if nothing else device
 
 
 def _unaliased(devices: Devices) -> Devices:

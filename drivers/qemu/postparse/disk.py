@@ -9,12 +9,17 @@ from dataclasses import fields
 
 from embervirt.drivers.qemu.model.disk import BackingStore, BlockIo, Disk, DiskTarget, Geometry
 from embervirt.drivers.qemu.model.disk_driver import DiskDriver, IoTune, MaxSize, MetadataCache
-from embervirt.drivers.qemu.model.disk_source import PORTS, DiskSource, Host, Slices
+from embervirt.drivers.qemu.model.disk_source import PORTS, DiskSource, Host, Identity, Slices
 from embervirt.drivers.xml import replace
+from embervirt.errors import XmlError
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide", "fd": "fdc", "xvd": "xen", "ubd": "uml"}
 _TARGET = re.compile("(vd|sd|hd|fd|xvd|ubd)([a-z]{1,6})")
-_HTTP = ("http", "https", "ftp", "ftps")
+_IOEMU = "ioemu:"
+"""Before the names of disks in descriptions that old Xen programs made."""
+
+_WEB = ("http", "https", "ftp", "ftps")
+_ENCRYPTED = ("https", "ftps")
 
 
 def disk_index(dev: str) -> int | None:
@@ -29,21 +34,25 @@ def disk_index(dev: str) -> int | None:
 
 
 def complete(disk: Disk) -> Disk:
-    """With the bus that its name stands for; a CD-ROM cannot be written, an empty drive is one for files."""
+    """With the bus that its name stands for; a CD-ROM cannot be written, an empty drive is one for files.
+
+    Raises XmlError for a server's disk without a protocol, and for a name that says no place.
+    """
     readonly = disk.readonly or disk.device == "cdrom"
-    half_named = disk.type == "volume" and disk.source is not None and disk.source.half_named
-    type_ = "file" if disk.removable and disk.is_empty and not half_named else disk.type
+    _protocol(disk.source, disk.type)
+    type_ = "file" if disk.removable and disk.source is None else disk.type
     return replace(
         disk,
         type=type_,
         readonly=readonly,
         snapshot=None if readonly and disk.snapshot == "no" else disk.snapshot,
         driver=_driver(disk.driver or DiskDriver(), type_),
-        source=_source(disk.source, type_),
+        source=_with_unit(_source(disk.source, type_)),
         backing=tuple(_backing(disk.backing)),
         target=_target(disk),
         iotune=_iotune(disk.iotune),
         blockio=_blockio(disk.blockio),
+        backend_domain=disk.backend_domain if disk.backend_domain and disk.backend_domain.name else None,
         geometry=_geometry(disk.geometry),
     )
 
@@ -59,11 +68,26 @@ def in_order(disks: Iterable[Disk]) -> tuple[Disk, ...]:
     return tuple(sorted(listed, key=lambda disk: (buses.index(disk.bus), disk_index(disk.dev) or 0)))
 
 
+def limited(disks: Iterable[Disk]) -> tuple[Disk, ...]:
+    """With the limits of its group for a disk that only names the group."""
+    listed = tuple(disks)
+    groups = {tune.group: tune for disk in listed if (tune := disk.iotune) and tune.limits}
+    return tuple(_shared(disk, groups) for disk in listed)
+
+
+def _shared(disk: Disk, groups: dict[str | None, IoTune]) -> Disk:
+    tune = disk.iotune
+    if tune is None or tune.group is None or tune.limits or tune.group not in groups:
+        return disk
+    return replace(disk, iotune=groups[tune.group])
+
+
 def _driver(driver: DiskDriver, type_: str) -> DiskDriver:
     """Of a volume nobody fills in the format before it is known that it is there."""
     return replace(
         driver,
-        name=driver.name or "qemu",
+        name="qemu" if driver.name is None else driver.name,
+        cache=None if driver.cache == "default" else driver.cache,
         format=driver.format or (None if type_ == "volume" else "raw"),
         queues=driver.queues or None,
         queue_size=driver.queue_size or None,
@@ -77,56 +101,71 @@ def _in_bytes(cache: MetadataCache | None) -> MetadataCache | None:
 
 
 def _target(disk: Disk) -> DiskTarget | None:
-    target, match = disk.target, _TARGET.match(disk.dev)
-    if target is None:
-        return None
+    if disk.target is None or disk.target.dev is None:
+        return disk.target
+    target = replace(disk.target, dev=disk.target.dev.removeprefix(_IOEMU))
+    dev = target.dev or ""
+    if disk.address is None and disk_index(dev.rstrip(string.digits)) is None:
+        text = f"Unknown disk name '{dev[:40]}' and no address specified; expected vda, sda and so on"
+        raise XmlError(text)
+    match = _TARGET.match(dev)
     bus = "fdc" if disk.device == "floppy" else _BUSES[match[1]] if match else None
     tray = None if target.tray == "closed" else target.tray
     return replace(target, bus=target.bus or bus, tray=tray, rotation_rate=target.rotation_rate or None)
 
 
+def _protocol(source: DiskSource | None, type_: str) -> None:
+    if type_ == "network" and source is not None and source.protocol is None:
+        raise XmlError("Missing required attribute 'protocol' in element 'source' of a network disk")
+
+
 def _source(source: DiskSource | None, type_: str) -> DiskSource | None:
-    """Only what belongs to the type; nothing for what names no medium and says nothing of one."""
-    if source is None or (source.is_empty(type_) and not source.startup_policy and not source.half_named):
-        return None
+    """Only what belongs to the type; nothing for what then says nothing."""
+    own = _own(source, type_) if source else None
+    return None if own == DiskSource() else own
+
+
+def _own(source: DiskSource, type_: str) -> DiskSource:
     actual, of_pool = source.actual(type_), type_ == "volume"
     common = replace(
         source,
         pool=source.pool if of_pool else None,
         volume=source.volume if of_pool else None,
         mode=source.mode if of_pool else None,
-        file=source.file if actual == "file" else None,
-        dev=source.dev if actual == "block" else None,
+        file=(source.file or None) if actual == "file" else None,
+        dev=(source.dev or None) if actual == "block" else None,
         slices=_slices(source.slices),
-        seclabels=tuple(label for label in source.seclabels if not label.labelskip),
+        seclabels=tuple(label for label in source.seclabels if actual != "network" and not label.labelskip),
     )
     if actual == "network":
         return _network(common)
     return replace(
         common, protocol=None, name=None, query=None, tls=None, tls_hostname=None, hosts=(), snapshot=None,
-        config=None, initiator=None, ssl=None, readahead=None, timeout=None, identity=None,
+        config=None, initiator=None, ssl=None, cookies=None, readahead=None, timeout=None, identity=None,
     )  # fmt: skip
 
 
 def _network(source: DiskSource) -> DiskSource:
-    web = source.protocol in _HTTP
+    web, plain_web = source.protocol in _WEB, source.protocol in ("http", "https")
     return replace(
         source,
-        name=_name(source),
+        name=source.name or None,
         hosts=tuple(_host(host, source.protocol) for host in source.hosts),
-        query=source.query if source.protocol in ("http", "https") else None,
-        ssl=source.ssl if web else None,
+        query=source.query if plain_web else None,
+        cookies=source.cookies if plain_web and source.cookies and source.cookies.cookies else None,
+        ssl=source.ssl if source.protocol in _ENCRYPTED else None,
         readahead=source.readahead if web and source.readahead and source.readahead.size else None,
         timeout=source.timeout if web and source.timeout and source.timeout.seconds else None,
         initiator=source.initiator if source.initiator and source.initiator.iqn else None,
+        identity=source.identity if source.protocol == "nfs" and source.identity != Identity() else None,
     )
 
 
-def _name(source: DiskSource) -> str | None:
-    """An iSCSI target without a unit is its first."""
-    if source.protocol == "iscsi" and source.name and "/" not in source.name:
-        return f"{source.name}/0"
-    return source.name or None
+def _with_unit(source: DiskSource | None) -> DiskSource | None:
+    """Of an iSCSI target without a unit it is the first; below another image nobody says so."""
+    if source is None or source.protocol != "iscsi" or not source.name or "/" in source.name:
+        return source
+    return replace(source, name=f"{source.name}/0")
 
 
 def _host(host: Host, protocol: str | None) -> Host:
@@ -145,10 +184,12 @@ def _backing(layers: tuple[BackingStore, ...]) -> Iterable[BackingStore]:
         if layer.type is None:
             yield BackingStore()
             return
+        _protocol(layer.source, layer.type)
         kind = layer.format
         if kind:
             kind = replace(kind, metadata_cache=_in_bytes(kind.metadata_cache))
         source = _source(layer.source, layer.type) or (layer.source and DiskSource())
+        source = replace(source, startup_policy=None) if source else None
         yield replace(layer, format=kind, source=source)
 
 

@@ -10,13 +10,16 @@ def complete(features: Features | None) -> Features | None:
     """Without what says nothing."""
     if features is None:
         return None
-    smm = features.smm
-    return replace(
+    smm, tcg, ioapic = features.smm, features.tcg, features.ioapic
+    done = replace(
         features,
         hyperv=_hyperv(features.hyperv) if features.hyperv else None,
         kvm=_kvm(features.kvm) if features.kvm else None,
         smm=replace(smm, tseg=None) if smm and not smm.state else smm,
+        tcg=tcg if tcg and tcg.tb_cache else None,
+        ioapic=ioapic if ioapic and ioapic.driver else None,
     )
+    return None if done == Features() else done
 
 
 def _hyperv(hyperv: HyperV) -> HyperV:

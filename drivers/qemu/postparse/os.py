@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.model.os import Boot, BootMenu, Firmware, FirmwareFeature, Loader, Nvram, Os
+from embervirt.drivers.qemu.model.os import Bios, Boot, BootMenu, Firmware, FirmwareFeature, Loader, Nvram, Os
 from embervirt.drivers.xml import replace
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
+
+
+MOST_BOOTS = 4
+"""Devices of the boot order; libvirt knows as many kinds and forgets what comes after."""
 
 
 def complete(domain: Domain, caps: Capabilities, nvram_dir: str) -> Os:
@@ -24,9 +28,11 @@ def complete(domain: Domain, caps: Capabilities, nvram_dir: str) -> Os:
         type=replace(os.type, arch=arch, machine=caps.aliases.get(machine, machine)),
         firmware=_firmware(os.firmware),
         loader=loader,
-        nvram=_nvram(os.nvram, loader, f"{nvram_dir}/{domain.name}_VARS.fd"),
+        nvram=_nvram(os, loader, f"{nvram_dir}/{domain.name}_VARS.fd"),
+        smbios=os.smbios if os.smbios and os.smbios.mode else None,
+        bios=None if os.bios == Bios() else os.bios,
         acpi=os.acpi if os.acpi and os.acpi.table else None,
-        boots=os.boots if os.boots or own else (Boot(dev="hd"),),
+        boots=os.boots[:MOST_BOOTS] if os.boots or own else (Boot(dev="hd"),),
         bootmenu=_menu(os.bootmenu),
     )
 
@@ -49,9 +55,10 @@ def _loader(os: Os) -> Loader | None:
     return loader
 
 
-def _nvram(nvram: Nvram | None, loader: Loader | None, usual: str) -> Nvram | None:
+def _nvram(os: Os, loader: Loader | None, usual: str) -> Nvram | None:
     """A read-only pflash keeps its variables elsewhere: if nobody says where, in a file of the driver's."""
-    if nvram == Nvram():
+    nvram = os.nvram
+    if nvram == Nvram() and (os.firmware_kind or loader):
         nvram = None
     wanted = loader is not None and loader.type == "pflash" and loader.readonly and not loader.stateless
     if wanted and loader and loader.path and (nvram is None or (not nvram.path and nvram.type is None)):

@@ -16,12 +16,20 @@ def complete(tpm: Tpm) -> Tpm:
         device = TpmDevice(path=(backend.device.path if backend.device else None) or HOST_TPM)
         return replace(tpm, model=model, backend=TpmBackend(type=backend.type, device=device))
     if backend.type != "emulator":
-        return replace(tpm, model=model, backend=TpmBackend(type=backend.type, source=backend.source))
+        source = replace(backend.source, mode=backend.source.mode or "connect") if backend.source else None
+        return replace(tpm, model=model, backend=TpmBackend(type=backend.type, source=source))
     version = backend.version or ("2.0" if model == "tpm-crb" else "1.2")
     banks = backend.active_pcr_banks
     kept = banks if banks and banks.names else None
     return replace(
         tpm,
         model=model,
-        backend=replace(backend, version=version, source=None, device=None, active_pcr_banks=kept),
+        backend=replace(
+            backend,
+            version=version,
+            persistent_state=backend.persistent_state or None,
+            source=None,
+            device=None,
+            active_pcr_banks=kept,
+        ),
     )

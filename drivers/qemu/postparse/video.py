@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from embervirt.drivers.qemu.model.graphics import Graphics
-from embervirt.drivers.qemu.model.video import Video, VideoModel
+from embervirt.drivers.qemu.model.video import Video, VideoDriver, VideoModel
 from embervirt.drivers.xml import replace
 
 MEMORY = {"cirrus": 16384, "vga": 16384, "vmvga": 16384, "bochs": 16384, "qxl": 65536}
 """KiB of video memory when nobody says how much. Cards that are not here have none of their own."""
+
+USUAL = "cirrus"
+"""The card that nobody chose."""
 
 QXL_RAM, QXL_VGAMEM = 65536, 16384
 
@@ -24,21 +27,27 @@ def complete(videos: tuple[Video, ...], graphics: tuple[Graphics, ...]) -> tuple
 def _completed(video: Video) -> Video:
     model = video.model
     if model.type == "none":
-        return replace(video, model=VideoModel(type="none"))
+        return Video(model=VideoModel(type="none"), alias=video.alias)
     heads = 1 if model.heads is None else model.heads
+    model = replace(model, type=USUAL if model.type == "default" else model.type)
     model = replace(model, heads=heads, primary=model.primary or None, vram=_vram(model))
-    if model.type == "qxl":
-        vram64 = _power(model.vram64) if model.vram64 else None
-        ram, vgamem = _power(model.ram or QXL_RAM), _power(model.vgamem or QXL_VGAMEM)
-        model = replace(model, ram=ram, vgamem=vgamem, vram64=vram64)
-    return replace(video, model=model)
+    ram, vgamem = (QXL_RAM, QXL_VGAMEM) if model.type == "qxl" else (None, None)
+    model = replace(
+        model, ram=_power(model.ram or ram), vgamem=model.vgamem or vgamem, vram64=model.vram64 or None
+    )
+    return replace(video, driver=_driver(video.driver), model=model)
+
+
+def _driver(driver: VideoDriver | None) -> VideoDriver | None:
+    """That VGA has I/O ports is not said."""
+    done = replace(driver, vgaconf=None) if driver and driver.vgaconf == "io" else driver
+    return None if done == VideoDriver() else done
 
 
 def _vram(model: VideoModel) -> int | None:
-    size = model.vram or MEMORY.get(model.type)
-    return None if size is None else _power(size)
+    return _power(model.vram or MEMORY.get(model.type))
 
 
-def _power(size: int) -> int:
-    """The power of two that is not smaller, if it is a size at all (a MiB); ``validate`` refuses others."""
-    return 1 << (size - 1).bit_length() if size >= 1024 else size
+def _power(size: int | None) -> int | None:
+    """The power of two that is not smaller."""
+    return size and 1 << (size - 1).bit_length()

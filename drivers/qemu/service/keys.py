@@ -11,7 +11,7 @@ from typing import Any
 from embervirt.actors.bus import Bus
 from embervirt.actors.messages import Request
 from embervirt.drivers.qemu.model import EncryptionSecret
-from embervirt.drivers.qemu.parts import KEY_BYTES, MASTER_KEY_FILE, EncryptedSecret, encrypt
+from embervirt.drivers.qemu.parts import KEY_BYTES, MASTER_KEY_FILE, EncryptedSecret, Known, encrypt
 from embervirt.drivers.root.files import read, write
 from embervirt.drivers.secret.messages import FindValue, GetValue
 
@@ -38,8 +38,10 @@ class MasterKey:
         """That of a run that was started before. Raises SystemError_."""
         return cls(read(directory / MASTER_KEY_FILE))
 
-    def fetch(self, reference: EncryptionSecret, call: Call, bus: Bus) -> EncryptedSecret:
+    def fetch(self, reference: EncryptionSecret | Known, call: Call, bus: Bus) -> EncryptedSecret:
         """A disk's secret from the secret driver. Raises NoSecret when there is none, or it has no value."""
+        if isinstance(reference, Known):
+            return encrypt(reference.value, self.key)
         if reference.uuid is not None:
             token = call("secret", GetValue(reference.uuid, internal=True))
         else:

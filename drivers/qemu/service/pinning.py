@@ -26,7 +26,7 @@ def wanted(domain: Domain) -> bool:
     """Whether there is anything to do."""
     tune = domain.cputune or CpuTune()
     pins = tune.vcpu_pins or tune.emulator_pins or tune.iothread_pins
-    schedulers = tune.vcpu_scheds or tune.iothread_scheds or tune.emulator_sched
+    schedulers = tune.vcpu_scheds or tune.iothread_scheds or tune.emulator_scheds
     return bool(pins or schedulers or domain.vcpu.cpuset)
 
 
@@ -71,8 +71,8 @@ def _schedule(tune: CpuTune, vcpus: dict[int, int], iothreads: dict[str, int], r
     for other in tune.iothread_scheds:
         threads = [iothreads[f"iothread{number}"] for number in members(other.iothreads)]
         _set(threads, other.scheduler, other.priority)
-    if tune.emulator_sched:
-        _set(rest, tune.emulator_sched.scheduler, tune.emulator_sched.priority)
+    for emulator in tune.emulator_scheds:
+        _set(rest, emulator.scheduler, emulator.priority)
 
 
 def _set(threads: Iterable[int], scheduler: str, priority: int | None) -> None:

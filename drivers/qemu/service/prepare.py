@@ -36,9 +36,9 @@ def prepared(plan: Plan, face: Face) -> Plan:
 
 
 def check_host(domain: Domain) -> None:
-    """NUMA nodes are there; automatic placement and the host's SMBIOS are refused, for nobody tells us."""
+    """NUMA nodes are there; automatic memory and the host's SMBIOS are refused, for nobody tells us."""
     memory = domain.numatune.memory if domain.numatune else None
-    if domain.vcpu.placement == "auto" or (memory and memory.placement == "auto"):
+    if memory and memory.placement == "auto":
         text = "Advice from numad is needed in case of automatic numa placement"
         raise InternalError(text, virdomain=VIR_FROM_DOM)
     if domain.os.smbios and domain.os.smbios.mode == "host":
@@ -60,8 +60,13 @@ def nodes() -> tuple[int, ...]:
 
 
 def check_limits(domain: Domain) -> None:
-    """What only a cgroup can do, which this driver makes none of: refused, as libvirt without cgroups."""
+    """What only a cgroup can do, which this driver makes none of: refused, as libvirt without cgroups.
+
+    And vCPUs that numad is to place: there is nobody to ask.
+    """
     tune = domain.cputune or CpuTune()
+    if domain.vcpu.placement == "auto":
+        _refuse("numad is not available on this host")
     if any(getattr(tune, name) for name in CGROUP_LIMITS):
         _refuse("CPU tuning is not available on this host: limits need a cgroup")
     if domain.memtune:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from embervirt.drivers.qemu.model import Controller, Devices, model_of
+from embervirt.drivers.qemu.model import Controller, Devices, Disk, model_of
 from embervirt.drivers.xml import render, replace
 
 
 def shown(xml: str) -> str:
-    """``xml``, as rendered from a domain, without the passwords of its displays."""
-    return _hidden(xml) if " passwd=" in xml else xml
+    """``xml``, as rendered from a domain, without the passwords of its displays and without cookies."""
+    return _hidden(xml) if " passwd=" in xml or "<cookies>" in xml else xml
 
 
 @lru_cache(maxsize=256)
 def _hidden(xml: str) -> str:
     domain = model_of(xml)
     displays = tuple(replace(each, passwd=None) for each in domain.devices.graphics)
-    return render(replace(domain, devices=replace(domain.devices, graphics=displays)))
+    disks = tuple(map(_without_cookies, domain.devices.disks))
+    return render(replace(domain, devices=replace(domain.devices, graphics=displays, disks=disks)))
+
+
+def _without_cookies(disk: Disk) -> Disk:
+    """Of its own source and of those below."""
+    below = tuple(
+        replace(layer, source=replace(layer.source, cookies=None)) if layer.source else layer
+        for layer in disk.backing
+    )
+    source = replace(disk.source, cookies=None) if disk.source else None
+    return replace(disk, source=source, backing=below)
 
 
 @lru_cache(maxsize=256)

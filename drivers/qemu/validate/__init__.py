@@ -26,6 +26,8 @@ from embervirt.drivers.qemu.validate import (
     name,
     os,
     panic,
+    passthrough,
+    place,
     rng,
     sound,
     tpm,
@@ -42,7 +44,9 @@ if TYPE_CHECKING:
 def validate(domain: Domain, caps: Capabilities) -> None:
     """Raise what is wrong with the domain: XmlError and its leaves, ConfigUnsupported, NameTooLong."""
     name.check(domain)
+    place.check(domain)
     machine.check(domain, caps)
+    passthrough.check(domain)
     os.check(domain)
     memory.check(domain)
     cpu.check(domain, caps)

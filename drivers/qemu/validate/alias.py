@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model import Console, Device, Domain
 from embervirt.drivers.qemu.validate.repeated import repeated
-from embervirt.errors import XmlError
+from embervirt.errors import ConfigUnsupported
 
 
 def check(domain: Domain) -> None:
@@ -12,7 +12,7 @@ def check(domain: Domain) -> None:
     named = [device.alias.name for device in domain.devices.all if device.alias and not _mirrors(device)]
     twice = repeated(named)
     if twice:
-        raise XmlError(f"non unique alias detected: {twice}")
+        raise ConfigUnsupported(f"non unique alias detected: {twice}")
 
 
 def _mirrors(device: Device) -> bool:

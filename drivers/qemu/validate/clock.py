@@ -9,7 +9,13 @@ from embervirt.errors import ConfigUnsupported, InternalError, XmlError
 POLICIES = {"rtc": (None, "delay", "catchup"), "pit": (None, "delay", "catchup", "discard")}
 """What QEMU does about lost ticks of a timer; of the others libvirt ignores it."""
 
-WITHOUT_POLICY = ("kvmclock", "hypervclock")
+SETTINGS = {
+    "tickpolicy": ("rtc", "pit", "hpet", "tsc"),
+    "track": ("rtc",),
+    "frequency": ("tsc",),
+    "mode": ("tsc",),
+}
+"""Which timers have what."""
 
 
 def check(domain: Domain) -> None:
@@ -35,8 +41,9 @@ def _timer(timer: Timer, domain: Domain) -> None:
         raise ConfigUnsupported(f"Configuring the 'armvtimer' timer is not supported for {kind} guests")
     if timer.catchup and policy != "catchup":
         raise XmlError("setting of timer catchup policies is only supported with tickpolicy='catchup'")
-    if name in WITHOUT_POLICY and policy is not None:
-        raise ConfigUnsupported(f"timer {name} doesn't support setting of timer tickpolicy")
+    for setting, timers in SETTINGS.items():
+        if name not in timers and getattr(timer, setting) is not None:
+            raise ConfigUnsupported(f"timer {name} doesn't support setting of timer {setting}")
     if name == "rtc" and policy not in POLICIES["rtc"]:
         raise ConfigUnsupported(f"unsupported rtc timer tickpolicy '{policy}'")
     if name == "rtc" and timer.track == "boot":

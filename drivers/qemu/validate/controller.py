@@ -1,13 +1,12 @@
-"""Controllers: what each model takes, and where it can be."""
+"""Controllers: what each model takes."""
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.addresses.chipset import BUILT_IN, at
-from embervirt.drivers.qemu.addresses.slots import shown
+from embervirt.drivers.qemu.addresses.buses import ROOTS
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import PciAddress
 from embervirt.drivers.qemu.model.controller import PCI_NAMES
-from embervirt.errors import ConfigUnsupported, InternalError, XmlError
+from embervirt.errors import ConfigUnsupported, XmlError
 
 XHCI = ("nec-xhci", "qemu-xhci")
 XHCI_PORTS = 15
@@ -25,13 +24,6 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...], tuple[int, int]]] = {
 }
 """Of ``<target>``: the name in messages, the models that have it, the range."""
 
-BUILT_IN_NAMES = {
-    "ide": "Primary IDE controller",
-    "usb": "PIIX3 USB controller at index 0",
-    "sata": "Primary SATA controller",
-}
-"""Of what ``chipset.BUILT_IN`` has, in messages."""
-
 
 def check(domain: Domain) -> None:
     """Raise ConfigUnsupported or XmlError for what a controller cannot have, with libvirt 9.0's codes."""
@@ -48,16 +40,15 @@ def check(domain: Domain) -> None:
         thread = controller.driver.iothread if controller.driver else None
         if thread is not None and thread not in threads:
             raise ConfigUnsupported(f"controller iothread '{thread}' not defined in iothreadid")
-        _place(controller, domain)
 
 
 def _pci(controller: Controller, domain: Domain) -> None:
     model, target, index = controller.model or "", controller.target, controller.index or 0
+    if model in ROOTS and controller.address is not None:
+        raise ConfigUnsupported("pci-root and pcie-root controllers should not have an address")
     named = controller.model_name.name if controller.model_name else None
     if named not in (PCI_NAMES.get(model), "ioh3420" if model == "pcie-root-port" else PCI_NAMES.get(model)):
         raise ConfigUnsupported(_wrong("modelName", "has invalid value", controller))
-    if controller.pcihole64 is not None and PCI_NAMES.get(model):
-        raise ConfigUnsupported(_wrong("pcihole64", "is not valid", controller))
     for field, (name, models, (low, high)) in OPTIONS.items():
         value = getattr(target, field) if target else None
         if value is not None and model not in models:
@@ -106,11 +97,11 @@ def _driver(controller: Controller) -> None:
         "max_sectors": driver.max_sectors,
         "ioeventfd": driver.ioeventfd,
     }
+    if driver.iothread is not None:
+        raise XmlError("'iothread' attribute only supported for virtio scsi controllers")
     for name, value in given.items():
         if value is not None:
             raise ConfigUnsupported(f"'{name}' is only supported by virtio-scsi controller")
-    if driver.iothread is not None:
-        raise XmlError("'iothread' attribute only supported for virtio scsi controllers")
 
 
 def _ide(controller: Controller, domain: Domain) -> None:
@@ -118,18 +109,3 @@ def _ide(controller: Controller, domain: Domain) -> None:
         raise ConfigUnsupported("IDE controllers are unsupported for this QEMU binary or machine type")
     if controller.index:
         raise ConfigUnsupported("Only a single IDE controller is supported for this machine type")
-
-
-def _place(controller: Controller, domain: Domain) -> None:
-    """What the machine has built in is where the machine has it."""
-    place = BUILT_IN.get((domain.q35, controller.type))
-    address = controller.address
-    if place is None or controller.index or not isinstance(address, PciAddress):
-        return
-    if controller.type == "usb" and controller.model != "piix3-uhci":
-        return
-    own = at(place)
-    if (address.bus, address.slot, address.function) != (own.bus, own.slot, own.function):
-        name = BUILT_IN_NAMES[controller.type]
-        expected = f"0:0:{own.slot:x}.{own.function}"
-        raise InternalError(f"{name} must have PCI address {expected}, not {shown(address)}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpu import Cpu
 from embervirt.drivers.qemu.model.cpuset import members
-from embervirt.drivers.qemu.model.numa import Bandwidth, Latency
+from embervirt.drivers.qemu.model.memory import SingleVcpu
+from embervirt.drivers.qemu.model.numa import Bandwidth, Cell, Latency
 from embervirt.drivers.qemu.validate.repeated import repeated
 from embervirt.errors import ConfigUnsupported, InternalError, XmlError
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 MODES = {"emulate": (3,), "passthrough": (None,), "disable": (None,)}
 """Levels of cache that each mode can have."""
+
+XAPIC = 255
+"""So many CPUs can be reached by interrupts without an IOMMU that remaps them."""
 
 HOST = ("host-passthrough", "maximum")
 
@@ -31,11 +36,18 @@ def check(domain: Domain, caps: Capabilities) -> None:
 
 def _vcpus(domain: Domain, caps: Capabilities) -> None:
     vcpu = domain.vcpu
+    if vcpu.current == 0 and vcpu.count:
+        raise ConfigUnsupported("vcpu 0 can't be offline")
+    if not vcpu.count:
+        raise InternalError("a domain has at least one vCPU; <vcpu> says 0")
     if vcpu.current is not None and vcpu.current > vcpu.count:
         raise ConfigUnsupported("maximum vCPU count must not be less than current vCPU count")
     most = caps.machines[domain.os.type.machine or ""].max_cpus
     if vcpu.count > most:
         raise ConfigUnsupported(f"Maximum CPUs greater than specified machine type limit {most}")
+    if vcpu.count > XAPIC:
+        text = f"more than {XAPIC} vCPUs require extended interrupt mode enabled on the iommu device"
+        raise ConfigUnsupported(text)
     topology = domain.cpu.topology if domain.cpu else None
     if topology and topology.clusters:
         raise ConfigUnsupported("CPU clusters are not supported by this machine type; expected clusters='1'")
@@ -47,9 +59,10 @@ def _vcpus(domain: Domain, caps: Capabilities) -> None:
 
 def _single(domain: Domain) -> None:
     listed = domain.single_vcpus.vcpus if domain.single_vcpus else ()
+    beyond = next((each.id for each in listed if each.id >= domain.vcpu.count), None)
+    if beyond is not None:
+        raise XmlError(f"vcpu id '{beyond}' is out of range of maximum vcpu count")
     for each in listed:
-        if each.id >= domain.vcpu.count:
-            raise XmlError(f"vcpu id '{each.id}' is out of range of maximum vcpu count")
         if each.id == 0 and not each.enabled:
             raise ConfigUnsupported("vcpu 0 can't be offline")
         if each.id == 0 and each.hotpluggable:
@@ -59,6 +72,20 @@ def _single(domain: Domain) -> None:
     twice = repeated([each.id for each in listed])
     if twice is not None:
         raise XmlError(f"vcpu id '{twice}' is used more than once")
+    _order([each for each in listed if each.enabled])
+
+
+def _order(running: list[SingleVcpu]) -> None:
+    """Those that can be unplugged come last; either all say when they were plugged, or none."""
+    if len({each.order is None for each in running}) > 1:
+        raise ConfigUnsupported("all vcpus must have either set or unset order")
+    if running and (running[0].order or 1) != 1:
+        raise ConfigUnsupported("vcpu0 must be enabled first")
+    pluggable = [bool(each.hotpluggable) for each in running]
+    if pluggable != sorted(pluggable):
+        raise ConfigUnsupported(
+            "online non-hotpluggable vcpus need to be ordered prior to hotplugable vcpus"
+        )
 
 
 def _nodes(domain: Domain) -> None:
@@ -69,11 +96,25 @@ def _nodes(domain: Domain) -> None:
     if beyond:
         raise InternalError("CPU IDs in <numa> exceed the <vcpu> count")
     numa = domain.cpu.numa if domain.cpu else None
+    for cell in domain.cells:
+        twice = repeated([cache.level for cache in cell.caches])
+        if twice is not None:
+            raise XmlError(f"Cache level '{twice}' already defined")
     links = numa.interconnects if numa else None
-    told: list[Latency | Bandwidth] = [*links.latencies, *links.bandwidths] if links else []
-    for link in told:
-        if max(link.initiator, link.target) >= len(domain.cells):
+    _links(links.latencies if links else (), domain.cells)
+    _links(links.bandwidths if links else (), domain.cells)
+
+
+def _links(links: Sequence[Latency | Bandwidth], cells: tuple[Cell, ...]) -> None:
+    for link in links:
+        if max(link.initiator, link.target) >= len(cells):
             raise XmlError("'initiator' and 'target' of an interconnect must refer to existing NUMA nodes")
+        if not cells[link.initiator].cpus:
+            raise XmlError("NUMA nodes without CPUs can't be initiator")
+        if link.cache and link.cache not in [cache.level for cache in cells[link.target].caches]:
+            raise XmlError("'cache' refers to a non-existent NUMA node cache")
+    if repeated([(link.initiator, link.target, link.cache, link.type) for link in links]):
+        raise XmlError("Duplicate info for NUMA latencies")
 
 
 def _cpu(cpu: Cpu) -> None:
@@ -90,11 +131,6 @@ def _cpu(cpu: Cpu) -> None:
     if size and size.mode == "passthrough" and size.bits is not None:
         text = "CPU maximum physical address bits number specification cannot be used with mode='passthrough'"
         raise ConfigUnsupported(text)
-    if size and size.mode == "passthrough" and cpu.mode not in HOST:
-        raise ConfigUnsupported(
-            "CPU maximum physical address bits mode 'passthrough' can only be used with"
-            " 'host-passthrough' / 'maximum' CPUs"
-        )
     if size and size.mode == "emulate" and size.bits is None:
         raise ConfigUnsupported(
             "if using CPU maximum physical address mode='emulate', bits= must be specified too"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from embervirt.drivers.qemu.addresses.drive import on_lsilogic
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.address import DriveAddress, PciAddress, UsbAddress
@@ -27,6 +28,9 @@ DRIVE_LIMITS = {
 }
 """Of each bus the highest numbers in a drive's address; the others are the controller's own matter."""
 
+HARD_DISKS = ("hd", "sd", "vd", "xvd", "ubd")
+"""How their names begin."""
+
 VENDOR, PRODUCT = 8, 16
 """Characters."""
 
@@ -41,8 +45,10 @@ def check(domain: Domain) -> None:
         _target(disk)
         for rules in (_bus, _device, _sizes, _address):
             _first(rules(disk))
+        _first(_scsi_target(disk, domain))
         disk_source.check(disk)
         disk_driver.check(disk, domain)
+    disk_driver.check_groups(disks)
     _unique_targets(disks)
     _unique_places(disks)
 
@@ -56,10 +62,10 @@ def _target(disk: Disk) -> None:
     dev = disk.target.dev if disk.target else None
     if dev is None:
         raise MissingTarget(disk.file or "without a source")
-    if disk_index(dev.rstrip("0123456789")) is None:
-        raise XmlError(
-            f"Unknown disk name '{dev[:40]}' and no address specified; expected vda, sda and so on"
-        )
+    if (disk.device, disk.bus) == ("floppy", "fdc") and not dev.startswith("fd"):
+        raise InternalError(f"Invalid floppy device name: {dev}")
+    if disk.device in ("disk", "lun") and not dev.startswith(HARD_DISKS):
+        raise InternalError(f"Invalid harddisk device name: {dev}")
     if disk_index(dev) is None:
         raise ConfigUnsupported(f"invalid disk target '{dev}', partitions can't appear in disk targets")
     if disk.bus not in BUSES:
@@ -74,8 +80,6 @@ def _bus(disk: Disk) -> Iterator[libvirtError]:
         yield InternalError(f"Invalid bus type '{bus}' for floppy disk '{dev}'; expected fdc")
     if device != "floppy" and bus == "fdc":
         yield InternalError(f"Invalid bus type 'fdc' for disk '{dev}', which is a {device}")
-    if dev.startswith("fd") and device != "floppy":
-        yield InternalError(f"Invalid harddisk device name: {dev}")
     if device == "cdrom" and bus == "virtio":
         text = f"disk type of '{dev}' does not support ejectable media"
         yield ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
@@ -120,8 +124,8 @@ def _sizes(disk: Disk) -> Iterator[libvirtError]:
         if given and len(given) > most:
             yield ConfigUnsupported(f"disk {name} is more than {most} characters: '{given[:40]}'")
     if disk.geometry:
-        if disk.bus in ("usb", "sata", "fdc"):
-            yield ConfigUnsupported(f"CHS geometry can not be set for '{disk.bus}' bus")
+        if disk.bus == "usb":
+            yield ConfigUnsupported("CHS geometry can not be set for 'usb' bus")
         if disk.geometry.trans and disk.bus != "ide":
             yield ConfigUnsupported(f"CHS translation mode can only be set for 'ide' bus not '{disk.bus}'")
 
@@ -143,6 +147,16 @@ def _address(disk: Disk) -> Iterator[libvirtError]:
         if getattr(address, name) > most:
             given = getattr(address, name)
             yield error(f"disk '{disk.dev}': {name} of a drive on {bus} must be 0 to {most}, not {given}")
+
+
+def _scsi_target(disk: Disk, domain: Domain) -> Iterator[libvirtError]:
+    address = disk.address
+    if disk.bus != "scsi" or not isinstance(address, DriveAddress) or not address.target:
+        return
+    if on_lsilogic(disk, domain.devices.controllers):
+        yield ConfigUnsupported(
+            f"disk '{disk.dev}': target must be 0 for controller model 'lsilogic', not {address.target}"
+        )
 
 
 def _unique_targets(disks: tuple[Disk, ...]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
 
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.disk import Disk
-from embervirt.drivers.qemu.model.disk_driver import DiskDriver, IoTune
+from embervirt.drivers.qemu.model.disk_driver import DiskDriver
 from embervirt.errors import ArgumentUnsupported, ConfigUnsupported, XmlError, libvirtError
 
 MOST = 10**15
@@ -27,10 +26,8 @@ def _virtio(disk: Disk, driver: DiskDriver) -> Iterator[libvirtError]:
     if disk.bus == "virtio":
         return
     for name in driver.virtio_only:
-        if name.startswith("queue"):
-            yield ConfigUnsupported(
-                f"{name} attribute in disk driver element is only supported by virtio-blk"
-            )
+        if name == "queues":
+            yield ConfigUnsupported("queues attribute in disk driver element is only supported by virtio-blk")
         yield ConfigUnsupported(f"disk {name} mode supported only for virtio bus")
     for name in driver.options:
         yield ConfigUnsupported(f"{name} driver option is only supported for virtio devices")
@@ -43,13 +40,15 @@ def _image(disk: Disk, driver: DiskDriver) -> Iterator[libvirtError]:
     if driver.io == "native" and driver.cache not in ("none", "directsync"):
         text = f"disk '{dev}': io='native' needs either no disk cache or directsync cache mode"
         yield ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
-    if disk.shareable and driver.type != "raw":
+    if disk.shareable and not disk.readonly and driver.format != "raw":
         yield ConfigUnsupported(
             f"shared access for disk '{dev}' requires use of supported storage format: raw"
         )
     if driver.metadata_cache and driver.type != "qcow2":
         yield ConfigUnsupported("metadata cache max size control is supported only with qcow2 images")
     if driver.copy_on_read:
+        if disk.removable:
+            yield ConfigUnsupported(f"copy_on_read is not supported with removable disk '{dev}'")
         if disk.readonly:
             yield ConfigUnsupported(f"copy_on_read is not compatible with read-only disk '{dev}'")
         if disk.device == "lun":
@@ -78,8 +77,17 @@ def _limits(disk: Disk) -> Iterator[libvirtError]:
             either = [getattr(tune, f"{name}_{way}{suffix}") for way in ("rd", "wr")]
             if getattr(tune, name + suffix) and any(either):
                 yield XmlError(f"total and read/write {word}{suffix} cannot be set at the same time")
-    numbers = [getattr(tune, item.name) for item in fields(IoTune) if item.name != "group"]
-    if any(number and number > MOST for number in numbers):
+    if any(number > MOST for number in tune.limits):
         yield ArgumentUnsupported(f"block I/O throttle limit must be no more than {MOST} using QEMU")
-    if tune.group and not any(numbers):
+    if tune.group and not tune.limits:
         yield ConfigUnsupported("group_name can be configured only together with settings")
+
+
+def check_groups(disks: Iterable[Disk]) -> None:
+    """Disks of one group have the same limits, for they share them. Raises ConfigUnsupported."""
+    seen: dict[str, Disk] = {}
+    for disk in disks:
+        if disk.iotune and disk.iotune.group:
+            other = seen.setdefault(disk.iotune.group, disk)
+            if other.iotune != disk.iotune:
+                raise ConfigUnsupported(f"different iotunes for disks {other.dev} and {disk.dev}")

@@ -9,6 +9,8 @@ from embervirt.errors import ConfigUnsupported, XmlError
 LONGEST_VENDOR = 12
 RING = (1024, 65536)
 _MIB = 1024
+FEWEST_RETRIES = 4095
+"""Of a Hyper-V guest's spinlock, before it tells the hypervisor."""
 
 
 def check(domain: Domain) -> None:
@@ -21,6 +23,8 @@ def check(domain: Domain) -> None:
             raise ConfigUnsupported("SMM TSEG is only supported with q35 machine type")
         if features.smm.tseg.size % _MIB:
             raise ConfigUnsupported("SMM TSEG size must be divisible by 1 MiB")
+    if features.tcg and (features.tcg.tb_cache or 0) % _MIB:
+        raise ConfigUnsupported("tb-cache size must be an integer multiple of MiB")
     if features.tcg and domain.type != "qemu":
         raise ConfigUnsupported(f"TCG features are incompatible with domain type '{domain.type}'")
     ring = features.kvm.dirty_ring if features.kvm else None
@@ -36,6 +40,8 @@ def check(domain: Domain) -> None:
 def _hyperv(hyperv: HyperV) -> None:
     if hyperv.spinlocks and hyperv.spinlocks.state and hyperv.spinlocks.retries is None:
         raise XmlError("Missing required attribute 'retries' in element 'spinlocks'")
+    if hyperv.spinlocks and (hyperv.spinlocks.retries or FEWEST_RETRIES) < FEWEST_RETRIES:
+        raise XmlError(f"HyperV spinlock retry count must be at least {FEWEST_RETRIES}")
     if hyperv.vendor_id and hyperv.vendor_id.state:
         value = hyperv.vendor_id.value
         if not value:

@@ -14,13 +14,15 @@ def check(domain: Domain) -> None:
 
 
 def _check(item: Input) -> None:
+    if item.bus == "xen":
+        raise InternalError("unsupported input bus xen; expected one of: ps2, usb, virtio")
+    if item.bus == "ps2" and item.type not in ("mouse", "keyboard"):
+        raise InternalError(f"ps2 bus does not support {item.type} input device")
     if item.type == "evdev":
         if item.bus:
             raise ConfigUnsupported("input evdev doesn't support bus element")
         if not (item.source and item.source.dev):
             raise ConfigUnsupported("input evdev: expected <source dev='/dev/input/eventN'/>")
-    if item.bus == "ps2" and item.type not in ("mouse", "keyboard"):
-        raise InternalError(f"ps2 bus does not support {item.type} input device")
     if item.type == "passthrough":
         if item.bus != "virtio":
             raise ConfigUnsupported("only bus 'virtio' is supported for 'passthrough' input devices")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.errors import VIR_FROM_DOM, VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
+from embervirt.drivers.qemu.model.device import VirtioDriver
 from embervirt.drivers.qemu.model.interface import Interface
-from embervirt.drivers.qemu.model.interface_source import REQUIRED, InterfaceSource, Ip, Route
+from embervirt.drivers.qemu.model.interface_source import REQUIRED
 from embervirt.drivers.qemu.parts.interface import driver
-from embervirt.drivers.qemu.validate import interface_network
+from embervirt.drivers.qemu.postparse.interface import COALESCE
+from embervirt.drivers.qemu.validate import interface_ip, interface_network
 from embervirt.errors import ConfigUnsupported, InternalError, XmlError
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
+TRANSIENT = ("network",)
+"""Types that can turn out to be a device of the host, which can come and go."""
+
 MTU = ("network", "bridge", "ethernet", "vhostuser")
-COALESCE = ("network", "bridge", "ethernet", "direct")
 
 
 def check(domain: Domain, caps: Capabilities) -> None:
@@ -34,11 +37,12 @@ def _check(interface: Interface, caps: Capabilities) -> None:
         model = interface.model.type if interface.model else ""
         raise ConfigUnsupported(f"interface {address}: '{caps.binary}' has no network card '{model}'")
     _source(interface)
+    interface_network.check(interface)
+    interface_ip.check(interface)
     _limits(interface)
     _queues(interface)
-    _guest_side(interface)
     _teaming(interface)
-    interface_network.check(interface)
+    _rom(interface)
 
 
 def _source(interface: Interface) -> None:
@@ -70,7 +74,10 @@ def _vhost_user(interface: Interface) -> None:
     assert source is not None
     if source.mode not in ("client", "server"):
         raise XmlError(f"Invalid value for attribute 'mode' in element 'source': '{source.mode}'.")
-    if source.mode == "server" and source.reconnect is not None:
+    again = source.reconnect
+    if again is not None and again.enabled and again.timeout is None:
+        raise XmlError("Missing required attribute 'timeout' in element 'reconnect'")
+    if source.mode == "server" and again is not None and again.enabled:
         what = "'reconnect' attribute unsupported 'server' mode for <interface type='vhostuser'>"
         raise ConfigUnsupported(what, virdomain=VIR_FROM_DOM)
     if not interface.is_virtio:
@@ -85,10 +92,28 @@ def _limits(interface: Interface) -> None:
     if interface.coalesce and interface.type not in COALESCE:
         text = f"coalesce settings on interface type {interface.type} are not supported"
         raise ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
+    target = interface.target
+    if target is not None and target.managed is False and interface.type != "ethernet":
+        text = f"unmanaged target dev is not supported on interfaces of type '{interface.type}'"
+        raise ConfigUnsupported(text, virdomain=VIR_FROM_DOM)
+
+
+def _rom(interface: Interface) -> None:
+    rom = interface.rom
+    if rom is not None and rom.enabled is False and (rom.bar is not None or rom.file is not None):
+        text = "ROM tuning is not supported when ROM is disabled"
+        raise ConfigUnsupported(text, virdomain=VIR_FROM_DOM)
 
 
 def _queues(interface: Interface) -> None:
     given = interface.driver
+    for name in () if interface.is_virtio else VirtioDriver.__schema__.bindings:
+        if getattr(given, name, None) is not None:
+            text = f"{name} driver option is only supported for virtio devices"
+            raise ConfigUnsupported(text, virdomain=VIR_FROM_DOM)
+    if given is not None and given.name not in (None, "qemu", "vhost"):
+        text = f"Invalid value for attribute 'name' in element 'driver': '{given.name}'"
+        raise XmlError(f"{text}; of a virtio card expected one of: qemu, vhost")
     for name in ("rx_queue_size", "tx_queue_size"):
         size = getattr(given, name) if given else None
         if size and size & (size - 1):
@@ -102,40 +127,13 @@ def _teaming(interface: Interface) -> None:
     if given.type == "transient" and given.persistent is None:
         text = "teaming persistent attribute must be set if teaming type is 'transient'"
         raise ConfigUnsupported(text, virdomain=VIR_FROM_DOM)
+    if given.type == "persistent" and given.persistent is not None:
+        text = "teaming persistent attribute not allowed if teaming type is 'persistent'"
+        raise ConfigUnsupported(text, virdomain=VIR_FROM_DOM)
+    if given.type == "transient" and interface.type not in TRANSIENT:
+        text = "virtio-net teaming transient interface must be type='hostdev'"
+        raise ConfigUnsupported(f"{text}, not '{interface.type}'", virdomain=VIR_FROM_QEMU)
     if given.type == "persistent" and not interface.is_virtio:
         model = interface.model.type if interface.model else ""
         text = f"virtio-net teaming persistent interface must be <model type='virtio'/>, not '{model}'"
         raise ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
-
-
-def _guest_side(interface: Interface) -> None:
-    """QEMU's user network gives the guest an address; nobody else does, and nobody gives it routes."""
-    what = "Invalid attempt to set network interface guest-side IP route"
-    if interface.type != "user" and (interface.ips or interface.routes):
-        text = f"{what} and/or address info, not supported by QEMU"
-        raise ConfigUnsupported(text, virdomain=VIR_FROM_QEMU)
-    if interface.routes:
-        raise ConfigUnsupported(f"{what}, not supported by QEMU", virdomain=VIR_FROM_QEMU)
-    versions = [_version(ip, "ip") for ip in interface.ips]
-    for version in (4, 6):
-        if versions.count(version) > 1:
-            raise ConfigUnsupported(f"Only one IPv{version} address per interface is allowed")
-    if any(ip.peer for ip in interface.ips):
-        raise ConfigUnsupported("peers are not supported by QEMU", virdomain=VIR_FROM_QEMU)
-    source = interface.source or InterfaceSource()
-    for ip in source.ips:
-        _version(ip, "ip")
-    for route in source.routes:
-        _version(route, "route")
-
-
-def _version(ip: Ip | Route, tag: str) -> int:
-    try:
-        version = ip_address(ip.address).version
-    except ValueError:
-        raise XmlError(f"Invalid address '{ip.address}' in <{tag}>") from None
-    if ip.prefix is not None and ip.prefix > (32 if version == 4 else 128):
-        raise XmlError(f"Invalid prefix value '{ip.prefix}' in <{tag}>")
-    if ip.family and ip.family != f"ipv{version}":
-        raise XmlError(f"Address '{ip.address}' in <{tag}> is not of family '{ip.family}'")
-    return version

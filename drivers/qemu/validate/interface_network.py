@@ -17,7 +17,14 @@ NEEDED = {
     "802.1Qbh": ("profileid",),
     "midonet": ("interfaceid",),
 }
-"""Parameters of a virtual port that nobody can make up."""
+"""Parameters of a virtual port that nobody can make up; a network may know them."""
+
+HAVE = {
+    "802.1Qbg": ("managerid", "typeid", "typeidversion", "instanceid"),
+    "802.1Qbh": ("profileid",),
+    "openvswitch": ("interfaceid", "profileid"),
+}
+"""Parameters that a virtual port can have; of other types nobody minds what is said."""
 
 MOST_FORWARDS = 1000
 """Ports that a guest on QEMU's user network can have, each a listening socket of QEMU's."""
@@ -59,6 +66,12 @@ def _vlan(interface: Interface) -> None:
     for tag in vlan.tags:
         if tag.id > HIGHEST_TAG:
             raise XmlError(f"vlan tag id {tag.id} too large (maximum {HIGHEST_TAG})")
+    natives = [tag.id for tag in vlan.tags if tag.native]
+    if len(natives) > 1:
+        raise XmlError(f"duplicate native vlan setting: tags {natives[0]} and {natives[1]}")
+    if natives and vlan.trunk is False:
+        what = "invalid configuration in <vlan>"
+        raise XmlError(f"{what} - \"trunk='no'\" is not allowed with a native vlan id")
     if len(vlan.tags) > 1 and vlan.trunk is False:
         what = "invalid \"trunk='no'\" in <vlan>"
         raise XmlError(f"{what} - trunk='yes' is required for more than one vlan tag")
@@ -71,11 +84,17 @@ def _virtual_port(interface: Interface) -> None:
     if interface.type not in VIRTUAL_PORTS:
         text = f"<virtualport> element unsupported for <interface type='{interface.type}'>"
         raise ConfigUnsupported(text, virdomain=VIR_FROM_DOM)
-    if given.type in (None, "none") and interface.type != "network":
-        raise XmlError("missing required virtualport type")
+    if given.type is None:
+        if interface.type != "network":
+            raise XmlError("missing required virtualport type")
+        return
     parameters = given.parameters or PortParameters()
-    for name in NEEDED.get(given.type or "", ()):
-        if getattr(parameters, name) is None:
+    said = [name for name in parameters.__schema__.bindings if getattr(parameters, name) is not None]
+    for name in said:
+        if name not in HAVE.get(given.type, said):
+            raise XmlError(f"extra {name} unsupported in <virtualport type='{given.type}'>")
+    for name in NEEDED.get(given.type, ()):
+        if name not in said and interface.type != "network":
             raise XmlError(f"missing {name} in <virtualport type='{given.type}'>")
 
 

@@ -1,12 +1,12 @@
-"""The machine itself: type, architecture, accelerator, a guest's end, and passed-through words."""
+"""The machine itself: type, architecture, accelerator, a guest's end."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.model.passthrough import CommandLine, Deprecation, Override
-from embervirt.errors import ConfigUnsupported
+from embervirt.drivers.qemu.model.address import PciAddress
+from embervirt.errors import ConfigUnsupported, XmlError
 
 if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
@@ -15,19 +15,21 @@ RUNS = {"x86_64": ("x86_64", "i686"), "i686": ("i686",)}
 """Architectures of guests by that of the emulator."""
 
 
+PC = "pc-"
+"""How the names of the machines with PCI begin."""
+
+
 def check(domain: Domain, caps: Capabilities) -> None:
     """Machine and the actions at a guest's end."""
     _machine(domain, caps)
     _lifecycle(domain)
-    domain.find(CommandLine)
-    domain.find(Deprecation)
-    override = domain.find(Override)
-    for device in override.devices if override else ():
-        device.changes  # noqa: B018 - raises for a value that is none
 
 
 def _machine(domain: Domain, caps: Capabilities) -> None:
     kind = domain.os.type
+    if kind.arch in RUNS and not (kind.machine or "").startswith(PC) and _has_pci(domain):
+        text = f"No PCI buses available on machine type '{kind.machine}'; expected pc or q35 of any version"
+        raise XmlError(text)
     if kind.arch not in RUNS.get(caps.arch, (caps.arch,)):
         raise ConfigUnsupported(f"Emulator '{caps.binary}' does not support arch '{kind.arch}'")
     if kind.machine not in caps.machines or kind.machine == "none":
@@ -35,7 +37,7 @@ def _machine(domain: Domain, caps: Capabilities) -> None:
         raise ConfigUnsupported(
             f"Emulator '{caps.binary}' does not support machine type '{kind.machine}'; it has: {known}"
         )
-    if not kind.machine.startswith("pc-"):
+    if not kind.machine.startswith(PC):
         raise ConfigUnsupported(
             f"machine type '{kind.machine}' is not served; expected pc or q35 of any version"
         )
@@ -43,6 +45,10 @@ def _machine(domain: Domain, caps: Capabilities) -> None:
         raise ConfigUnsupported(
             f"Emulator '{caps.binary}' does not support virt type 'kvm' on this host; expected type='qemu'"
         )
+
+
+def _has_pci(domain: Domain) -> bool:
+    return any(isinstance(device.address, PciAddress) for device in domain.devices.all)
 
 
 def _lifecycle(domain: Domain) -> None:

@@ -37,6 +37,8 @@ def _growth(domain: Domain) -> None:
 
 def _pages(domain: Domain, pages: tuple[Page, ...]) -> None:
     everything = "0" if not domain.cells else None
+    if not all(page.size for page in pages):
+        raise XmlDetail("hugepage size can't be zero")
     masters = [page.size for page in pages if page.nodeset in (None, everything)]
     if len(masters) > 1:
         raise XmlDetail(f"two master hugepages detected: {masters[1]} and {masters[0]}")
@@ -48,4 +50,4 @@ def _pages(domain: Domain, pages: tuple[Page, ...]) -> None:
         taken |= nodes
     beyond = sorted(node for node in taken if node >= max(1, len(domain.cells)))
     if beyond:
-        raise XmlError(f"hugepages: node {beyond[0]} not found")
+        raise XmlDetail(f"hugepages: node {beyond[0]} not found")

@@ -7,6 +7,7 @@ import re
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.os import Loader
 from embervirt.drivers.qemu.model.sysinfo import SysInfo, Table
+from embervirt.drivers.qemu.validate.repeated import repeated
 from embervirt.errors import ConfigUnsupported, XmlDetail, XmlError
 
 MOST_TIMEOUT = 65535
@@ -30,6 +31,9 @@ def _boot(domain: Domain) -> None:
     os = domain.os
     if os.boots and any(getattr(device, "boot", None) for device in domain.devices.all):
         raise ConfigUnsupported("per-device boot elements cannot be used together with os/boot elements")
+    twice = repeated(boot.order for device in domain.devices.all if (boot := getattr(device, "boot", None)))
+    if twice is not None:
+        raise ConfigUnsupported(f"boot order '{twice}' used for more than one device")
     if os.bootmenu and (os.bootmenu.timeout or 0) > MOST_TIMEOUT:
         raise ConfigUnsupported(f"invalid value for boot menu timeout, must be in range [0,{MOST_TIMEOUT}]")
     if os.bios and os.bios.reboot_timeout is not None and not -1 <= os.bios.reboot_timeout <= MOST_TIMEOUT:
@@ -49,6 +53,8 @@ def _firmware(domain: Domain) -> None:
         if (loader and not loader.path) or (os.nvram and not loader):
             raise XmlDetail("no loader path specified and firmware auto selection disabled")
         return
+    if os.firmware_kind == "bios" and (os.nvram or (loader and loader.stateless is False)):
+        raise XmlDetail("firmware='bios' does not support nvram; only EFI firmware does")
     if loader:
         _automatic(loader)
     if os.nvram and os.nvram.template:
@@ -104,7 +110,8 @@ def _sysinfo(sysinfo: SysInfo, uuid: str) -> None:
 
 def _date(date: str | None) -> None:
     match = _DATE.fullmatch(date) if date else None
-    if date and not (match and 1 <= int(match[1]) <= 12 and 1 <= int(match[2]) <= 31):
+    years = match is not None and (len(match[3]) == 2 or int(match[3]) >= 1900)
+    if date and not (match and years and 1 <= int(match[1]) <= 12 and 1 <= int(match[2]) <= 31):
         raise XmlDetail(f"Invalid BIOS 'date' format: '{date}', expected MM/DD/YYYY")
 
 

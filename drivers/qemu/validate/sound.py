@@ -33,5 +33,5 @@ def _stream(stream: AudioStream) -> None:
     given = stream.settings
     if stream.fixed_settings and not stream.mixing_engine:
         raise ConfigUnsupported("fixed audio settings requires mixing engine")
-    if given and (given.frequency or given.channels or given.format) and not stream.fixed_settings:
+    if given and not stream.fixed_settings:
         raise ConfigUnsupported("audio settings specified without fixed settings flag")

@@ -4,29 +4,61 @@ from __future__ import annotations
 
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.model.cpuset import members
-from embervirt.drivers.qemu.model.tuning import CpuTune, NumaTune
+from embervirt.drivers.qemu.model.tuning import (
+    CpuTune,
+    EmulatorPin,
+    EmulatorSched,
+    IdMap,
+    IoThreadPin,
+    IoThreadSched,
+    NumaTune,
+    VcpuPin,
+    VcpuSched,
+)
 from embervirt.drivers.qemu.validate.repeated import repeated
-from embervirt.errors import ConfigUnsupported, InternalError, XmlError
+from embervirt.errors import ConfigUnsupported, InternalError, InvalidArgument, XmlDetail, XmlError
 
 SHARES = (2, 262144)
 PERIOD = (1000, 1_000_000)
 QUOTA = (1000, 17592186044415)
 """What cgroups take; quotas may be negative besides, for none."""
 
+LONGEST_APPID = 128
+"""Characters."""
+
 
 def check(domain: Domain) -> None:
     """All of it."""
     _iothreads(domain)
+    if domain.blkiotune:
+        twice = repeated(device.path for device in domain.blkiotune.devices)
+        if twice is not None:
+            raise ConfigUnsupported(f"duplicate blkio device path '{twice}'")
     if domain.cputune:
         _limits(domain.cputune)
         _pins(domain, domain.cputune)
         _schedulers(domain, domain.cputune)
     if domain.numatune:
         _numatune(domain, domain.numatune)
-    if domain.resource and domain.resource.partition and domain.resource.partition[:1] != "/":
-        raise ConfigUnsupported(f"Resource partition '{domain.resource.partition}' must start with '/'")
-    if domain.idmap and (not domain.idmap.uids or not domain.idmap.gids):
+    channel = domain.resource.fibre_channel if domain.resource else None
+    if channel:
+        _appid(channel.appid)
+    if domain.idmap:
+        _idmap(domain.idmap)
+
+
+def _appid(appid: str) -> None:
+    if len(appid) > LONGEST_APPID:
+        raise InvalidArgument(f"Fibre Channel 'appid' string length must be between [1, {LONGEST_APPID}]")
+    if not (appid.isascii() and appid.isprintable()):
+        raise XmlError("Fibre Channel 'appid' is not a printable string")
+
+
+def _idmap(idmap: IdMap) -> None:
+    if not idmap.uids or not idmap.gids:
         raise ConfigUnsupported("uid and gid should be mapped both")
+    if idmap.uids[0].start or idmap.gids[0].start:
+        raise ConfigUnsupported("You must map the root user of container")
 
 
 def _iothreads(domain: Domain) -> None:
@@ -34,8 +66,9 @@ def _iothreads(domain: Domain) -> None:
     if twice is not None:
         raise XmlError(f"duplicate iothread id '{twice}' found")
     for thread in (*domain.iothreads, *((domain.default_iothread,) if domain.default_iothread else ())):
-        low, high = thread.pool_min or 0, thread.pool_max
-        if low and low > (high or 0):
+        if thread.pool_max == 0:
+            raise ConfigUnsupported("thread_pool_max must be a positive integer")
+        if thread.pool_min is not None and thread.pool_min > (thread.pool_max or -1):
             raise ConfigUnsupported("thread_pool_min must be smaller or equal to thread_pool_max")
 
 
@@ -54,6 +87,11 @@ def _within(name: str, value: int | None, bounds: tuple[int, int]) -> None:
 
 
 def _pins(domain: Domain, tune: CpuTune) -> None:
+    pins: tuple[VcpuPin | EmulatorPin | IoThreadPin, ...]
+    pins = (*tune.vcpu_pins, *tune.emulator_pins, *tune.iothread_pins)
+    for each in pins:
+        if not each.cpuset:
+            raise InternalError(f"missing cpuset for {each.__schema__.tag}")
     twice = repeated([pin.vcpu for pin in tune.vcpu_pins])
     if twice is not None:
         raise InternalError(f"duplicate vcpupin for vcpu '{twice}'")
@@ -65,12 +103,15 @@ def _pins(domain: Domain, tune: CpuTune) -> None:
             raise ConfigUnsupported(f"Cannot find 'iothread' : {pin.iothread}")
     twice = repeated([pin.iothread for pin in tune.iothread_pins])
     if twice is not None:
-        raise ConfigUnsupported(f"duplicate iothreadpin for same iothread '{twice}'")
+        raise InternalError(f"duplicate iothreadpin for same iothread '{twice}'")
 
 
 def _schedulers(domain: Domain, tune: CpuTune) -> None:
-    emulator = (tune.emulator_sched,) if tune.emulator_sched else ()
-    for each in (*tune.vcpu_scheds, *tune.iothread_scheds, *emulator):
+    if len(tune.emulator_scheds) > 1:
+        raise XmlError("only one emulatorsched is supported")
+    scheds: tuple[VcpuSched | IoThreadSched | EmulatorSched, ...]
+    scheds = (*tune.vcpu_scheds, *tune.iothread_scheds, *tune.emulator_scheds)
+    for each in scheds:
         if each.scheduler in ("fifo", "rr") and each.priority is None:
             name = each.__schema__.tag
             raise XmlError(f"Missing required attribute 'priority' in element '{name}'")
@@ -83,16 +124,17 @@ def _schedulers(domain: Domain, tune: CpuTune) -> None:
     missing = next((n for n in threads if n not in known), None)
     if missing is not None:
         raise ConfigUnsupported(f"Cannot find 'iothread' : {missing}")
-    twice = repeated(vcpus), repeated(threads)
-    if twice != (None, None):
-        raise XmlError(f"vcpusched/iothreadsched attributes '{twice[0] or twice[1]}' must not overlap")
+    for what, numbers in (("vcpusched", vcpus), ("iothreadsched", threads)):
+        twice = repeated(numbers)
+        if twice is not None:
+            raise XmlDetail(f"'{what}' attributes must not overlap: '{twice}'")
 
 
 def _numatune(domain: Domain, tune: NumaTune) -> None:
     memory = tune.memory
     if tune.nodes and not domain.cells:
         raise XmlError("Element 'memnode' is invalid without any guest NUMA cells")
-    if tune.nodes and memory and memory.placement == "auto":
+    if tune.nodes and (memory.placement if memory else domain.vcpu.placement) == "auto":
         raise ConfigUnsupported("Per-node binding is not compatible with automatic NUMA placement.")
     if memory and memory.placement != "auto" and not memory.nodeset:
         raise ConfigUnsupported("nodeset for NUMA memory tuning must be set if 'placement' is 'static'")
@@ -102,11 +144,10 @@ def _numatune(domain: Domain, tune: NumaTune) -> None:
                 f"Argument 'cellid' in memnode element must correspond to existing guest's NUMA cell,"
                 f" not '{node.cellid}'"
             )
-        restrictive = node.mode == "restrictive"
-        if memory and (memory.mode == "restrictive") != restrictive:
+        if memory and memory.mode == "restrictive" != node.mode:
             raise XmlError(
                 "'restrictive' mode is required in memnode element"
-                " when mode is 'restrictive' in memory element, and only then"
+                " when mode is 'restrictive' in memory element"
             )
     twice = repeated([node.cellid for node in tune.nodes])
     if twice is not None:

@@ -236,7 +236,7 @@ class Volumes(Actor):
         try:
             pool = self._active(request.pool)
             row = (self._free if request.upload else self._idle)(pool, request.name)
-            transferring.check(row, request.offset, request.length)
+            transferring.check(row, request.offset, request.length, upload=request.upload)
         except BaseException:
             os.close(pipe)
             raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from embervirt.drivers.storage.backend import child
 from embervirt.drivers.storage.backend.programs import Programs
-from embervirt.drivers.storage.errors import PoolBuilt, PoolProbeFailed
+from embervirt.drivers.storage.errors import PoolBuilt, PoolProbeFailed, StorageArgument, StorageInvalid
 from embervirt.drivers.storage.model import Pool
 
 GROUP = "LVM2_member"
@@ -26,7 +28,12 @@ def held(device: str, programs: Programs) -> str | None:
 
 
 def check_empty(device: str, expected: str, programs: Programs) -> None:
-    """Before a build that does not overwrite. Raises PoolBuilt for a device that holds something."""
+    """Before a build that does not overwrite.
+
+    Raises PoolBuilt for a device that holds something, PoolProbeFailed for one that is not there.
+    """
+    if not Path(device).exists():
+        raise PoolProbeFailed(f"Failed to create filesystem probe for device {device}: it does not exist")
     found = held(device, programs)
     if found == expected:
         raise PoolBuilt(f"Device '{device}' already formatted using '{found}'")
@@ -38,12 +45,18 @@ def check_empty(device: str, expected: str, programs: Programs) -> None:
 
 
 def check_built(pool: Pool, device: str, expected: str, programs: Programs) -> None:
-    """Before a start. Raises PoolProbeFailed for a device that holds something else, or nothing."""
+    """Before a start.
+
+    Raises StorageArgument for a device that is not there, StorageInvalid for one that holds something else,
+    PoolProbeFailed for one that holds nothing.
+    """
+    if not Path(device).exists():
+        raise StorageArgument(f"device path '{device}' doesn't exist: pool '{pool.name}'")
     found = held(device, programs)
     if found is None:
         raise PoolProbeFailed(f"Device '{device}' is unrecognized, requires build")
     if found != expected:
-        raise PoolProbeFailed(
+        raise StorageInvalid(
             f"Format of device '{device}' does not match the expected format '{expected}': pool"
             f" '{pool.name}', it holds '{found}'"
         )

@@ -45,6 +45,8 @@ class Directory:
             elif wanted.mode is not None:
                 path.chmod(wanted.mode)
             os.chown(path, owner(wanted.owner), owner(wanted.group))
+            if pool.cow is not None:
+                _copy_on_write(path, on=pool.cow)
             undo.pop_all()
 
     def start(self, pool: Pool, programs: Programs) -> None:
@@ -78,6 +80,15 @@ class Directory:
         """One of them."""
         with explained("open directory", Path(pool.path)):
             return space(pool.path), looking.one(pool.path, name)
+
+
+def _copy_on_write(path: Path, *, on: bool) -> None:
+    """What ``<cow state=>`` wants of the files to come. Raises OSError: only btrfs can switch it off."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        disk.copy_on_write(descriptor, on=on)
+    finally:
+        os.close(descriptor)
 
 
 def space(path: str) -> Space:

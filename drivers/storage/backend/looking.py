@@ -7,10 +7,15 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import structs
 
 from embervirt.drivers.images import Image, probe
-from embervirt.drivers.storage.tables import BLOCK, DIR, FILE, Stamp, VolumeRow
+from embervirt.drivers.images.naming import named
+from embervirt.drivers.storage.tables import BLOCK, DIR, FILE, BelowRow, Stamp, VolumeRow
 from embervirt.drivers.storage.validate.names import staged
+from embervirt.errors import InternalError
 from embervirt.log import get_logger
 
 RAW = Image("raw")
@@ -71,7 +76,7 @@ def _row(directory: int, path: str, name: str, known: VolumeRow | None, plain: b
         if not plain:
             found = os.stat(name, dir_fd=directory)
             if known is not None and known.stamp == stamp(found):
-                return known
+                return _again(known)
             if stat.S_IFMT(found.st_mode) not in _KINDS:
                 return None
         return None if unshown(name) else _looked_into(directory, path, name)
@@ -80,6 +85,26 @@ def _row(directory: int, path: str, name: str, known: VolumeRow | None, plain: b
             raise
         get_logger(driver="storage").debug("no volume", file=f"{path}/{name!r}", error=str(error))
         return None
+
+
+def _again(known: VolumeRow) -> VolumeRow:
+    """One that has not changed, though what it lies upon may have."""
+    if known.image.backing is None:
+        return known
+    return structs.replace(known, below=_below(known.image.backing, known.path))
+
+
+def _below(name: str, above: str) -> BelowRow | None:
+    """The file of that name in the header of ``above``; None for a server, and for what is not there."""
+    try:
+        path = named(name, above).path
+        found = None if path is None else Path(path).stat()
+    except (InternalError, OSError):
+        return None
+    if path is None or found is None:
+        return None
+    mode = stat.S_IMODE(found.st_mode)
+    return BelowRow(path, stamp(found), mode, found.st_uid, found.st_gid, found.st_atime_ns)
 
 
 def unshown(name: str) -> bool:
@@ -130,7 +155,8 @@ def seen(found: os.stat_result, kind: int, path: str, name: str, image: Image) -
     """The row of a file."""
     size, allocation = (0, 0) if kind == DIR else (found.st_size, found.st_blocks * SECTOR)
     capacity = size if image.capacity is None else image.capacity
+    below = None if image.backing is None else _below(image.backing, f"{path}/{name}")
     return VolumeRow(
         name, f"{path}/{name}", kind, capacity, allocation, size, image, stamp(found),
-        stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_atime_ns,
+        stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_atime_ns, below=below,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from embervirt.drivers.storage.model import Pool
 from embervirt.drivers.storage.tables import Space, VolumeRow
 
 MOUNTS = Path("/proc/self/mounts")
+BLOCKS = Path("/sys/block")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -93,8 +94,16 @@ def _plain(field: str) -> str:
 
 
 def same(pool: Pool, source: str) -> bool:
-    """Whether that is what the pool mounts; a device may have several names."""
+    """Whether that is what the pool mounts; a device may have several names, and a file is behind one."""
     own = pools.mounted(pool)
     if pool.type == "netfs":
         return own.rstrip("/") == source.rstrip("/")
-    return own == source or os.path.realpath(own) == os.path.realpath(source)
+    return os.path.realpath(own) in (os.path.realpath(source), file_of(source))
+
+
+def file_of(device: str) -> str | None:
+    """The file that a loop device has; mount makes one for a file that it is to mount."""
+    try:
+        return (BLOCKS / Path(device).name / "loop/backing_file").read_text().removesuffix("\n")
+    except OSError:
+        return None

@@ -44,7 +44,7 @@ class Partitioned:
             programs.change(argv)
 
     def start(self, pool: Pool, programs: Programs) -> None:
-        """It must have its label. Raises PoolProbeFailed."""
+        """It must have its label. Raises as ``contents.check_built``."""
         contents.check_built(pool, partitions.device(pool), label(pool), programs)
 
     def stop(self, pool: Pool, programs: Programs) -> None:

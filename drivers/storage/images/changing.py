@@ -13,28 +13,31 @@ from embervirt.drivers.storage.images import encrypting
 from embervirt.drivers.storage.images.creating import image_format, opened
 from embervirt.drivers.storage.model import Volume
 
+SECTOR = 512
+
 
 def resize(
     volume: Volume, capacity: int, *, allocate: bool = False, shrink: bool = False, key: str = ""
 ) -> list[list[str]]:
-    """The commands that make an image ``capacity`` bytes; none for a raw one: ftruncate, fallocate.
+    """The commands that make an image ``capacity`` bytes, rounded up to sectors; none for a raw one.
 
     ``key``: the file with its passphrase. Raises StorageOperationUnsupported: only raw images are allocated.
     """
     kind = image_format(volume)
     if allocate and volume.target.encryption is not None:
         raise StorageOperationUnsupported("preallocate is only supported for an unencrypted raw volume")
-    if allocate and kind != "raw":
+    if allocate and volume.format != "raw":
         raise StorageOperationUnsupported(
-            f"preallocate is only supported for raw type volume, not for {kind}"
+            f"preallocate is only supported for raw type volume, not for {volume.format}"
         )
     if kind == "raw":
         return []
+    size = str(-(-capacity // SECTOR) * SECTOR)
     flags = ["--shrink"] if shrink else []
     if volume.target.encryption is None:
-        return [["qemu-img", "resize", *flags, "-f", kind, volume.path, str(capacity)]]
+        return [["qemu-img", "resize", *flags, "-f", kind, volume.path, size]]
     secret = encrypting.secret(volume, key)
-    return [["qemu-img", "resize", *flags, *secret, "--image-opts", opened(volume), str(capacity)]]
+    return [["qemu-img", "resize", *flags, *secret, "--image-opts", opened(volume), size]]
 
 
 @dataclass(frozen=True)

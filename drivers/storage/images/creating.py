@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
-from embervirt.drivers.storage.errors import StorageNotSupported, StorageUnsupported
+from embervirt.drivers.storage.errors import (
+    StorageArgument,
+    StorageInternal,
+    StorageNotSupported,
+    StorageUnsupported,
+)
 from embervirt.drivers.storage.images import encrypting
 from embervirt.drivers.storage.images.encrypting import escaped
 from embervirt.drivers.storage.model import BackingStore, Volume
@@ -44,8 +50,10 @@ def how(volume: Volume, source: Volume | None = None) -> How:
         return How.DIRECTORY
     if not _plain(volume):
         return How.QEMU_IMG
+    if source is None and volume.type == "block":
+        return How.DEVICE
     if source is None:
-        return How.DEVICE if volume.type == "block" else How.FILE
+        return How.QEMU_IMG if volume.format == "iso" else How.FILE
     return How.COPY if _plain(source) else How.QEMU_IMG
 
 
@@ -67,7 +75,7 @@ def create(
     """The commands that make ``volume`` at its path, with what ``source`` holds.
 
     ``metadata``: tables are allocated beforehand, of qcow2. A clone lies upon nothing.
-    Raises StorageUnsupported, StorageNotSupported, StorageInternal, StorageArgument: it cannot be made.
+    Raises StorageUnsupported, StorageInternal, StorageArgument: it cannot be made.
     """
     check(volume, source=source, metadata=metadata)
     if source is None:
@@ -77,37 +85,69 @@ def create(
     return [_create(volume, metadata, keys, None), _convert_encrypted(volume, source, keys)]
 
 
+def check_without_program(volume: Volume, *, metadata: bool = False) -> None:
+    """What a file or directory that no program makes may not ask for.
+
+    Raises StorageNotSupported, StorageUnsupported, StorageArgument.
+    """
+    directory, what = volume.format == "dir", f"volume '{volume.name}'"
+    if metadata and directory:
+        raise StorageArgument(f"metadata preallocation is not supported for directories: {what}")
+    if metadata:
+        raise StorageUnsupported(f"metadata preallocation is not supported for raw volumes: {what}")
+    if volume.backing is not None:
+        kind = "directories" if directory else "raw"
+        raise StorageNotSupported(f"backing storage not supported for {kind} volumes: {what}")
+
+
 def check(volume: Volume, *, source: Volume | None = None, metadata: bool = False) -> None:
-    """What a volume may not ask for; raises as ``create``."""
+    """What an image may not ask for; raises as ``create``."""
     what = f"volume '{volume.name}'"
+    if volume.target.encryption is not None:
+        encrypting.check_secrets(volume, volume.target.encryption)
     if metadata and volume.type == "block":
         raise StorageUnsupported(f"metadata preallocation is not supported for block volumes: {what}")
     if metadata and volume.format == "raw" and volume.target.encryption is None:
         raise StorageUnsupported(f"metadata preallocation is not supported for raw volumes: {what}")
     if metadata and volume.format != "qcow2":
         raise StorageUnsupported(f"metadata preallocation only available with qcow2: {what}")
+    if volume.target.compat and volume.format != "qcow2":
+        raise StorageUnsupported(f"compatibility option only available with qcow2: {what}")
     if volume.type != "block" and volume.format not in (*MADE, "dir"):
         accepted = ", ".join(MADE)
-        raise StorageUnsupported(f"{what}: images of format '{volume.format}' are not made, only: {accepted}")
+        raise StorageInternal(f"{what}: images of format '{volume.format}' are not made, only: {accepted}")
     if volume.target.encryption is not None:
         encrypting.check(volume, volume.target.encryption)
-    if volume.backing is not None and source is None:
-        _check_backing(volume, volume.backing, metadata)
+    if volume.backing is not None:
+        _check_backing(volume, volume.backing, source, metadata)
     _check_features(volume)
 
 
-def _check_backing(volume: Volume, backing: BackingStore, metadata: bool) -> None:
+def _check_backing(volume: Volume, backing: BackingStore, source: Volume | None, metadata: bool) -> None:
+    """A copy lies upon nothing; what its XML says must be what its source lies upon, if that does."""
     what, path = f"volume '{volume.name}'", backing.path or ""
     if metadata:
         raise StorageUnsupported(f"metadata preallocation conflicts with backing store: {what}")
     if volume.type == "block":
         return
+    if volume.format in ("raw", "iso"):
+        raise StorageUnsupported(f"cannot set backing store for raw volume: {what}")
+    if source is not None:
+        if source.backing is not None and _below(source) != path:
+            raise StorageInternal(f"a different backing store cannot be specified: {what}")
+        return
     if volume.format not in LAYERED:
-        raise StorageNotSupported(f"backing storage not supported for {volume.format} volumes: {what}")
+        raise StorageInternal(f"backing storage not supported for {volume.format} volumes: {what}")
     if ":" in path.partition("/")[0]:
         raise StorageUnsupported(
             f"{what}: backing store '{path}' is no path of a file; a relative one begins ./"
         )
+
+
+def _below(volume: Volume) -> str:
+    """The path of the image that a volume lies upon."""
+    name = (volume.backing.path if volume.backing else None) or ""
+    return name if ":" in name.partition("/")[0] else str(Path(volume.path).parent / name)
 
 
 def _check_features(volume: Volume) -> None:
@@ -135,6 +175,12 @@ def _convert(volume: Volume, source: Volume, metadata: bool) -> list[str]:
     formats = ["-f", image_format(source), "-O", image_format(volume)]
     listed = _listed(options(volume, metadata=metadata))
     return ["qemu-img", "convert", *formats, *listed, source.path, volume.path]
+
+
+def fill(volume: Volume, source: Volume) -> list[str]:
+    """The command that writes what ``source`` holds to an image that was made; neither has a key."""
+    formats = ["-n", "--target-is-zero", "-f", image_format(source), "-O", image_format(volume)]
+    return ["qemu-img", "convert", *formats, source.path, volume.path]
 
 
 def _convert_encrypted(volume: Volume, source: Volume, keys: Keys) -> list[str]:
@@ -174,7 +220,11 @@ def options(volume: Volume, *, metadata: bool = False, backing: BackingStore | N
         found.append(f"preallocation={_preallocation(volume)}")
     if target.nocow:
         found.append("nocow=on")
-    return found + (_of_qcow2(volume) if image_format(volume) == "qcow2" else [])
+    if image_format(volume) == "qcow2":
+        found.append(f"compat={target.compat or '0.10'}")
+    if target.cluster_size:
+        found.append(f"cluster_size={target.cluster_size}")
+    return found + (_features(volume) if image_format(volume) == "qcow2" else [])
 
 
 def _preallocation(volume: Volume) -> str:
@@ -182,11 +232,9 @@ def _preallocation(volume: Volume) -> str:
     return "metadata" if (volume.capacity or 0) > (volume.allocation or 0) else "falloc"
 
 
-def _of_qcow2(volume: Volume) -> list[str]:
-    target, features = volume.target, volume.target.features
-    found = [f"compat={target.compat or '0.10'}"]
-    if target.cluster_size:
-        found.append(f"cluster_size={target.cluster_size}")
+def _features(volume: Volume) -> list[str]:
+    features = volume.target.features
+    found = []
     if features is not None and features.lazy_refcounts:
         found.append("lazy_refcounts")
     if features is not None and features.extended_l2:

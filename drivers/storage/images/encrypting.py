@@ -65,16 +65,20 @@ def _algorithms(given: Encryption) -> dict[str, str | None]:
     }
 
 
+def check_secrets(volume: Volume, given: Encryption) -> None:
+    """An image has one key. Raises StorageArgument."""
+    if len(given.secrets) != 1:
+        what = "A single <secret type='passphrase'...> element is expected in encryption description"
+        raise StorageArgument(f"{what}: volume '{volume.name}'")
+
+
 def check(volume: Volume, given: Encryption) -> None:
     """Whether an image can be made so. Raises StorageArgument, StorageUnsupported, StorageInternal."""
     what = f"volume '{volume.name}'"
-    if volume.format not in ("raw", "qcow2"):
+    check_secrets(volume, given)
+    if volume.format not in ("raw", "iso", "qcow2"):
         raise StorageUnsupported(f"volume encryption unsupported with format {volume.format}: {what}")
-    if len(given.secrets) != 1:
-        raise StorageArgument(
-            f"A single <secret type='passphrase'...> element is expected in encryption description: {what}"
-        )
-    if volume.format == "raw" and given.format != "luks":
+    if volume.format != "qcow2" and given.format != "luks":
         raise StorageInternal(f"Only luks encryption is supported for raw files: {what}, '{given.format}'")
     if given.format != "luks":
         raise StorageUnsupported(

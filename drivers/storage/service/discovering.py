@@ -44,7 +44,10 @@ def _host(source: str) -> str:
     if not source:
         raise StorageArgument("hostname must be specified for netfs sources")
     with errors_of(VIR_FROM_STORAGE):
-        hosts = parse(Source, source).hosts
+        given = parse(Source, source)
+    if given.format is not None and given.format.type not in KINDS["netfs"].formats:
+        raise StorageUnsupported(f"unknown pool format type {given.format.type}")
+    hosts = given.hosts
     if len(hosts) != 1:
         raise StorageUnsupported(f"Expected exactly 1 host for the storage pool: {len(hosts)} are given")
     name = hosts[0].name or ""

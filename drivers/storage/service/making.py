@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,17 @@ from embervirt.actors.fence import Fence
 from embervirt.disk import File
 from embervirt.drivers.root.files import explained
 from embervirt.drivers.storage.backend import copying
-from embervirt.drivers.storage.errors import StorageNotSupported
-from embervirt.drivers.storage.images import How, Keys, create, how, image_format, resize, with_progress
+from embervirt.drivers.storage.errors import StorageArgument, StorageInternal, StorageSystemError
+from embervirt.drivers.storage.images import (
+    How,
+    Keys,
+    check_without_program,
+    create,
+    fill,
+    how,
+    image_format,
+    with_progress,
+)
 from embervirt.drivers.storage.jobs import Job
 from embervirt.drivers.storage.model import EncryptionSecret, Pool, Volume
 from embervirt.drivers.storage.service import chains, opening, staging
@@ -26,6 +36,9 @@ from embervirt.drivers.xml import replace
 
 PREALLOC_METADATA, REFLINK, VALIDATE = 1, 2, 4
 """virStorageVolCreateFlags."""
+
+DIRECTORY_MODE = 0o600
+"""Of a volume that is a directory and has no mode in its XML, as libvirt makes it."""
 
 
 @dataclass(frozen=True)
@@ -96,21 +109,28 @@ def make(job: Job, making: Making, fence: Fence, bus: Bus) -> None:
 
 
 def _make_directory(making: Making, fence: Fence) -> None:
+    mode = making.volume.permissions.mode
     with explained("create directory", making.target), fence.guard():
-        disk.make_directory(making.target, making.volume.permissions.mode or 0o711)
+        disk.make_directory(making.target, DIRECTORY_MODE if mode is None else mode)
         disk.sync_directory(making.target.parent)
 
 
 def check(making: Making) -> None:
-    """What cannot be made, before anything is. Raises StorageNotSupported, StorageUnsupported."""
+    """What cannot be made, before anything is.
+
+    Raises StorageNotSupported, StorageUnsupported, StorageArgument, StorageInternal, StorageSystemError.
+    """
     staging.check_length(f"create volume '{making.volume.name}'", making.capacity)
+    metadata = bool(making.flags & PREALLOC_METADATA)
+    if making.how is How.DIRECTORY and making.source is not None:
+        raise StorageInternal(f"volume '{making.volume.name}': a directory is no copy of a volume")
     if making.how is How.QEMU_IMG:
-        create(making.volume, source=making.described, metadata=bool(making.flags & PREALLOC_METADATA))
-    elif making.flags & PREALLOC_METADATA:
-        create(making.volume, metadata=True)
+        create(making.volume, source=making.described, metadata=metadata)
+    else:
+        check_without_program(making.volume, metadata=metadata)
     if making.flags & REFLINK and making.how is not How.COPY:
         text = f"a copy in format {making.volume.format} cannot share the data of its source"
-        raise StorageNotSupported(f"volume '{making.volume.name}': {text}")
+        raise StorageArgument(f"volume '{making.volume.name}': {text}")
 
 
 def _check_below(making: Making) -> None:
@@ -126,12 +146,21 @@ def _fill(job: Job, making: Making, bus: Bus) -> None:
     source = making.source
     if making.how is How.FILE:
         with staging.created(making.staged) as file:
+            _in_place(file, making)
             _empty(job, file, making)
     elif making.how is How.COPY and source is not None:
         with staging.created(making.staged) as file, opening.to_read(source) as original:
+            _in_place(file, making)
             _copy(job, file, original, making)
     else:
         _by_program(job, making, bus)
+
+
+def _in_place(file: File, making: Making) -> None:
+    """``<nocow/>``, which is an error where a file system cannot; qemu-img tries it, and goes on without."""
+    if making.volume.target.nocow and making.volume.format == "raw":
+        with explained("switch off copying on write of", making.target):
+            disk.copy_on_write(file.descriptor, on=False)
 
 
 def _empty(job: Job, file: File, making: Making) -> None:
@@ -143,7 +172,8 @@ def _copy(job: Job, file: File, original: int, making: Making) -> None:
     size = copying.length(original)
     if making.flags & REFLINK and not copying.shared(file, original):
         what = f"cannot share data with volume '{making.source.name if making.source else ''}'"
-        raise StorageNotSupported(f"{what}: the file system of '{making.target.parent}' has no reflinks")
+        text = f"{what}: the file system of '{making.target.parent}' has no reflinks"
+        raise StorageSystemError(text, int1=errno.EOPNOTSUPP)
     copying.copy(job, file, original, size)
     if making.capacity > size:
         disk.truncate(file, making.capacity)
@@ -155,7 +185,7 @@ def _by_program(job: Job, making: Making, bus: Bus) -> None:
     with hands(bus, making.scratch) as given, staging.created(making.staged) as file:
         keys = Keys(given.key(making.volume), "" if source is None else given.key(source))
         path = given.path(file.descriptor, str(making.target))
-        own = _at(making.volume, str(making.staged) if making.relative else path, making.capacity)
+        own = _at(making, str(making.staged) if making.relative else path)
         with _opened(given, source, making.source) as original:
             for argv in _commands(own, original, keys, metadata=bool(making.flags & PREALLOC_METADATA)):
                 given.run(job, argv, making.room, file.descriptor)
@@ -163,8 +193,13 @@ def _by_program(job: Job, making: Making, bus: Bus) -> None:
             disk.truncate(file, making.capacity)
 
 
-def _at(volume: Volume, path: str, capacity: int) -> Volume:
-    return replace(volume, capacity=capacity, target=replace(volume.target, path=path))
+def _at(making: Making, path: str) -> Volume:
+    """What is to be made, at another path; without a capacity, it has that of the image below."""
+    volume = making.volume
+    below = making.source is None and volume.capacity is None
+    return replace(
+        volume, capacity=None if below else making.capacity, target=replace(volume.target, path=path)
+    )
 
 
 @contextmanager
@@ -178,8 +213,9 @@ def _opened(given: Hands, source: Volume | None, row: VolumeRow | None) -> Itera
 
 
 def _commands(own: Volume, source: Volume | None, keys: Keys, *, metadata: bool) -> list[list[str]]:
-    """A copy that is to be larger than its source is resized then, one with a key is made so large."""
+    """A copy that is to be larger than its source is made so large, then written to."""
+    larger = source is not None and (own.capacity or 0) > (source.capacity or 0)
     found = create(own, source=source, metadata=metadata, keys=keys)
-    if source is not None and len(found) == 1 and (own.capacity or 0) > (source.capacity or 0):
-        found += resize(own, own.capacity or 0)
+    if larger and source is not None and len(found) == 1 and image_format(own) != "raw":
+        found = [*create(replace(own, backing=None), metadata=metadata), fill(own, source)]
     return [with_progress(argv) for argv in found]

@@ -11,7 +11,7 @@ from embervirt.drivers.root.files import explained
 from embervirt.drivers.storage.backend.kinds import backend
 from embervirt.drivers.storage.backend.programs import Programs
 from embervirt.drivers.storage.backend.protocol import Volumes
-from embervirt.drivers.storage.errors import StorageInvalid
+from embervirt.drivers.storage.errors import StorageArgument
 from embervirt.drivers.storage.model import Permissions, Pool
 from embervirt.drivers.storage.reading import read_pool
 from embervirt.drivers.storage.service import staging
@@ -182,7 +182,9 @@ class Pools:
         if row.defined is None:
             self._tables.pools.drop(self._fence, row.uuid)
             return row
-        return self.put(replace(row, active=False, pool=row.defined))
+        if row.defined != row.pool:  # what was seen is not of this
+            return self.put(replace(row, active=False, pool=row.defined, space=Space(), permissions=None))
+        return self.put(replace(row, active=False))
 
     # Volumes.
 
@@ -270,6 +272,6 @@ def build_flags(create: int) -> int:
 
 
 def exclusive(flags: int, one: int, other: int) -> None:
-    """Raises StorageInvalid for both at once."""
+    """Raises StorageArgument for both at once."""
     if flags & one and flags & other:
-        raise StorageInvalid("a build overwrites or it does not: only one of the two flags is accepted")
+        raise StorageArgument("a build overwrites or it does not: only one of the two flags is accepted")

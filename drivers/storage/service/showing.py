@@ -21,7 +21,7 @@ from embervirt.drivers.storage.model import (
 )
 from embervirt.drivers.storage.model.kinds import VOLUME_TYPES
 from embervirt.drivers.storage.model.source import Format
-from embervirt.drivers.storage.tables import PoolRow, VolumeRow
+from embervirt.drivers.storage.tables import BelowRow, PoolRow, VolumeRow
 from embervirt.drivers.xml import render, replace
 
 SECOND = 1_000_000_000
@@ -36,9 +36,7 @@ def pool_xml(row: PoolRow) -> str:
         row.pool, capacity=space.capacity, allocation=space.allocation, available=space.available
     )
     if row.permissions is not None and pool.target is not None:
-        label = pool.permissions.label
-        seen = replace(row.permissions, label=label)
-        pool = replace(pool, target=PoolTarget(path=pool.target.path, permissions=seen))
+        pool = replace(pool, target=PoolTarget(path=pool.target.path, permissions=row.permissions))
     if space.free:
         free = tuple(FreeExtent(start=start, end=end) for start, end in space.free)
         first, *others = pool.source.devices
@@ -48,8 +46,11 @@ def pool_xml(row: PoolRow) -> str:
 
 
 def volume_xml(row: VolumeRow, pool: PoolRow, secret: EncryptionSecret | None = None) -> str:
-    """As it was seen last."""
-    return render(volume(row, pool.pool, secret))
+    """As it was seen last; the image below by its path, which is the same from any directory."""
+    found = volume(row, pool.pool, secret)
+    if row.below is not None and found.backing is not None:
+        found = replace(found, backing=replace(found.backing, path=row.below.path))
+    return render(found)
 
 
 def volume(row: VolumeRow, pool: Pool, secret: EncryptionSecret | None = None) -> Volume:
@@ -72,14 +73,14 @@ def volume(row: VolumeRow, pool: Pool, secret: EncryptionSecret | None = None) -
             timestamps=_times(row),
             encryption=_encryption(image, secret),
             compat=image.compat,
-            cluster_size=image.cluster_size,
+            cluster_size=image.cluster_size if image.format == "qcow2" else None,
             features=_features(image),
         ),
-        backing=_backing(image) if origin is None else _origin(origin),
+        backing=_backing(row) if origin is None else _origin(origin),
     )
 
 
-def _permissions(row: VolumeRow) -> Permissions:
+def _permissions(row: VolumeRow | BelowRow) -> Permissions:
     return Permissions(mode=row.mode & 0o777, owner=row.owner, group=row.group)
 
 
@@ -96,7 +97,7 @@ def _origin(row: VolumeRow) -> BackingStore:
     return BackingStore(path=row.path, permissions=_permissions(row), timestamps=_times(row))
 
 
-def _times(row: VolumeRow) -> Timestamps:
+def _times(row: VolumeRow | BelowRow) -> Timestamps:
     """libvirt 9 does not know when a file was made either."""
     _, _, _, _, mtime, ctime = row.stamp
     return Timestamps(atime=_seconds(row.atime), mtime=_seconds(mtime), ctime=_seconds(ctime), btime="0")
@@ -118,9 +119,14 @@ def _encryption(image: Image, secret: EncryptionSecret | None) -> Encryption | N
     return Encryption(format=image.encryption, secrets=(secret,) if secret else ())
 
 
-def _backing(image: Image) -> BackingStore | None:
+def _backing(row: VolumeRow) -> BackingStore | None:
     """As the image names it; without a format in it, nobody guesses one."""
+    image, below = row.image, row.below
     if image.backing is None:
         return None
-    format_ = Format(type=image.backing_format) if image.backing_format else None
-    return BackingStore(path=image.backing, format=format_)
+    return BackingStore(
+        path=image.backing,
+        format=Format(type=image.backing_format) if image.backing_format else None,
+        permissions=_permissions(below) if below else None,
+        timestamps=_times(below) if below else None,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from collections.abc import Iterator
@@ -14,19 +15,23 @@ from embervirt.disk import File
 from embervirt.drivers.root.files import explained
 from embervirt.drivers.storage.backend import copying, frames
 from embervirt.drivers.storage.backend.devices import is_device
-from embervirt.drivers.storage.errors import StorageArgument, StorageFailed
+from embervirt.drivers.storage.errors import StorageArgument, StorageSystemError
 from embervirt.drivers.storage.jobs import Job
 from embervirt.drivers.storage.service import opening, staging
 from embervirt.drivers.storage.tables import FILE, VolumeRow
 
 
-def check(row: VolumeRow, offset: int, length: int) -> None:
-    """Raises StorageArgument for a part that the volume has not."""
+def check(row: VolumeRow, offset: int, length: int, *, upload: bool) -> None:
+    """Nobody can write to a device what it has no room for; a file grows, and has nothing behind its end.
+
+    Raises StorageArgument, StorageSystemError.
+    """
     if row.kind != FILE and not is_device(row):
-        raise StorageArgument(f"volume '{row.name}' is no file: nothing can be sent to it or read from it")
+        what = f"volume '{row.name}' is no file: nothing can be sent to it or read from it"
+        raise StorageSystemError(what, int1=errno.EISDIR)
     if offset < 0 or length < 0:
         raise StorageArgument(f"volume '{row.name}': byte {offset}, length {length}: none may be negative")
-    if offset > row.physical or offset + length > row.physical:
+    if upload and is_device(row) and (offset > row.physical or offset + length > row.physical):
         part = f"bytes {offset} to {offset + length}" if length else f"from byte {offset}"
         raise StorageArgument(f"volume '{row.name}' has {row.physical} bytes: {part} are not in it")
 
@@ -38,7 +43,8 @@ def download(job: Job, row: VolumeRow, pipe: int, offset: int, length: int, *, s
     """
     path = Path(row.path)
     with explained("read volume", path), opening.to_read(row) as file:
-        end = offset + length if length else copying.length(file)
+        size = copying.length(file)
+        end = max(offset, min(offset + length, size) if length else size)
         at = offset
         for piece in _framed(file, offset, end) if sparse else _pieces(file, offset, end):
             if not _sent(job, pipe, piece.message):
@@ -107,11 +113,12 @@ class Upload:
         return max(self.data, self.length)
 
     def more(self, count: int, *, data: bool) -> None:
-        """Raises StorageFailed."""
+        """Raises StorageSystemError: there is no room for it, as libvirt has it."""
         self.come += count
         self.data += count if data else 0
         if self.length and self.come > self.length:
-            raise StorageFailed(f"more than {self.length} bytes were sent to volume '{self.row.name}'")
+            what = f"more than {self.length} bytes were sent to volume '{self.row.name}'"
+            raise StorageSystemError(what, int1=errno.ENOSPC)
 
 
 def upload(job: Job, wanted: Upload, staged: Path, fence: Fence) -> None:
@@ -120,7 +127,7 @@ def upload(job: Job, wanted: Upload, staged: Path, fence: Fence) -> None:
     A part without holes is written in place: that needs no room. Else the volume stays as it is until all has
     come, and what came takes its place then, so that a full disk, or a sender who gives up, changes nothing.
     Of a device all is written in place.
-    Raises StorageSystemError, StorageFailed when more comes than ``length``, OperationAborted.
+    Raises StorageSystemError, also when more comes than ``length``, OperationAborted.
     """
     if is_device(wanted.row):
         _upload_to_device(job, wanted)
@@ -161,8 +168,10 @@ def _copy(job: Job, copy: File, before: File, wanted: Upload) -> None:
 
 def _whole(file: File, wanted: Upload) -> bool:
     """Whether all that is to be written has room already."""
-    end = min(wanted.offset + wanted.length, os.fstat(file.descriptor).st_size)
-    return wanted.length > 0 and not wanted.sparse and not copying.holes(file.descriptor, wanted.offset, end)
+    end = wanted.offset + wanted.length
+    if not wanted.length or wanted.sparse or end > os.fstat(file.descriptor).st_size:
+        return False
+    return not copying.holes(file.descriptor, wanted.offset, end)
 
 
 def _write(job: Job, file: File, wanted: Upload) -> None:

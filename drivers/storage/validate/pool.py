@@ -16,11 +16,11 @@ def validate_pool(pool: Pool) -> None:
 
     Raises StorageXml, StorageUnsupported, StorageNotSupported, StorageSystemError.
     """
+    _features(pool)
     _format(pool)
     pool_name(pool.name)
     validate_source(pool)
     _target(pool)
-    _features(pool)
     _options(pool)
 
 

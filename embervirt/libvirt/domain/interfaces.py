@@ -74,7 +74,8 @@ def _limit(card: Interface, name: str) -> int:
 
 def _limited(card: Interface, params: dict[str, int]) -> Interface:
     rates = {way: _rate(card, way, params) for way in WAYS}
-    return replace(card, bandwidth=Bandwidth(**rates) if any(rates.values()) else None)
+    limits = Bandwidth(inbound=rates["inbound"], outbound=rates["outbound"])
+    return replace(card, bandwidth=limits if any(rates.values()) else None)
 
 
 def _rate(card: Interface, way: str, params: dict[str, int]) -> Rate | None:

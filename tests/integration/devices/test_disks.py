@@ -12,6 +12,7 @@ import embervirt as libvirt
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import Console, linux, small
 from guest.image import READY, ensure
+from guest.shell import typed
 
 SECTOR = 512
 TUNE = "<iotune><total_bytes_sec>1000000</total_bytes_sec></iotune>"
@@ -38,7 +39,7 @@ def ask(console: Console, domain: libvirt.virDomain, command: str) -> str:
     start = len(console.text())
     descriptor = os.open(found.get("tty", ""), os.O_RDWR | os.O_NOCTTY)
     try:  # QEMU reads what is typed while somebody has the pty open
-        os.write(descriptor, f"echo BE''GIN; {command}; echo E''ND\n".encode())
+        os.write(descriptor, typed(command))
         text = console.until("END", after=start)[start:]
     finally:
         os.close(descriptor)

@@ -18,6 +18,7 @@ from embervirt.drivers.qemu.messages import DeviceRemoved
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import Console, Events, linux, uri
 from guest.image import FULL_INITRD, FULL_KERNEL, INITRD, KERNEL, READY, ensure, ensure_full
+from guest.shell import typed
 
 LIVE, SIZE = 1, 1 << 20
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -100,7 +101,7 @@ def says(domain: libvirt.virDomain, root: Path, command: str) -> str:
     start = len(console.text())
     stream = domain.connect().newStream(0)
     domain.openConsole(None, stream, 0)
-    line = f"echo BE''GIN; {command}; echo E''ND\n".encode()  # its echo is not taken for its answer
+    line = typed(command)
     try:
         stream.sendAll(lambda _stream, _size, left: left.pop() if left else b"", [line])
         return console.until("\nEND", after=start)[start:].rpartition("BEGIN")[2]

@@ -16,6 +16,7 @@ from embervirt.libvirt.domain import virDomain
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import Console, Events, linux, uri
 from guest.image import READY, ensure
+from guest.shell import typed
 
 LIVE, CONFIG = 1, 2
 PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 12
@@ -135,11 +136,6 @@ def sees(guest: virDomain, root: Path, command: str) -> str:
         return console.until("\nEND", after=start)[start:].rpartition("BEGIN")[2]
     finally:
         stream.abort()
-
-
-def typed(command: str) -> bytes:
-    """A line whose echo is not taken for its answer."""
-    return f"echo BE''GIN; {command}; echo E''ND\n".encode()
 
 
 def test_the_guest_sees_a_plugged_disk_and_card(guest: virDomain, root: Path, files: Path) -> None:

@@ -13,6 +13,7 @@ from embervirt.drivers.root import sockets
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import SECONDS, Console, linux, small
 from guest.image import READY, ensure
+from guest.shell import typed
 
 DEVICES = """
 <serial type='pty'/>
@@ -37,7 +38,7 @@ def ask(console: Console, tty: str, command: str, seconds: float = SECONDS) -> s
     start = len(console.text())
     descriptor = os.open(tty, os.O_RDWR | os.O_NOCTTY)
     try:
-        os.write(descriptor, f"echo BE''GIN; {command}; echo E''ND\n".encode())
+        os.write(descriptor, typed(command))
         return console.until("\nEND", after=start, seconds=seconds)[start:].rpartition("BEGIN")[2]
     finally:
         os.close(descriptor)

@@ -65,6 +65,7 @@ def test_what_cannot_be_looked_for_is_refused_in_libvirts_words(
     code, _, said = refusal(find, "netfs", "<source/>")
     assert (code, "Expected exactly 1 host for the storage pool" in said) == (67, True)
     assert refusal(find, "netfs", "<source><host name='--help'/></source>")[0] == 27
+    assert refusal(find, "netfs", "<source><host name='h'/><format type='x'/></source>")[0] == 67
     code, _, said = refusal(find, "dir", None)
     assert (code, "pool type 'dir' does not support source discovery" in said) == (3, True)
     code, _, said = refusal(find, "nope", None)

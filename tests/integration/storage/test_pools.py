@@ -6,6 +6,7 @@ import errno
 import os
 import queue
 import re
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -87,6 +88,7 @@ def test_what_is_refused_is_refused_in_libvirts_words(storage: Storage, tmp_path
     assert refusal(pool.listVolumes) == (55, 18, f"{invalid} not active")
     said = "Requested operation is not valid: No source device specified when formatting pool 'images'"
     assert refusal(pool.build, libvirt.VIR_STORAGE_POOL_BUILD_OVERWRITE)[2] == said
+    assert refusal(pool.build, 4 | 8)[0] == libvirt.VIR_ERR_INVALID_ARG
     (folder / "x").touch()
     assert refusal(pool.delete)[2] == f"cannot remove pool '{folder}': Directory not empty"
     said = "Storage pool not found: no storage pool with matching name 'nope'"
@@ -133,7 +135,9 @@ def test_a_redefinition_counts_from_the_next_start(storage: Storage, tmp_path: P
     assert f"<path>{storage.folder}</path>" in storage.pool.XMLDesc()
     assert f"<path>{tmp_path}/new</path>" in storage.pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE)
     storage.pool.destroy()
-    assert f"<path>{tmp_path}/new</path>" in storage.pool.XMLDesc()
+    text = storage.pool.XMLDesc()
+    assert f"<path>{tmp_path}/new</path>" in text
+    assert "<capacity unit='bytes'>0</capacity>" in text and "<permissions>" not in text
 
 
 def test_events_tell_what_happens_to_pools(storage: Storage, tmp_path: Path) -> None:
@@ -333,6 +337,32 @@ def test_autostart_is_once_in_a_boot(tmp_path: Path) -> None:
         pool.destroy()
     with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
         assert conn.storagePoolLookupByName("images").isActive() == 0
+
+
+def test_a_label_is_that_of_the_directory_or_none(storage: Storage, tmp_path: Path) -> None:
+    """What a pool that was active shows is what is there, with INACTIVE too, as in libvirt."""
+    label = "<permissions><label>x</label></permissions>"
+    text = pool_xml("p", tmp_path / "p").replace("</target>", f"{label}</target>")
+    pool = storage.conn.storagePoolDefineXML(text)
+    pool.build()
+    pool.create()
+    for flags in (0, libvirt.VIR_STORAGE_XML_INACTIVE):
+        assert "<mode>" in pool.XMLDesc(flags) and "<label>" not in pool.XMLDesc(flags)
+
+
+def test_a_directory_without_copy_on_write_wants_a_file_system_that_can(
+    storage: Storage, tmp_path: Path
+) -> None:
+    """Only btrfs knows how; elsewhere the build is an error, as in libvirt, and nothing is left."""
+    features = "<features><cow state='no'/></features>"
+    text = pool_xml("p", tmp_path / "p").replace("<target>", f"{features}<target>")
+    pool = storage.conn.storagePoolDefineXML(text)
+    found = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], check=True, capture_output=True)
+    if found.stdout == b"btrfs\n":
+        pool.build()
+    else:
+        assert refusal(pool.build)[0] == libvirt.VIR_ERR_SYSTEM_ERROR
+        assert not (tmp_path / "p").exists()
 
 
 def test_a_build_that_fails_leaves_no_directory(

@@ -54,13 +54,24 @@ def test_what_was_sent_comes_back(storage: Storage, allocation: int | None) -> N
     assert (volume.info()[1], storage.files()) == (4 * MIB, ["a"])
 
 
-def test_a_part_that_the_volume_has_not_is_refused(storage: Storage) -> None:
-    """At once, before anything is sent."""
+@pytest.mark.parametrize(("offset", "length"), [(2 * MIB, 5), (MIB - 2, 5), (MIB - 2, 0), (0, 2 * MIB)])
+def test_a_file_grows_by_what_is_sent_behind_its_end(storage: Storage, offset: int, length: int) -> None:
+    """As in libvirt: an image is sent, with its length announced, to a volume whose file is still short."""
     volume = storage.make("a", MIB)
-    for offset, length in ((2 * MIB, 0), (0, 2 * MIB)):
-        stream = storage.conn.newStream()
-        assert refusal(volume.upload, stream, offset, length)[0] == libvirt.VIR_ERR_INVALID_ARG
-        assert refusal(volume.download, stream, offset, length)[0] == libvirt.VIR_ERR_INVALID_ARG
+    upload(storage, volume, b"12345", offset, length)
+    end = max(MIB, offset + 5)
+    whole = bytes(offset) + b"12345"
+    assert download(storage, volume) == whole + bytes(end - len(whole))
+    assert (volume.info()[1], storage.files()) == (end, ["a"])
+
+
+def test_a_download_ends_where_the_file_does(storage: Storage) -> None:
+    """Whatever length is asked for; behind its end there is nothing, and no error."""
+    volume = storage.make("a", MIB)
+    upload(storage, volume, b"12345")
+    assert download(storage, volume, 3, 2 * MIB) == b"45" + bytes(MIB - 5)
+    for offset in (MIB, 2 * MIB):
+        assert download(storage, volume, offset) == download(storage, volume, offset, 5) == b""
 
 
 def test_an_upload_that_is_given_up_changes_nothing(storage: Storage) -> None:
@@ -79,7 +90,8 @@ def test_an_upload_that_is_given_up_changes_nothing(storage: Storage) -> None:
 def test_more_than_was_announced_is_an_error(storage: Storage) -> None:
     """The volume is as before."""
     volume = storage.make("a", MIB)
-    assert "more than 10 bytes" in refusal(upload, storage, volume, b"x" * 11, 0, 10)[2]
+    code, _, text = refusal(upload, storage, volume, b"x" * 11, 0, 10)
+    assert code == libvirt.VIR_ERR_SYSTEM_ERROR and "more than 10 bytes" in text
     assert download(storage, volume) == bytes(MIB)
 
 

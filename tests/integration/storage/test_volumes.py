@@ -55,6 +55,69 @@ def test_a_qcow2_volume_is_what_its_xml_says(storage: Storage) -> None:
     assert made.info()[1] == 8 * MIB
 
 
+LAYERED = """<volume><name>top</name>{size}<target><format type='{format}'/></target>
+  <backingStore><path>{path}</path><format type='qcow2'/></backingStore></volume>"""
+
+
+@pytest.mark.parametrize("format_", ["qcow2", "qcow", "qed"])
+def test_an_image_without_a_capacity_has_that_of_the_one_below(storage: Storage, format_: str) -> None:
+    """Which only qemu-img knows, so it is told none."""
+    below = storage.make("base", 3 * MIB, format="qcow2").path()
+    made = storage.pool.createXML(LAYERED.format(size="", format=format_, path=below))
+    assert made.info()[1] == info(made.path())["virtual-size"] == 3 * MIB
+
+
+def test_what_an_image_lies_upon_is_described(storage: Storage) -> None:
+    """By its path, mode, owner and times, as it is now; by its name in the header when it is not there."""
+    base = Path(storage.make("base", MIB, format="qcow2").path())
+    size = f"<capacity>{MIB}</capacity>"
+    made = storage.pool.createXML(LAYERED.format(size=size, format="qcow2", path="base"))
+    assert info(made.path())["backing-filename"] == "base"
+    for mode in (0o600, 0o640):
+        base.chmod(mode)
+        storage.pool.refresh()
+        below = made.XMLDesc().partition("<backingStore>")[2]
+        assert f"<path>{base}</path>" in below and f"<mode>0{mode:o}</mode>" in below
+        assert f"<mtime>{base.stat().st_mtime_ns // 10**9}." in below
+    base.unlink()
+    storage.pool.refresh()
+    below = made.XMLDesc().partition("<backingStore>")[2]
+    assert "<path>base</path>" in below and "<mode>" not in below
+
+
+@pytest.mark.parametrize("format_", ["qcow2", "vmdk", "qcow", "vdi", "qed"])
+def test_a_copy_may_be_larger_in_any_format(storage: Storage, format_: str) -> None:
+    """One that cannot be resized is made so large, whatever its source is rounded to."""
+    source = storage.make("a", MIB)
+    Path(source.path()).write_bytes(b"x" * MIB)
+    made = storage.pool.createXMLFrom(volume_xml("b", 2 * MIB + 1, format=format_), source)
+    assert made.info()[1] >= 2 * MIB + 1
+    found = storage.pool.createXMLFrom(volume_xml("c", 1), made)
+    assert Path(found.path()).read_bytes().rstrip(b"\0") == b"x" * MIB
+
+
+def test_a_directory_is_made_for_its_owner_and_never_a_copy(storage: Storage) -> None:
+    """0600 unless the XML says more, as libvirt has it; nothing can be copied to one."""
+    target = "<target><format type='dir'/>{}</target>"
+    for name, more, mode in (("d", "", 0o600), ("e", "<permissions><mode>0</mode></permissions>", 0)):
+        text = f"<volume><name>{name}</name><capacity>0</capacity>{target.format(more)}</volume>"
+        assert Path(storage.pool.createXML(text).path()).stat().st_mode & 0o777 == mode
+    source = storage.make("a")
+    text = f"<volume><name>f</name><capacity>0</capacity>{target.format('')}</volume>"
+    assert refusal(storage.pool.createXMLFrom, text, source)[0] == libvirt.VIR_ERR_INTERNAL_ERROR
+
+
+def test_a_raw_volume_that_is_not_copied_on_write_wants_a_file_system_that_can(storage: Storage) -> None:
+    """Only btrfs knows how; elsewhere it is an error, as in libvirt, and nothing is left."""
+    text = f"<volume><name>n</name><capacity>{MIB}</capacity><target><nocow/></target></volume>"
+    found = subprocess.run(["stat", "-f", "-c", "%T", storage.folder], check=True, capture_output=True)
+    if found.stdout == b"btrfs\n":
+        storage.pool.createXML(text)
+    else:
+        assert refusal(storage.pool.createXML, text)[0] == libvirt.VIR_ERR_SYSTEM_ERROR
+        assert storage.files() == []
+
+
 def test_volumes_are_found_by_name_key_and_path(storage: Storage) -> None:
     """In any active pool; a volume knows its pool."""
     made, conn = storage.make("a"), storage.conn

@@ -176,6 +176,7 @@ def test_g06_more_zombies_than_the_limit_degrade_the_root(quick: Root) -> None:
     for gate in gates:
         gate.opened.set()
     until(lambda: not sup.health().degraded)
+    until(lambda: len(told(quick, HealthChanged)) == 2)
     assert [len(each.reasons) for each in told(quick, HealthChanged)] == [1, 0]
     assert sup.picture().state == "up"
 
@@ -274,6 +275,7 @@ def test_g16_a_writer_on_a_stalled_disk_holds_up_nobody_else(quick: Root, tmp_pa
         assert quick.bus.call("other", Do()) == "written"
     assert asked.outcome() == "written"
     until(lambda: not sup.health().degraded)
+    until(lambda: len(told(quick, HealthChanged)) == 2)
     reasons = [each.reasons for each in told(quick, HealthChanged)]
     assert reasons == [("io: root/stalled waits for a disk",), ()]
 
@@ -344,6 +346,7 @@ def test_f08_a_watch_that_fails_is_told_and_begins_anew(quick: Root, gate: Gate)
     sup._lookout._look = broken  # type: ignore[method-assign]
     assert failed.wait(PATIENCE)
     assert isinstance(Asking(quick.bus, "a", Do()).outcome(), OutcomeUnknown)
+    until(lambda: len(told(quick, HealthChanged)) == 2)
     reasons = [each.reasons for each in told(quick, HealthChanged)]
     assert reasons == [("watchdog: error(ZeroDivisionError: in the watch)",), ()]
     assert quick.bus.call("a", Do()) == "well"

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Domain
-from embervirt.drivers.qemu.parts import Chardev, CompileContext, Part, argv, plug
+from embervirt.drivers.qemu.model.address import VirtioSerialAddress
+from embervirt.drivers.qemu.parts import Chardev, CompileContext, Object, Part, argv, plug
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.compiling import DEVICES
 from embervirt.drivers.qemu.ports import with_sockets
@@ -147,6 +149,30 @@ def test_the_first_console_is_the_first_serial_port(caps: Capabilities) -> None:
     assert [console.id for console in more.consoles] == ["serial0", "console1"]
 
 
+def test_a_console_of_virtio_has_the_number_of_its_place_in_the_xml(caps: Capabilities) -> None:
+    """The serial port's console counts if the XML has it; without, libvirt counts before it is there."""
+    virtio = "<console><target type='virtio'/></console>"
+    for devices, expected in {
+        virtio * 2: [0, 1],
+        f"<console/>{virtio * 2}": [0, 1, 2],
+        f"<serial/>{virtio * 2}": [0, 0, 1],
+        f"<serial/><console/>{virtio}": [0, 1],
+    }.items():
+        domain = defined(devices, caps)
+        assert [each.target.port for each in domain.devices.consoles if each.target] == expected
+        assert postparse(domain, caps) == domain
+
+
+def test_a_console_on_any_controller_costs_the_first_one_a_port(caps: Capabilities) -> None:
+    """It is port 0 of the controller that it names; libvirt passes over the next free one of number 0."""
+    controllers = "".join(f"<controller type='virtio-serial' index='{n}'/>" for n in (0, 1))
+    console = "<console><target type='virtio'/><address type='virtio-serial' controller='1'/></console>"
+    domain = defined(f"{controllers}{console}<channel><target type='virtio'/></channel>", caps)
+    devices = assign(domain, caps).devices
+    assert devices.consoles[0].address == VirtioSerialAddress(controller=1, port=0)
+    assert devices.channels[0].address == VirtioSerialAddress(controller=0, port=2)
+
+
 def test_a_debug_port_or_one_on_usb_makes_no_console(caps: Capabilities) -> None:
     """Only an ISA port does that by itself, as in libvirt."""
     for type_ in ("isa-debug", "usb-serial", "pci-serial"):
@@ -155,13 +181,45 @@ def test_a_debug_port_or_one_on_usb_makes_no_console(caps: Capabilities) -> None
 
 def test_ports_without_a_number_follow_the_highest(caps: Capabilities) -> None:
     """Of serial ports the highest of all, of parallel ones the highest before: libvirt 9's rule."""
-    found = defined("<serial/><serial><target port='5'/></serial><serial/>", caps).devices
-    assert [serial.port for serial in found.serials] == [6, 5, 7]
+    found = defined("<serial/><serial><target port='1'/></serial><serial/>", caps).devices
+    assert [serial.port for serial in found.serials] == [2, 1, 3]
     negative = defined("<serial><target port='-1'/></serial>", caps).devices
     assert negative.serials[0].port == 0
     given = "<parallel/><parallel><target port='5'/></parallel><parallel/>"
     ports = [each.target.port for each in defined(given, caps).devices.parallels if each.target]
     assert ports == [0, 5, 6]
+
+
+ISA = "<serial><target type='isa-serial' port='{}'/></serial>"
+
+
+def test_isa_ports_that_say_their_type_take_the_lowest_free_number(caps: Capabilities) -> None:
+    """Before those that leave it open, which follow the highest; ports on other buses are not in the way."""
+    isa, usb = "<serial><target type='isa-serial'/></serial>", "<serial><target type='usb-serial'/></serial>"
+    for devices, expected in {
+        isa + "<serial/>" + isa: [0, 2, 1],
+        ISA.format(2) + "<serial/>" + isa: [2, 3, 0],
+        usb + isa: [1, 0],
+        "<serial><target type='usb-serial' port='0'/></serial>" + isa: [0, 0],
+        "<serial><target port='0'/></serial>" + isa: [0, 1],
+    }.items():
+        assert [serial.port for serial in defined(devices, caps).devices.serials] == expected
+
+
+TLS = {"connect": ("", "client"), "bind": (",server=on,wait=off", "server")}
+
+
+@pytest.mark.parametrize(("mode", "expected"), TLS.items())
+def test_tls_has_its_certificates_before_the_socket(
+    mode: str, expected: tuple[str, str], caps: Capabilities
+) -> None:
+    """Who connects is a client, who listens a server, and both look whom they talk to."""
+    xml = f"<serial type='tcp'><source mode='{mode}' host='h' service='1' tls='yes'/></serial>"
+    certificates, socket = parts_of(defined(xml, caps), caps, RUN)[:2]
+    assert isinstance(certificates, Object)
+    assert certificates.props == {"dir": "/etc/pki/qemu", "endpoint": expected[1], "verify-peer": True}
+    more = f"{expected[0]},tls-creds={certificates.id}"
+    assert argv([socket]) == ["-chardev", f"socket,id=charserial0,host=h,port=1{more}"]
 
 
 AGAIN = "<reconnect enabled='yes' timeout='1'/>"
@@ -171,12 +229,17 @@ REFUSED = {
     "<serial type='file'/>": 1,
     "<serial type='unix'><source mode='bind'/></serial>": 1,
     "<serial type='tcp'><source mode='bind' service='1'/></serial>": 1,
-    "<serial type='tcp'><source host='a' service='1' tls='yes'/></serial>": 67,
+    "<serial type='tcp'><source host='a' service='1'/><protocol type='tls'/></serial>": 67,
+    "<serial type='udp'><source mode='bind'/><source mode='bind'/><source service='1'/></serial>": 27,
     "<serial type='udp'><source mode='bind' service='1'/></serial>": 1,
     "<serial type='unix'><source mode='bogus' path='/x'/></serial>": 27,
     "<serial type='unix'><source path='/x'><reconnect enabled='yes'/></source></serial>": 27,
     "<serial type='unix'><source path='/x'><reconnect enabled='yes' timeout='0'/></source></serial>": 8,
     f"<serial type='unix'><source mode='bind' path='/x'>{AGAIN}</source></serial>": 1,
+    "<serial type='unix'><source mode='bind' path='/x'><reconnect enabled='no'/></source></serial>": 1,
+    "<serial type='unix'><source mode='bind' path='/x'><reconnect enabled='yes'/></source></serial>": 27,
+    ISA.format(2) + ISA.format(2): 1,
+    ISA.format(4): 1,
     "<serial type='unix'><source path='/x'/><source path='/y'/></serial>": 27,
     "<serial><target type='isa-serial'><model name='pci-serial'/></target></serial>": 67,
     "<serial><target type='pci-serial'/><address type='isa' iobase='0x3f8'/></serial>": 67,
@@ -185,6 +248,10 @@ REFUSED = {
     "<console><target type='sclp'/></console>": 67,
     "<channel type='pty'/>": 27,
     "<channel type='pty'><target type='bogus'/></channel>": 67,
+    "<channel type='pty'><target/></channel>": 67,
+    "<channel type='pty'><target type='guestfwd' address='x' port='3'/></channel>": 38,
+    "<channel type='qemu-vdagent'><source><mouse/></source><target type='virtio'/></channel>": 27,
+    "<console type='pty'><target type='virtio'/><address type='pci' slot='5'/></console>": 1,
     "<channel type='pty'><target type='guestfwd' address='::1' port='3'/></channel>": 67,
     "<channel type='pty'><target type='guestfwd' port='3'/></channel>": 27,
     "<channel type='pty'><target type='guestfwd' address='10.0.2.1'/></channel>": 27,

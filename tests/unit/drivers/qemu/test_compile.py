@@ -20,6 +20,7 @@ from embervirt.drivers.qemu.parts import (
     CompileContext,
     Device,
     EncryptedSecret,
+    Known,
     Object,
     argv,
     compile,
@@ -31,8 +32,9 @@ GOLDEN = Path(__file__).resolve().parents[3] / "golden/qemu"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.xml"))
 
 
-def secret_of(reference: EncryptionSecret) -> EncryptedSecret:
+def secret_of(reference: EncryptionSecret | Known) -> EncryptedSecret:
     """A value that tells which secret was asked for."""
+    assert not isinstance(reference, Known)
     named = f"value-of-{reference.uuid or reference.usage}"
     return EncryptedSecret(data=base64.b64encode(named.encode()).decode(), iv="aXY=")
 

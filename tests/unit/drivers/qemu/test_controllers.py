@@ -134,7 +134,7 @@ PORT = "pcie-root-port"
         ("pc", "<controller type='pci' index='1'/>", 1, "PCI controller model was not set correctly"),
         ("pc", pci("pci-root"), 27, "pci-root and pcie-root controllers should have index 0"),
         ("pc", pci(PORT), 1, NEEDED.format(PORT)),
-        ("q35", pci("pci-expander-bus"), 67, "are only supported on 440fx-based machinetypes"),
+        ("q35", pci("pci-expander-bus"), 67, "are not supported with this machine type"),
         ("pc", "<controller type='ide' index='1'/>", 67, "Only a single IDE controller is supported"),
         ("q35", "<controller type='ide'/>", 67, "IDE controllers are unsupported"),
         ("pc", "<controller type='usb' model='qemu-xhci' ports='16'/>", 67, "only supports up to '15' ports"),

@@ -11,7 +11,7 @@ from described import defined
 from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Disk
-from embervirt.drivers.qemu.parts import CompileContext, EncryptedSecret, argv, plug, throttle, unplug
+from embervirt.drivers.qemu.parts import CompileContext, EncryptedSecret, Known, argv, plug, throttle, unplug
 from embervirt.drivers.qemu.parts import disk as disks
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.part import Option
@@ -26,6 +26,8 @@ FLEXIBLE = {"auto-read-only": True, "discard": "unmap"}
 
 def secret(reference: Any) -> EncryptedSecret:
     """A value that says what was asked for."""
+    if isinstance(reference, Known):
+        return EncryptedSecret(data=reference.value.decode(), iv="iv")
     return EncryptedSecret(data=f"{reference.type}:{reference.uuid or reference.usage}", iv="iv")
 
 
@@ -103,6 +105,38 @@ STORAGE = {
         "path": "i/j",
         "server": [{"type": "inet", "host": "h", "port": "24007"}],
         "debug": 4,
+    },
+    "<source protocol='nbd' tlsHostname='t'><host name='h'/></source>": {
+        "driver": "nbd",
+        "server": {"type": "inet", "host": "h", "port": "10809"},
+        "tls-hostname": "t",
+    },
+    "<source protocol='ssh' name='/y'><host name='h'/><auth username='u'><secret type='iscsi' usage='v'/>"
+    "</auth></source>": {
+        "driver": "ssh",
+        "path": "/y",
+        "server": {"host": "h", "port": "22"},
+        "user": "u",
+    },
+    "<source protocol='http' name='y'><host name='h'/><cookies><cookie name='a'>b</cookie></cookies>"
+    "</source>": {
+        "driver": "http",
+        "url": "http://h:80/y",
+        "cookie-secret": "libvirt-1-storage-httpcookie-secret0",
+    },
+    "<source protocol='iscsi' name='iqn/3'><host name='fe80::1'/></source>": {
+        "driver": "iscsi",
+        "portal": "[fe80::1]:3260",
+        "target": "iqn",
+        "lun": 3,
+        "transport": "tcp",
+    },
+    "<source protocol='nfs' name='/y'><host name='h'/><identity user='root' group='root'/></source>": {
+        "driver": "nfs",
+        "server": {"host": "h", "type": "inet"},
+        "path": "/y",
+        "user": 0,
+        "group": 0,
     },
     "<source protocol='nfs' name='/x'><host name='h'/><identity user='+5' group='6'/></source>": {
         "driver": "nfs",
@@ -188,6 +222,35 @@ def test_encrypted_image_has_its_key(format_: str, expected: dict[str, Any], cap
         assert next(iter(nodes)) == "libvirt-1-format-encryption-secret0"
         assert nodes["libvirt-1-format-encryption-secret0"]["data"] == "passphrase:/k"
         assert expected.items() <= nodes["libvirt-1-format"].items()
+
+
+def test_cookies_are_a_secret(caps: Capabilities) -> None:
+    """What a web server gave stands encrypted in an object, as it would in the header."""
+    cookies = "<cookies><cookie name='a'>b</cookie><cookie name='c'>d</cookie></cookies>"
+    source = f"<source protocol='https' name='x'><host name='h'/>{cookies}</source>"
+    nodes, _ = disk(source, caps, type="network")
+    assert nodes["libvirt-1-storage-httpcookie-secret0"]["data"] == "a=b; c=d"
+
+
+def test_ceph_decrypts_its_own_image(caps: Capabilities) -> None:
+    """With the engine of Ceph's library the node of the server has the key, and that of the format none."""
+    key = "<encryption format='luks2' engine='librbd'><secret type='passphrase' usage='/k'/></encryption>"
+    part = "<slices><slice type='storage' offset='1' size='2'/></slices>"
+    nodes, _ = disk(f"<source protocol='rbd' name='p/i'>{key}{part}</source>", caps, type="network")
+    secret_ = "libvirt-1-format-encryption-secret0"
+    assert nodes["libvirt-1-storage"]["encrypt"] == {"format": "luks2", "key-secret": secret_}
+    assert nodes["libvirt-1-format"]["driver"] == "raw"
+    assert nodes["libvirt-1-format"]["offset"] == 1
+
+
+@pytest.mark.parametrize("model", ["am53c974", "dc390", "lsilogic"])
+def test_narrow_bus_counts_targets(model: str, caps: Capabilities) -> None:
+    """On a parallel SCSI bus the unit of the address is the target, and nothing else is said."""
+    build = built(
+        f"<controller type='scsi' model='{model}'/><disk>{FILE}<target dev='sdc'/></disk>", caps, "pc"
+    )
+    props = disks.device(build.domain.devices.disks[0], build).props
+    assert (props["scsi-id"], "lun" in props, "channel" in props) == (2, False, False)
 
 
 def test_slice_of_an_encrypted_image_has_a_node_between(caps: Capabilities) -> None:

@@ -22,6 +22,10 @@ FILE, VDA, SDA = "<source file='/a'/>", "<target dev='vda'/>", "<target dev='sda
 SATA = "<target dev='{}' bus='sata'/>"
 HOST = "<host name='h'/>"
 SECRET = "<secret type='passphrase' usage='/k'/>"
+LUKS = f"<encryption format='luks'>{SECRET}</encryption>"
+TUNE = "<iotune>{}<group_name>a</group_name></iotune>"
+OTHER = TUNE.format("<total_bytes_sec>2</total_bytes_sec>")
+AUTH = "<auth username='u'><secret type='iscsi' usage='x'/></auth>"
 
 
 def nbd(inner: str, name: str = "x") -> str:
@@ -45,6 +49,10 @@ REFUSED = [
     (67, plain("", attributes="device='lun'", target=SDA)),
     (67, plain("", "<target dev='vdb1'/>")),
     (27, plain("", "<target dev='foo'/>")),
+    (1, plain("<address type='drive'/>", "<target dev='foo' bus='sata'/>")),
+    (1, plain("<address type='drive'/>", "<target dev='foo' bus='fdc'/>", "device='floppy'")),
+    (67, plain("<address type='drive'/>", "<target dev='foo' bus='sata'/>", "device='cdrom'")),
+    (27, nbd(HOST + AUTH.replace("'u'", "''")).replace("nbd", "http")),
     (20, f"<disk>{FILE}</disk>"),
     (20, f"<disk>{FILE}<target/></disk>"),
     (19, f"<disk>{VDA}</disk>"),
@@ -112,7 +120,31 @@ REFUSED = [
     (67, plain("<driver type='vdi'/><encryption format='luks'>" + SECRET + "</encryption>")),
     (67, plain(f"<encryption format='luks'>{SECRET}<cipher name='aes'/></encryption>")),
     (27, plain("<encryption format='luks'><secret type='passphrase'/></encryption>")),
-    (27, plain("<encryption format='luks'/>")),
+    (1, plain("<encryption format='luks'/>")),
+    (67, plain(LUKS.replace("'luks'", "'luks2'"))),
+    (67, plain(TUNE.format("<total_bytes_sec>1</total_bytes_sec>")) + plain(OTHER, SDA)),
+    (74, plain("<iotune><total_bytes_sec>18446744073709551615</total_bytes_sec></iotune>")),
+    (1, plain("", "<target dev='hdb' bus='fdc'/>", "device='floppy'")),
+    (67, plain(LUKS.replace("'luks'", "'luks' engine='librbd'"))),
+    (67, f"<disk type='volume'><source pool='p' volume='v'>{LUKS}</source>{VDA}</disk>"),
+    (67, lun(LUKS)),
+    (67, f"<disk type='volume'><source pool='p' volume='v'/>{VDA}<shareable/></disk>"),
+    (67, lun().replace("/>", "><slices><slice type='storage' offset='1' size='2'/></slices></source>", 1)),
+    (67, plain("<driver copy_on_read='on'/>", "<target dev='fda'/>", "device='floppy'")),
+    (67, plain("<address type='drive' target='1'/>", SDA)),
+    (67, plain("<boot order='1'/>") + plain("<boot order='1'/>", SDA)),
+    (27, f"<disk type='network'><source/>{VDA}</disk>"),
+    (27, f"<disk type='network' device='cdrom'><source/>{SDA}</disk>"),
+    (67, nbd(HOST + AUTH)),
+    (67, nbd(HOST + AUTH, name="a/b").replace("nbd", "rbd")),
+    (67, nbd(HOST + AUTH.replace("'iscsi'", "'ceph'")).replace("nbd", "iscsi")),
+    (67, nbd(HOST, name="a/b").replace("nbd'", "gluster' tlsHostname='t'")),
+    (67, nbd(HOST + HOST).replace("nbd", "nfs")),
+    (1, nbd("<host transport='unix' socket='/s'/>").replace("nbd", "ssh")),
+    (27, nbd(HOST + "<cookies><cookie name='a'>b c</cookie></cookies>").replace("nbd", "http")),
+    (27, nbd(HOST + "<cookies><cookie name='a'/></cookies>").replace("nbd", "http")),
+    (27, nbd(HOST + "<cookies><cookie name='a;'>b</cookie></cookies>").replace("nbd", "http")),
+    (27, nbd(HOST + "<cookies>" + 2 * "<cookie name='a'>b</cookie>" + "</cookies>").replace("nbd", "http")),
     (67, plain("<auth username='u'><secret type='iscsi' usage='x'/></auth>")),
     (27, plain("<driver type='qcow2'/><backingStore type='file'><source file='/b'/></backingStore>")),
     (27, plain("<driver type='qcow2'/><backingStore type='file'><format type='raw'/></backingStore>")),
@@ -136,13 +168,48 @@ def test_disk_is_refused_as_libvirt_does(code: int, devices: str, caps: Capabili
     assert refused.value.get_error_code() == code, refused.value
 
 
+ACCEPTED = [
+    plain("<driver type='qcow2'/><shareable/><readonly/>"),
+    plain("<geometry cyls='1' heads='2' secs='3'/>", SATA.format("sda")),
+    plain("<driver queue_size='128'/>", SDA),
+    plain("<driver type='qcow2'/>", "<target dev='fda' bus='scsi'/>", "device='cdrom'"),
+    plain("<address type='drive' target='1'/>", SDA) + "<controller type='scsi' model='am53c974'/>",
+    plain(OTHER) + plain(TUNE.format(""), SDA),
+    plain("") + "<controller index='0'/>",
+    f"<disk type='network' device='floppy'>{AUTH}<target dev='fda'/></disk>",
+]
+
+
+@pytest.mark.parametrize("devices", ACCEPTED)
+def test_disk_is_accepted_as_by_libvirt(devices: str, caps: Capabilities) -> None:
+    """What libvirt 9 takes and QEMU can do is not refused."""
+    domain = assign(postparse(parse(Domain, XML.format(devices)), caps), caps)
+    validate(domain, caps)
+    assert domain.devices.disks
+
+
+def test_only_an_image_of_its_own_says_which_unit_of_a_target_it_is() -> None:
+    """The name of an iSCSI target that is below another image stays as it is written."""
+    source = "<source protocol='iscsi' name='i'><host name='h'/></source>"
+    below = f"<backingStore type='network'><format type='raw'/>{source}</backingStore>"
+    done = render(
+        postparse_disk.complete(
+            parse(Disk, f"<disk type='network'>{source}{below}<target dev='vda'/></disk>")
+        )
+    )
+    assert (done.count("name='i/0'"), done.count("name='i'")) == (1, 1)
+
+
 COMPLETED = {
     "<disk><source file='/a'/><target dev='sda'/></disk>": "<target dev='sda' bus='scsi'/>",
     "<disk device='floppy'><target dev='fda'/></disk>": "bus='fdc'",
     "<disk device='cdrom'><target dev='hda'/></disk>": "<readonly/>",
     f"<disk type='network'><source protocol='nbd'>{HOST}</source><target dev='vda'/></disk>": "port='10809'",
     "<disk type='network'><source protocol='iscsi' name='i'/><target dev='vda'/></disk>": "name='i/0'",
+    "<disk><source file='/a'/><target dev='ioemu:hda'/></disk>": "<target dev='hda' bus='ide'/>",
+    "<disk><source file='/a'/><target dev='vda'/><backenddomain name='d'/></disk>": "name='d'/>",
     "<disk type='block' device='cdrom'><target dev='hda'/></disk>": "type='file'",
+    "<disk device='cdrom'><source><seclabel relabel='no'/></source><target dev='hda'/></disk>": "<seclabel",
 }  # fmt: skip
 
 
@@ -164,6 +231,15 @@ DROPPED = {
     "<source file='/a'><slices/></source>": "slices",
     "<source file='/a'/><backingStore><source file='/b'/></backingStore>": "/b",
     "<source file='/a'/><readonly/>": "snapshot",
+    "<driver cache='default'/><source file='/a'/>": "cache",
+    "<source file='/a'/><backenddomain/>": "backenddomain",
+    "<source file='/a'/><backingStore type='network'><format type='raw'/><source protocol='http' name='b'>"
+    "<host name='h'/><identity user='1'/></source></backingStore>": "identity",
+    "<source file='/a'/><backingStore type='network'><format type='raw'/><source protocol='http' name='b'>"
+    "<host name='h'/><ssl verify='no'/><seclabel relabel='no'/></source></backingStore>": "label",
+    "<source file='/a'><cookies><cookie name='c'>d</cookie></cookies></source>": "cookie",
+    "<source file='/a'/><backingStore type='file'><format type='raw'/><source file='/b'"
+    " startupPolicy='optional'/></backingStore>": "optional",
 }
 
 
@@ -174,6 +250,15 @@ def test_what_says_nothing_is_dropped(inner: str, word: str) -> None:
     done = render(unnumbered(postparse_disk.complete(parse(Disk, xml))))
     assert word not in done
     assert "/a" in done
+
+
+def test_disk_that_only_names_a_group_has_its_limits() -> None:
+    """Whichever stands first, a disk without numbers of its own takes those of its group."""
+    named, other, own = (plain(inner, VDA) for inner in (TUNE.format(""), "", OTHER))
+    disks = [parse(Disk, xml) for xml in (named, other, own)]
+    first, second, last = postparse_disk.limited(disks)
+    assert first.iotune == last.iotune == disks[2].iotune
+    assert second.iotune is None
 
 
 CHAIN = """<backingStore type='file'><format type='qcow2'/><source file='/b'/><backingStore type='file'>

@@ -211,7 +211,8 @@ OPTIONS = {
             "-overcommit mem-lock=on",
             '-object {"qom-type":"memory-backend-file","id":"pc.ram","mem-path":"/ram/pc.ram",'
             '"discard-data":true,"share":true,"x-use-canonical-path-for-ramblock-id":false,"prealloc":true,'
-            '"prealloc-threads":3,"size":67108864,"host-nodes":[0,1],"policy":"bind"}',
+            '"prealloc-threads":3,"size":67108864,"host-nodes":[0,1],"policy":"bind",'
+            '"prealloc-context":"tc-pc.ram"}',
         ],
         [],
     ),
@@ -300,8 +301,15 @@ def test_environment_has_the_time_zone_and_the_users_variables(caps: Capabilitie
     assert passthrough.environment(domain) == {"TZ": "Asia/Tokyo", "A": "b", "C": ""}
 
 
+def _vcpus(*attributes: str) -> str:
+    listed = "".join(f"<vcpu id='{n}' enabled='yes' {each}/>" for n, each in enumerate(attributes))
+    return f"<vcpu>{len(attributes)}</vcpu><vcpus>{listed}</vcpus>"
+
+
 REFUSED = {
-    "<features><viridian/></features>": (67, "viridian"),
+    "<features><gic/></features>": (67, "gic"),
+    "<features><tcg><tb-cache>1000</tb-cache></tcg></features>": (67, "multiple of MiB"),
+    "<features><hyperv><spinlocks state='on' retries='4094'/></hyperv></features>": (27, "at least 4095"),
     "<features><hyperv><foo state='on'/></hyperv></features>": (67, "foo"),
     "<features><hyperv><spinlocks state='on'/></hyperv></features>": (27, "retries"),
     "<features><hyperv><vendor_id state='on' value='1234567890123'/></hyperv></features>": (27, "12 char"),
@@ -315,8 +323,52 @@ REFUSED = {
     "<cpu mode='maximum'><maxphysaddr mode='emulate'/></cpu>": (67, "bits="),
     "<cpu><numa><cell id='1' memory='5'/></numa></cpu>": (27, "non-contiguous"),
     "<clock><timer name='rtc' tickpolicy='merge'/></clock>": (67, "rtc timer tickpolicy 'merge'"),
+    "<clock><timer name='pit' track='guest'/></clock>": (67, "support setting of timer track"),
+    "<clock><timer name='kvmclock' mode='native'/></clock>": (67, "timer mode"),
+    "<clock><timer name='hpet' frequency='5'/></clock>": (67, "timer frequency"),
     "<clock offset='timezone'/>": (1, "missing 'timezone'"),
+    "<clock offset='absolute' start='-5'/>": (1, "'-5'"),
+    "<vcpu/>": (27, "the element is empty"),
+    "<vcpu current='0'>2</vcpu>": (67, "vcpu 0 can't be offline"),
     "<vcpu>2</vcpu><vcpus><vcpu id='0' enabled='no'/></vcpus>": (67, "vcpu 0 can't be offline"),
+    "<vcpu>2</vcpu><vcpus><vcpu id='7' enabled='yes'/></vcpus>": (27, "out of range"),
+    _vcpus("order='1'", ""): (67, "all vcpus must have either set or unset order"),
+    _vcpus("order='2'", "order='1'"): (67, "vcpu0 must be enabled first"),
+    _vcpus("", "hotpluggable='yes'", "hotpluggable='no'"): (67, "ordered prior to hotplugable"),
+    "<cpu><numa/></cpu>": (27, "without NUMA cells"),
+    "<cpu><numa><cell memory='5'><distances/></cell></numa></cpu>": (27, "without siblings"),
+    "<cpu mode='maximum'><vendor>Intel</vendor></cpu>": (27, "vendor specified without CPU model"),
+    "<cpu><model/><feature name='avx'/></cpu>": (27, "without CPU model"),
+    "<defaultiothread thread_pool_max='0'/>": (67, "thread_pool_max must be a positive integer"),
+    "<defaultiothread thread_pool_min='0'/>": (67, "smaller or equal"),
+    "<cputune><vcpupin vcpu='0'/></cputune>": (1, "missing cpuset for vcpupin"),
+    "<cputune><emulatorsched scheduler='idle'/><emulatorsched scheduler='idle'/></cputune>": (
+        *(27, "only one emulatorsched"),
+    ),
+    "<cputune><vcpusched vcpus='0' scheduler='idle'/><vcpusched vcpus='0' scheduler='idle'/></cputune>": (
+        *(35, "must not overlap"),
+    ),
+    "<iothreads>1</iothreads><cputune><iothreadpin iothread='1' cpuset='0'/>"
+    "<iothreadpin iothread='1' cpuset='0'/></cputune>": (
+        *(1, "duplicate iothreadpin"),
+    ),
+    "<vcpu placement='auto'>1</vcpu><numatune><memnode cellid='0' nodeset='0'/></numatune>"
+    "<cpu><numa><cell memory='5'/></numa></cpu>": (67, "Per-node binding"),
+    "<memoryBacking><hugepages><page size='0'/></hugepages></memoryBacking>": (35, "can't be zero"),
+    "<memoryBacking><hugepages><page size='4' nodeset='3'/></hugepages></memoryBacking>": (35, "node 3"),
+    "<idmap><uid start='1' target='1' count='1'/><gid start='0' target='1' count='1'/></idmap>": (
+        *(67, "must map the root user"),
+    ),
+    f"<resource><fibrechannel appid='{'x' * 129}'/></resource>": (8, "string length"),
+    "<resource><fibrechannel appid='\u00e4'/></resource>": (27, "not a printable string"),
+    "<sysinfo type='smbios'><bios><entry name='date'>01/01/1899</entry></bios></sysinfo>": (35, "'date'"),
+    "<seclabel/>": (27, "missing security model in domain seclabel"),
+    "<seclabel type='dynamic'><baselabel>a</baselabel></seclabel>": (27, "missing security model in domain"),
+    "<seclabel type='static' model='dac'/>": (27, "security label is missing"),
+    "<seclabel type='dynamic' model='dac' relabel='no'/>": (67, "must use resource relabeling"),
+    "<seclabel type='none' relabel='yes'/>": (67, "not compatible with 'none'"),
+    "<seclabel type='none' model='dac'/><seclabel type='none' model='dac'/>": (35, "provided twice"),
+    "<seclabel type='none' model='dac'/><seclabel type='none'/>": (27, "missing security model when using"),
     "<cputune><iothreadpin iothread='1' cpuset='0'/></cputune>": (67, "Cannot find 'iothread'"),
     "<cputune><shares>1</shares></cputune>": (67, "shares"),
     "<numatune><memnode cellid='0' nodeset='0'/></numatune>": (27, "without any guest NUMA"),

@@ -11,6 +11,7 @@ from msgspec import structs
 from described import RUN, defined
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.parts import Device, Net, Netdev, compile
+from embervirt.drivers.xml import render
 from embervirt.errors import libvirtError
 
 TEXT = (
@@ -137,17 +138,42 @@ REFUSED = {
     "<link state='x'/>": (67, "expected one of: up, down"),
     "<ip address='x'/>": (27, "Invalid address 'x'"),
     "<ip address='1.2.3.4' prefix='99'/>": (27, "Invalid prefix value '99'"),
-    "<ip address='1.2.3.4' family='ipv6'/>": (27, "not of family 'ipv6'"),
+    "<ip address='1.2.3.4' family='ipv6'/>": (27, "one of family ipv6"),
     "<ip address='1.2.3.4'/><ip address='1.2.3.5'/>": (67, "Only one IPv4 address"),
     "<model type='virtio'/><driver rx_queue_size='100'/>": (67, "power of two"),
     "<boot order='0'/>": (27, "from 1"),
-    "<backend type='vde'/>": (27, "expected one of: default, passt"),
+    "<backend type='vde'/>": (27, "expected one of: passt"),
     "<driver queues='2'/><virtualport type='openvswitch'/>": (67, "unsupported for <interface type='user'>"),
     "<port isolated='yes'/>": (67, "<port isolated='yes'/> is not supported"),
     "<coalesce><rx><frames max='7'/></rx></coalesce>": (67, "coalesce settings on interface type user"),
     "<route address='10.0.0.0' prefix='8' gateway='10.0.0.1'/>": (67, "guest-side IP route"),
     "<bandwidth><inbound average='1' floor='2'/></bandwidth>": (67, "floor attribute is not supported"),
     "<bandwidth><outbound peak='1'/></bandwidth>": (35, "Missing mandatory average"),
+    "<bandwidth><inbound/></bandwidth>": (35, "Missing mandatory average"),
+    "<bandwidth classID='1'><inbound average='1'/></bandwidth>": (67, "classID"),
+    "<coalesce><rx><frames max='0'/></rx></coalesce>": (67, "coalesce settings on interface type user"),
+    "<driver packed='off'/>": (67, "packed driver option is only supported for virtio devices"),
+    "<model type='virtio'/><driver name='vfio'/>": (27, "expected one of: qemu, vhost"),
+    "<model type='a b'/>": (8, "letters, digits"),
+    "<rom enabled='no' bar='on'/>": (67, "ROM tuning is not supported when ROM is disabled"),
+    "<target dev='tap7' managed='no'/>": (67, "unmanaged target dev is not supported"),
+    "<teaming type='transient' persistent='ua-a'/>": (67, "must be type='hostdev'"),
+    "<model type='virtio'/><teaming type='persistent' persistent='ua-a'/>": (67, "not allowed if"),
+    "<vlan trunk='no'><tag id='1' nativeMode='tagged'/></vlan>": (27, "with a native vlan id"),
+    "<vlan><tag id='1' nativeMode='tagged'/><tag id='2' nativeMode='tagged'/></vlan>": (
+        27,
+        "duplicate native",
+    ),
+    "<ip address='1.2.3.4' peer='fd00::1'/>": (8, "Invalid peer 'fd00::1'"),
+    "<ip address='1.2.3.4' peer='1.2.3.5'/>": (67, "peers are not supported"),
+    "<route address='10.0.0.1' prefix='8' gateway='10.0.0.1'/>": (27, "is not a network address"),
+    "<route address='10.0.0.0' gateway='10.0.0.1'/>": (27, "is not a network address"),
+    "<route address='10.0.0.0' prefix='33' gateway='10.0.0.1'/>": (27, "must be 0 - 32"),
+    "<route address='fd00::' prefix='8' gateway='fd00::1'/>": (27, "No family specified for non-IPv4"),
+    "<route family='ipv6' address='10.0.0.0' prefix='8' gateway='fd00::1'/>": (27, "non-IPv6 address"),
+    "<route address='10.0.0.0' netmask='x' gateway='10.0.0.1'/>": (27, "Bad netmask address 'x'"),
+    "<route address='10.0.0.0' netmask='255.0.0.0' prefix='8' gateway='10.0.0.1'/>": (27, "both a prefix"),
+    "<route address='10.0.0.0' prefix='8' gateway='x'/>": (27, "Bad gateway address 'x'"),
     "<vlan><tag id='4096'/></vlan>": (27, "vlan tag id 4096 too large"),
     "<vlan/>": (27, "missing tag id"),
     "<teaming type='persistent'/>": (67, "not 'rtl8139'"),
@@ -171,3 +197,73 @@ def test_what_a_user_network_cannot_do_is_refused(
         made(inner, caps)
     assert refused.value.get_error_code() == expected[0]
     assert expected[1] in str(refused.value)
+
+
+SAID = {
+    "<model type='E1000'/>": "<model type='e1000'/>",
+    "<driver name='vfio'/>": "",
+    "<link/><script/><downscript path=''/><teaming/><rom/><guest dev=''/><acpi/>": "",
+    "<model type='virtio'/><driver rx_queue_size='0'><host/></driver>": "<model type='virtio'/>",
+    "<ip address='10.0.0.1' prefix='0'/>": "<ip address='10.0.0.1' family='ipv4'/>",
+    "<ip address='FD00:0::1'/>": "<ip address='fd00::1' family='ipv6'/>",
+    "<bandwidth/>": "",
+    "<vlan trunk='no'><tag id='1'/></vlan>": "<vlan><tag id='1'/></vlan>",
+}
+
+
+@pytest.mark.parametrize(("inner", "same"), SAID.items())
+def test_what_says_nothing_is_left_out_of_a_card(inner: str, same: str, caps: Capabilities) -> None:
+    """A definition has words, addresses and models in libvirt's spelling, and no empty elements."""
+    assert shown(inner, caps) == shown(same, caps)
+
+
+def shown(inner: str, caps: Capabilities, kind: str = "user") -> str:
+    """The card's XML after a define."""
+    (card,) = defined(TEXT.replace("'user'", f"'{kind}'").format(inner), caps).devices.interfaces
+    return render(card)
+
+
+FILTER = "<source bridge='b'/><filterref filter='f'><parameter name='A' value='{}'/></filterref>"
+
+
+def test_parameter_of_a_filter_that_cannot_be_a_value_is_dropped(caps: Capabilities) -> None:
+    """As by libvirt, which keeps the others."""
+    assert "<parameter name='A' value='10.0.0.1'/>" in shown(FILTER.format("10.0.0.1"), caps, "bridge")
+    assert "<parameter" not in shown(FILTER.format("a b"), caps, "bridge")
+
+
+PORTS = {
+    "<virtualport type='802.1Qbg'><parameters profileid='a'/></virtualport>": "extra profileid",
+    "<virtualport type='802.1Qbh'><parameters managerid='1' profileid='a'/></virtualport>": "extra managerid",
+    "<virtualport type='802.1Qbh'/>": "missing profileid",
+    "<virtualport/>": "missing required virtualport type",
+}
+
+
+@pytest.mark.parametrize(("inner", "expected"), PORTS.items())
+def test_virtual_port_has_the_parameters_of_its_type(inner: str, expected: str, caps: Capabilities) -> None:
+    """Those that it cannot have are refused, those that it lacks too."""
+    with pytest.raises(libvirtError, match=expected) as refused:
+        shown(f"<source bridge='b'/>{inner}", caps, "bridge")
+    assert refused.value.get_error_code() == 27
+
+
+def test_network_may_know_what_a_virtual_port_lacks(caps: Capabilities) -> None:
+    """Of type network only an id is made up that nobody gave; numbers may be hexadecimal."""
+    port = "<virtualport type='802.1Qbg'><parameters managerid='0xb'/></virtualport>"
+    text = shown(f"<source network='n'/>{port}", caps, "network")
+    assert "<parameters managerid='11' instanceid='" in text
+
+
+UNIX = "<model type='virtio'/><source type='unix' path='/a' mode='{}'><reconnect {}/></source>"
+
+
+def test_vhost_user_that_connects_again_says_when(caps: Capabilities) -> None:
+    """A time is needed for it, and none without it; who listens does not connect again."""
+    assert "<reconnect enabled='no'/>" in shown(
+        UNIX.format("server", "enabled='no' timeout='3'"), caps, "vhostuser"
+    )
+    assert "<reconnect" not in shown(UNIX.format("client", "timeout='3'"), caps, "vhostuser")
+    with pytest.raises(libvirtError, match="'timeout' in element 'reconnect'") as refused:
+        shown(UNIX.format("client", "enabled='yes'"), caps, "vhostuser")
+    assert refused.value.get_error_code() == 27

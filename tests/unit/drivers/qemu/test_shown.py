@@ -24,6 +24,15 @@ def test_passwords_of_displays_are_left_out() -> None:
     assert OWN in told
 
 
+def test_cookies_of_web_servers_are_left_out() -> None:
+    """They are as good as passwords: neither those of an image nor those of one below it are shown."""
+    source = "<source protocol='http' name='i'><cookies><cookie name='a'>hunter2</cookie></cookies></source>"
+    below = f"<backingStore type='network'><format type='raw'/>{source}</backingStore>"
+    told = shown(described(f"<disk type='network'>{source}{below}<target dev='vda'/></disk>"))
+    assert "hunter2" not in told
+    assert told.count("protocol='http'") == 2
+
+
 def test_what_has_no_password_is_shown_as_it_is() -> None:
     """Not even rendered again."""
     xml = described(DISPLAY.replace("passwd='hunter2'", ""))

@@ -16,6 +16,7 @@ from embervirt.drivers.xml import parse
 from embervirt.errors import libvirtError
 
 SECRET = "7f1f0ab2-0000-4000-8000-0000000000aa"
+WITHOUT_PCI = "<controller type='usb' model='none'/><memballoon model='none'/>"
 INTERNAL, XML_ERROR, UNSUPPORTED = 1, 27, 67
 
 
@@ -85,24 +86,29 @@ MACHINE = {
     "other os": (domain().replace("hvm", "xen"), UNSUPPORTED, "'xen' is not accepted; expected one of: hvm"),
     "other arch": (domain(arch="foo"), UNSUPPORTED, "arch 'foo'"),
     "other machine": (
-        domain(machine="foo"),
+        domain(machine="foo", devices=WITHOUT_PCI),
         UNSUPPORTED,
         "does not support machine type 'foo'; it has: .*q35",
     ),
     "machine of another kind": (
-        domain(machine="isapc"),
+        domain(machine="isapc", devices=WITHOUT_PCI),
         UNSUPPORTED,
         "'isapc' is not served; expected pc or q35",
     ),
+    "machine without PCI": (domain(machine="foo"), XML_ERROR, "No PCI buses available .* 'foo'"),
     "no memory": (domain(memory=""), XML_ERROR, "Memory size must be specified via <memory>"),
     "zero memory": (domain(memory="<memory>0</memory>"), XML_ERROR, "Memory size must be specified"),
     "negative memory": (domain(memory="<memory>-1</memory>"), XML_ERROR, "/domain/memory, line 1: '-1'"),
     "memory in stones": (domain(memory="<memory unit='stone'>1</memory>"), 8, "'stone' is not accepted"),
-    "too much memory": (domain(memory="<memory unit='EiB'>9999999</memory>"), XML_ERROR, "value too large"),
+    "too much memory": (domain(memory="<memory unit='EiB'>9999999</memory>"), 82, "value too large"),
     "uuid": (domain(body="<uuid>zz</uuid>"), XML_ERROR, "/domain/uuid, line 1: 'zz'"),
-    "no vcpu": (domain(body="<vcpu>0</vcpu>"), XML_ERROR, "/domain/vcpu, line 1: '0'"),
+    "no vcpu": (domain(body="<vcpu>0</vcpu>"), INTERNAL, "<vcpu> says 0"),
     "half a vcpu": (domain(body="<vcpu>0.5</vcpu>"), XML_ERROR, "/domain/vcpu, line 1: '0.5'"),
     "too many vcpus": (domain(body="<vcpu>256</vcpu>"), UNSUPPORTED, "machine type limit 255"),
+    "more vcpus than interrupts reach": (
+        domain(machine="q35", body="<vcpu>256</vcpu>"),
+        *(UNSUPPORTED, "more than 255 vCPUs require extended interrupt mode"),
+    ),
     "more vcpus than there are": (domain(body="<vcpu current='3'>2</vcpu>"), UNSUPPORTED, "must not be less"),
     "pinned to nothing": (
         domain(body="<vcpu cpuset='0,^0'>1</vcpu>"),
@@ -147,7 +153,7 @@ MACHINE = {
         domain(
             body="<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg/></q:commandline>"
         ),
-        *(XML_ERROR, "attribute 'value' is missing"),
+        *(INTERNAL, "No qemu command-line argument specified"),
     ),
 }
 
@@ -195,7 +201,7 @@ DISKS = {
         "missing disk backing store format",
     ),
     "encryption": (disk(inside=luks(format_="qcow")), UNSUPPORTED, "/@format, line 1: 'qcow'"),
-    "no secret": (disk(inside=luks()), XML_ERROR, "needs one <secret>, 0 are there"),
+    "no secret": (disk(inside=luks()), INTERNAL, "missing secret info for 'luks'"),
     "two secrets": (
         disk(inside=luks(*["type='passphrase' usage='a'"] * 2)),
         XML_ERROR,
@@ -270,7 +276,7 @@ DEVICES = {
     ),
     "same alias": (
         "<rng model='virtio'><backend model='builtin'/><alias name='ua-a'/></rng>" * 2,
-        *(XML_ERROR, "non unique alias detected: ua-a"),
+        *(UNSUPPORTED, "non unique alias detected: ua-a"),
     ),
 }
 

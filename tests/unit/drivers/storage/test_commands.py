@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from embervirt.drivers.storage.images import (
     How,
     Keys,
+    check_without_program,
     create,
+    fill,
     groups,
     how,
     partitions,
@@ -79,6 +82,10 @@ MADE = [
     ),
     (volume("qed", more=BACKED), "qemu-img create -f qed -b /p/q -o backing_fmt=qcow2 /p/v 2048K"),
     (volume("iso"), "qemu-img create -f raw /p/v 2048K"),
+    (
+        volume("qed", "<clusterSize unit='KiB'>4</clusterSize>"),
+        "qemu-img create -f qed -o cluster_size=4096 /p/v 2048K",
+    ),
     *[
         (volume(each), f"qemu-img create -f {each} /p/v 2048K")
         for each in ("vpc", "vdi", "qcow", "qed", "vmdk")
@@ -105,7 +112,7 @@ MADE = [
 def test_a_volume_is_made_by_one_command(wanted: Volume, command: str) -> None:
     """As libvirt 9 runs it."""
     assert run(*create(wanted, keys=KEYS)) == [command]
-    assert how(wanted) is (How.QEMU_IMG if wanted.format != "iso" else How.FILE)
+    assert how(wanted) is How.QEMU_IMG
 
 
 @pytest.mark.parametrize(("allocation", "word"), [("", "falloc"), ("<allocation>0</allocation>", "metadata")])
@@ -146,14 +153,19 @@ CLONES = [
 def test_a_clone_is_converted(
     to: str, to_target: str, of: str, of_target: str, commands: list[str], who: How
 ) -> None:
-    """With a key on either side in two steps; a raw one from a raw one by nobody but us."""
+    """With a key on either side in two steps; a raw one from a raw one by nobody but us.
+
+    A copy lies upon nothing, whatever its XML says.
+    """
     wanted, source = volume(to, to_target), volume(of, of_target, name="s")
     assert how(wanted, source) is who
     if commands:
         assert run(*create(wanted, source=source, keys=KEYS)) == commands
-    assert run(*create(replace(wanted, backing=volume(more=BACKED).backing), source=source, keys=KEYS)) == (
-        commands or ["qemu-img convert -f raw -O raw /p/s /p/v"]
-    )
+    if to != "raw":
+        layered = replace(wanted, backing=volume(more=BACKED).backing)
+        assert run(*create(layered, source=source, keys=KEYS)) == commands
+        both = replace(source, backing=volume(more=BACKED.replace("/p/", "")).backing)
+        assert run(*create(layered, source=both, keys=KEYS)) == commands
 
 
 def test_progress_is_told_by_conversions() -> None:
@@ -167,16 +179,35 @@ IMPOSSIBLE = [
     (volume(), {"metadata": True}, 67, "metadata preallocation is not supported for raw volumes"),
     (volume("raw", LUKS), {"metadata": True}, 67, "only available with qcow2"),
     (volume("qcow2", more=BACKED), {"metadata": True}, 67, "conflicts with backing store"),
-    (volume("raw", more=BACKED), {}, 3, "backing storage not supported for raw volumes"),
-    (volume("vdi", more=BACKED), {}, 3, "backing storage not supported for vdi volumes"),
+    (volume("raw", more=BACKED), {}, 67, "cannot set backing store for raw volume"),
+    (volume("iso", more=BACKED), {}, 67, "cannot set backing store for raw volume"),
+    (volume("raw", more=BACKED), {"source": volume("qcow2")}, 67, "cannot set backing store for raw volume"),
+    (
+        volume("qcow2", more=BACKED),
+        {"source": volume("raw"), "metadata": True},
+        67,
+        "conflicts with backing store",
+    ),
+    (
+        volume("qcow2", more=BACKED.replace("/q", "/x")),
+        {"source": volume("qcow2", more=BACKED)},
+        1,
+        "a different backing store cannot be specified",
+    ),
+    (volume("raw", LUKS, BACKED), {}, 67, "cannot set backing store for raw volume"),
+    (volume("vdi", more=BACKED), {}, 1, "backing storage not supported for vdi volumes"),
+    (volume("vmdk", "<compat>1.1</compat>"), {}, 67, "compatibility option only available with qcow2"),
+    (volume("bochs", "<features/>"), {}, 67, "compatibility option only available with qcow2"),
     (
         volume("qcow2", more="<backingStore><path>nbd:h:1</path></backingStore>"),
         {},
         67,
         "is no path of a file",
     ),
-    (volume("bochs"), {}, 67, "images of format 'bochs' are not made"),
-    (volume("ploop"), {}, 67, "images of format 'ploop' are not made"),
+    (volume("bochs"), {}, 1, "images of format 'bochs' are not made"),
+    (volume("ploop"), {}, 1, "images of format 'ploop' are not made"),
+    (volume("iso", LUKS.replace("luks", "qcow")), {}, 1, "Only luks encryption is supported for raw files"),
+    (volume("vmdk", "<encryption format='luks'/>"), {"metadata": True}, 8, "A single <secret"),
     (volume("vmdk", LUKS), {}, 67, "volume encryption unsupported with format vmdk"),
     (
         volume("qcow2", LUKS.replace("luks", "qcow")),
@@ -203,13 +234,37 @@ IMPOSSIBLE = [
 
 @pytest.mark.parametrize(("wanted", "flags", "code", "message"), IMPOSSIBLE)
 def test_what_no_image_can_be_is_refused(
-    wanted: Volume, flags: dict[str, bool], code: int, message: str
+    wanted: Volume, flags: dict[str, Any], code: int, message: str
 ) -> None:
     """Before any program runs, with libvirt's code."""
     with pytest.raises(libvirtError) as caught:
-        create(wanted, **flags)  # type: ignore[arg-type]  # only ``metadata``
+        create(wanted, **flags)
     assert caught.value.get_error_code() == code
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "metadata", "code"),
+    [
+        (volume(more=BACKED), False, 3),
+        (volume("dir", more=BACKED), False, 3),
+        (volume(), True, 67),
+        (volume("dir"), True, 8),
+    ],
+)
+def test_what_no_file_or_directory_can_be_is_refused(wanted: Volume, metadata: bool, code: int) -> None:
+    """Of those that no program makes, with libvirt's codes, which are others than of images."""
+    with pytest.raises(libvirtError) as caught:
+        check_without_program(wanted, metadata=metadata)
+    assert caught.value.get_error_code() == code
+    check_without_program(volume("raw", "<compat>1.1</compat><clusterSize>5</clusterSize>"))
+
+
+def test_a_larger_copy_is_written_to_an_image_that_is_there() -> None:
+    """Which was made so large: not every format can be resized."""
+    wanted, source = volume("vmdk"), volume("qcow2", name="s")
+    command = "qemu-img convert -n --target-is-zero -f qcow2 -O vmdk /p/s /p/v"
+    assert run(fill(wanted, source)) == [command]
 
 
 @given(
@@ -224,20 +279,22 @@ def test_a_name_never_ends_an_option(name: str) -> None:
     assert made[0].isalpha() and made.isascii() and set("-._").issuperset(c for c in made if not c.isalnum())
     last = create(wanted, source=volume("qcow2", name="s"), keys=KEYS)[-1][-1]
     options = last.replace(",,", "\0").split(",")
-    assert len(options) == (3 if wanted.target.encryption else 2)
+    assert len(options) == (3 if wanted.target.encryption else 1)
 
 
 def test_an_image_is_resized_by_its_format() -> None:
-    """Which is never guessed; a raw one needs no program."""
+    """Which is never guessed; a raw one needs no program. To whole sectors: qcow2 takes nothing else."""
     assert resize(volume(), 5) == []
-    assert run(*resize(volume("qcow2"), 5, shrink=True)) == ["qemu-img resize --shrink -f qcow2 /p/v 5"]
+    for wanted, rounded in ((512, 512), (513, 1024), (0, 0)):
+        command = f"qemu-img resize --shrink -f qcow2 /p/v {rounded}"
+        assert run(*resize(volume("qcow2"), wanted, shrink=True)) == [command]
     assert run(*resize(volume("raw", LUKS), 5, key="/k")) == [
         "qemu-img resize --object secret,id=v_encrypt0,file=/k --image-opts"
-        " driver=luks,file.filename=/p/v,key-secret=v_encrypt0 5"
+        " driver=luks,file.filename=/p/v,key-secret=v_encrypt0 512"
     ]
-    for wanted in (volume("qcow2"), volume("raw", LUKS)):
+    for each in (volume("qcow2"), volume("raw", LUKS), volume("iso")):
         with pytest.raises(libvirtError, match="preallocate is only supported") as caught:
-            resize(wanted, 5, allocate=True)
+            resize(each, 5, allocate=True)
         assert caught.value.get_error_code() == 84
 
 

@@ -40,6 +40,21 @@ def test_an_export_is_known_by_its_server_and_path(host: str, path: str, source:
     assert mounted.same(read_pool(NFS.format(host, path)), source) == same
 
 
+def test_a_file_that_is_mounted_is_known_behind_its_loop_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which mount made for it, so that nobody has named it."""
+    monkeypatch.setattr(mounted, "BLOCKS", tmp_path)
+    for number, name in ((0, "/a/img"), (1, "/b/img")):
+        (tmp_path / f"loop{number}/loop").mkdir(parents=True)
+        (tmp_path / f"loop{number}/loop/backing_file").write_text(f"{name}\n")
+    source = "<source><device path='/a/img'/></source><target><path>/m</path></target>"
+    pool = read_pool(f"<pool type='fs'><name>f</name>{source}</pool>")
+    found = [mounted.same(pool, f"/dev/{name}") for name in ("loop0", "loop1", "loop2", "sda")]
+    assert found == [True, False, False, False]
+    assert mounted.same(pool, "/a/img")
+
+
 def test_lines_that_name_no_directory_are_no_exports() -> None:
     """What showmount prints beside: a heading, an empty line."""
     assert exports.shown("Export list for h:\n/a *\n\n/b c (everyone)\n") == ("/a", "/b c")

@@ -108,6 +108,16 @@ def test_completing_twice_changes_nothing(kind: str) -> None:
     assert read(render(found), kind) == found
 
 
+def test_only_luks_has_algorithms() -> None:
+    """Those of another format are not heard, whatever they say."""
+    words = f"{SECRET}<cipher name='aes'/><ivgen/>"
+    for format_ in ("default", "qcow", "luks2"):
+        found = read(volume(f"<encryption format='{format_}'>{words}</encryption>")).target.encryption
+        assert found is not None and (found.cipher, found.ivgen) == (None, None)
+    with pytest.raises(libvirtError, match="'size'"):
+        read(volume(f"<encryption format='luks'>{words}</encryption>"))
+
+
 def test_a_clone_needs_no_capacity() -> None:
     """Nor does a volume that lies upon another."""
     assert read(volume(size=""), clone=True).allocation is None

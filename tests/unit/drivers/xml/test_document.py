@@ -28,6 +28,7 @@ from embervirt.drivers.xml import (
     text,
     yes_no,
 )
+from embervirt.drivers.xml.errors import NumericalOverflow
 from embervirt.errors import ConfigUnsupported, InvalidArgument, XmlDetail, XmlError, libvirtError
 
 
@@ -216,7 +217,7 @@ def test_root_element_must_be_the_right_one(document: str) -> None:
         ("<load>-1</load>", XmlError, r"'-1' is not accepted"),
         ("<load/>", XmlError, r"/cart/load, line 2: '' is not accepted"),
         ("<load unit='stone'>1</load>", InvalidArgument, r"/cart/load/@unit, line 2: 'stone' .*KiB, MB"),
-        ("<load unit='EiB'>8</load>", XmlError, r"/cart/load, line 2: value too large: 8EiB"),
+        ("<load unit='EiB'>8</load>", NumericalOverflow, r"/cart/load, line 2: value too large: 8EiB"),
         ("<load>" + "9" * 6000 + "</load>", XmlError, r"'9{100}\.\.\.' is not accepted"),
     ],
 )

@@ -133,6 +133,7 @@ def test_a_rule_that_cannot_be_is_refused(rule: str, error: type[libvirtError]) 
         ("chain='mac-x'", "chain='mac-x' priority='-800'"),
         ("chain='stp'", "chain='stp'"),
         ("chain='root' priority='-5'", "chain='root' priority='-5'"),
+        ("priority='-5'", "chain='root'"),
     ],
 )
 def test_a_chain_has_the_priority_of_its_kind(chain: str, written: str) -> None:

@@ -134,3 +134,28 @@ def test_cpu_that_cannot_be_is_refused(caps: Capabilities, body: str) -> None:
     with pytest.raises(libvirtError, match=words) as refused:
         settled(caps, body)
     assert refused.value.get_error_code() == code
+
+
+@pytest.mark.parametrize("check", ["none", "full"])
+def test_only_a_partial_check_asks_the_host_first(caps: Capabilities, check: str) -> None:
+    """A host-model with a feature that the host lacks is QEMU's matter without one."""
+    lacks = "<feature name='svm'/>"
+    cpu = settled(caps, f"<cpu mode='host-model' check='{check}'>{lacks}</cpu>")
+    assert policies(cpu)["svm"] == "require"
+    with pytest.raises(libvirtError, match="does not provide required features: svm"):
+        settled(caps, f"<cpu mode='host-model'>{lacks}</cpu>")
+
+
+def test_unknown_model_is_unknown_as_a_minimum_too(caps: Capabilities) -> None:
+    """Although the host's own takes its place."""
+    with pytest.raises(libvirtError, match="Unknown CPU model foo"):
+        settled(caps, "<cpu match='minimum'><model>foo</model></cpu>")
+
+
+@pytest.mark.parametrize(("arch", "migratable"), [("x86_64", True), ("i686", False)])
+def test_passthrough_is_migratable_where_qemu_can(caps: Capabilities, arch: str, migratable: bool) -> None:
+    """The emulator for 32 bits cannot leave out what keeps a guest here."""
+    able = msgspec.structs.replace(caps, arch=arch)
+    domain = postparse(parse(Domain, TEXT.format("kvm", "<cpu mode='host-passthrough'/>")), able)
+    assert domain.cpu is not None
+    assert domain.cpu.migratable is migratable
