@@ -10,7 +10,7 @@ import pytest
 import embervirt as libvirt
 from embervirt import faults
 from guest.calls import nothing_is_left
-from guest.domain import kill, pid_of, qemus, small, uri, wait_until
+from guest.domain import crash, kill, pid_of, qemus, small, uri, wait_until
 from guest.host import Host
 
 DISK = "<disk type='file'><source file='{}'/><target dev='vda'/></disk>"
@@ -133,7 +133,7 @@ def test_an_actor_that_dies_keeps_what_its_guest_has(root: Path, image: Path) ->
     """The guest runs on, and so does its lease."""
     with libvirt.open(uri(root), settings=QUICK) as conn:
         domain = start(conn, image, "holder")
-        conn.root.crash("guests/1-holder")
+        crash(conn.root, "guests/1-holder")
         with pytest.raises(libvirt.libvirtError, match="in use by domain 'holder'"):
             start(conn, image)
         domain.destroy()

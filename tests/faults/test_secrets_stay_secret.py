@@ -15,6 +15,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt.libvirt.connect import virConnect
+from guest.domain import crash
 
 OPERATIONS = 100
 SECRET = "<secret><usage type='ceph'><name>s{}</name></usage></secret>"
@@ -63,7 +64,7 @@ def exercise(conn: virConnect, values: list[bytes], directory: Path) -> None:
         secret.setValue(value)
         assert secret.value() == value
         if number == OPERATIONS // 2:
-            conn.root.crash("drivers/secret")
+            crash(conn.root, "drivers/secret")
     image = directory / "luks.img"
     key = directory / "passphrase"
     key.write_bytes(values[0])

@@ -24,6 +24,7 @@ import embervirt as libvirt
 from embervirt.actors.messages import Event, Numbered
 from embervirt.actors.subscription import Subscription
 from embervirt.libvirt.connect import virConnect
+from embervirt.supervisor.report import ChildFailed
 from guest.image import CMDLINE, INITRD, KERNEL
 
 if TYPE_CHECKING:
@@ -149,6 +150,13 @@ def watching(root: Root) -> Iterator[Events]:
         yield events
     finally:
         events.end()
+
+
+def crash(root: Root, path: str) -> None:
+    """An actor ends as by a bug, ``drivers/network`` say; it has when this returns, and a successor comes."""
+    with watching(root) as events:
+        root.crash(path)
+        events.wait(lambda event: isinstance(event, ChildFailed))
 
 
 def wait_until(true: Callable[[], bool], seconds: float = SECONDS) -> None:

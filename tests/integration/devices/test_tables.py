@@ -29,8 +29,8 @@ CHOICES: tuple[tuple[type[Element], str, str, set[str]], ...] = (
     (Sound, "model", "sound", set()),
     (Watchdog, "model", "watchdog", set()),
     (Tpm, "model", "tpm", set()),
-    (VideoModel, "type", "video/model", set()),
-    (Input, "bus", "input", set()),
+    (VideoModel, "type", "video/model", {"default"}),  # becomes one of the others
+    (Input, "bus", "input", {"xen"}),  # which validate refuses
     (Input, "type", "input", {"passthrough", "evdev"}),  # devices of the host
     (DiskTarget, "bus", "disk/target", set()),
     (Disk, "device", "disk", {"lun"}),  # a device of the host

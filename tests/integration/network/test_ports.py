@@ -14,7 +14,7 @@ import pytest
 import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.network.messages import SetPortParameters, Unplug, UpdatePort
-from guest.domain import uri
+from guest.domain import crash, uri
 from guest.namespace import Namespace
 from integration.network.conftest import GUEST, MAC, close, network_xml, plug
 
@@ -178,7 +178,7 @@ def test_a_filter_is_a_table_of_the_taps_own_and_outlives_the_actor(
     (table,) = [each for each in namespace.tables() if each.startswith("table bridge")]
     assert port.tap in table and "drop" in namespace.run("nft", "list", *table.split())
     before = namespace.run("nft", "-a", "list", *table.split())
-    conn.root.crash("drivers/network")
+    crash(conn.root, "drivers/network")
     conn.networkDefineXML("<network><name>probe</name></network>").undefine()
     assert namespace.run("nft", "-a", "list", *table.split()) == before
     conn.root.call("network", UpdatePort(port.id, filterref=""))

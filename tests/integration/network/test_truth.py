@@ -17,8 +17,7 @@ import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.network.backend import nftables
 from embervirt.drivers.network.messages import NetworkDegraded, NetworkRecovered, PortUnplugged, Unplug
-from embervirt.supervisor.report import ChildFailed
-from guest.domain import uri, wait_until, watching
+from guest.domain import crash, uri, wait_until, watching
 from guest.namespace import Namespace
 from integration.network.conftest import PROMPT, close, network_xml, plug
 
@@ -43,11 +42,9 @@ def server(namespace: Namespace) -> psutil.Process | None:
     return found[0] if found else None
 
 
-def crash(conn: libvirt.virConnect) -> None:
+def crashed(conn: libvirt.virConnect) -> None:
     """The driver's actor has died and its successor is up when this returns."""
-    with watching(conn.root) as events:
-        conn.root.crash("drivers/network")
-        events.wait(lambda each: isinstance(each, ChildFailed))
+    crash(conn.root, "drivers/network")
     conn.networkDefineXML("<network><name>probe</name></network>").undefine()
 
 
@@ -58,7 +55,7 @@ def test_a_network_is_the_same_after_its_actor_was_killed_ten_times(
     port, descriptors = plug(conn)
     before = namespace.links(), server(namespace), namespace.run("nft", "list", "ruleset")
     for _ in range(KILLS):
-        crash(conn)
+        crashed(conn)
         assert network.isActive() == 1 and [each.UUIDString() for each in network.listAllPorts()] == [port.id]
     after = namespace.links(), server(namespace), namespace.run("nft", "list", "ruleset")
     assert after[1:] == before[1:]

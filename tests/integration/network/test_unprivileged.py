@@ -13,7 +13,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt.drivers.network.messages import NetworkRecovered
-from guest.domain import Console, kill, linux, opened, qemus, small, uri, wait_until, watching
+from guest.domain import Console, crash, kill, linux, opened, qemus, small, uri, wait_until, watching
 from guest.image import READY, ensure
 from guest.namespace import entered
 from guest.privilege import NET_ADMIN, without
@@ -69,7 +69,7 @@ def test_guests_get_addresses_and_names_and_reach_each_other(conn: Any, tmp_path
     assert leases["52:54:00:00:08:02"]["ipaddr"] == "10.8.0.2"
     assert leases["52:54:00:00:08:02"]["hostname"] == "two"
     (before,) = switches(root)
-    conn.root.crash("drivers/network")
+    crash(conn.root, "drivers/network")
     conn.networkDefineXML("<network><name>probe</name></network>").undefine()  # the successor is up
     assert network.isActive() and switches(root) == [before]
     with watching(conn.root) as events:

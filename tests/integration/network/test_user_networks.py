@@ -16,7 +16,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt.libvirt.qemu import qemuMonitorCommand
-from guest.domain import Console, has_ended, linux, opened, small, wait_until
+from guest.domain import Console, crash, has_ended, linux, opened, small, wait_until
 from guest.image import READY, ensure
 from guest.shell import Shell
 
@@ -158,7 +158,7 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     domain.attachDevice(PASST.format(FORWARD.format(2283, 80)))
     (program,) = passts(namespace)
     tap = domain_card(domain, "01").find("target").get("dev")  # type: ignore[union-attr]
-    conn.root.crash(f"guests/{domain.ID()}-net")
+    crash(conn.root, f"guests/{domain.ID()}-net")
     shell.until("52:54:00:00:00:02", "cat /sys/class/net/*/address")
     named = OF_MAC.format("52:54:00:00:00:02")
     lease = f"{named}; ip link set $card up; udhcpc -i $card -s /etc/dhcp -q -n; ip addr show $card"

@@ -17,7 +17,7 @@ import embervirt as libvirt
 from embervirt import libvirt_qemu
 from embervirt.testing import FakeQemu, emits, guest_shuts_down
 from guest.calls import code_of
-from guest.domain import small, uri, wait_until
+from guest.domain import crash, small, uri, wait_until
 
 SECONDS = 10.0
 DEFAULT = libvirt_qemu.VIR_DOMAIN_QEMU_AGENT_COMMAND_DEFAULT
@@ -178,7 +178,7 @@ def test_the_patience_with_an_agent_is_the_guests(
     with pytest.raises(libvirt.libvirtError, match="'-3' is less than the minimum '-2'"):
         domain.agentSetResponseTimeout(-3)
     domain.agentSetResponseTimeout(0)
-    fake.root.crash(f"guests/{domain.ID()}-a")
+    crash(fake.root, f"guests/{domain.ID()}-a")
     other = fake.lookupByName("a")
     libvirt_qemu.qemuMonitorCommand(other, '{"execute":"query-status"}', 0)
     comes(True)

@@ -11,7 +11,7 @@ import pytest
 
 import embervirt as libvirt
 from embervirt.libvirt.qemu import qemuMonitorCommand
-from guest.domain import small, uri
+from guest.domain import crash, small, uri
 
 PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 6
 POOL = "<pool type='dir'><name>{}</name><target><path>{}</path></target></pool>"
@@ -142,7 +142,7 @@ def test_what_it_is_survives_the_end_of_the_root(conn: libvirt.virConnect, tmp_p
     domain = conn.defineXML(small("kept", devices=disk("plain")))
     domain.create()
     before = domain.XMLDesc()
-    conn.root.crash("guests/1-kept")
+    crash(conn.root, "guests/1-kept")
     conn.storagePoolLookupByName("images").destroy()
     assert domain.XMLDesc() == before
     assert domain.blockInfo("vda")[0] == 1 << 20

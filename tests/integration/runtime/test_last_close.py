@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 import embervirt as libvirt
-from guest.domain import SECONDS, kill, pid_of, qemus, small, uri, wait_until, watching
+from guest.domain import SECONDS, crash, kill, pid_of, qemus, small, uri, wait_until, watching
 from guest.host import Host
 
 
@@ -96,7 +96,7 @@ sys.stdin.readline()
     with libvirt.open(uri(root)) as conn:
         wait_until(lambda: [domain.name() for domain in conn.listAllDomains()] == ["other"])
         assert len(qemus(root)) == 1
-        conn.root.crash("guests/2-other")
+        crash(conn.root, "guests/2-other")
         conn.lookupByName("other").destroy()
 
 

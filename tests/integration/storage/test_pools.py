@@ -20,8 +20,7 @@ import embervirt as libvirt
 from embervirt.drivers.storage.actor import driver
 from embervirt.drivers.storage.backend.directory import Directory
 from embervirt.drivers.storage.messages import PoolLifecycle
-from embervirt.supervisor.report import ChildFailed
-from guest.domain import uri, watching
+from guest.domain import crash, uri, watching
 from integration.storage.conftest import Storage, pool_xml
 
 SECONDS = 10.0
@@ -166,9 +165,7 @@ def test_events_tell_what_happens_to_pools(storage: Storage, tmp_path: Path) -> 
 def test_an_active_pool_is_active_after_a_crash(storage: Storage) -> None:
     """Its volumes are looked at again."""
     storage.make("a")
-    with watching(storage.conn.root) as events:
-        storage.conn.root.crash("drivers/storage")
-        events.wait(lambda event: isinstance(event, ChildFailed))
+    crash(storage.conn.root, "drivers/storage")
     storage.pool.refresh()
     assert (storage.pool.listVolumes(), storage.files()) == (["a"], ["a"])
 

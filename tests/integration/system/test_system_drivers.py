@@ -23,7 +23,7 @@ from embervirt.drivers.secret.messages import FindValue, GetValue
 from embervirt.drivers.storage.messages import FindVolume
 from embervirt.drivers.storage.service.handing import UNLUCKY
 from embervirt.errors import OperationTimeout
-from guest.domain import small, uri, wait_until
+from guest.domain import crash, small, uri, wait_until
 from integration.network.conftest import GUEST, MAC, plug
 from integration.network.conftest import close as close_taps
 from integration.system.conftest import Daemon, Opened
@@ -317,7 +317,7 @@ def test_a_guest_outlives_the_libvirtd_and_the_driver(daemon: Daemon, root: Open
     domain = conn.createXML(small("a", devices=CARD), 0)
     tap = card(domain, "target").get("dev")
     daemon.signal(signal.SIGKILL)
-    conn.root.crash("drivers/network")
+    crash(conn.root, "drivers/network")
     error = refused(conn, "network", Plug(Owner(GUEST, "a", "run-9"), "52:54:00:11:11:99", "network", "net"))
     assert f"{daemon.uri('network')} cannot be reached" in str(error)
     assert daemon.namespace.links()[tap]["master"] == "lv0"
