@@ -152,6 +152,9 @@ INTERFACES = (
         "<interface type='user'><model type='e1000'/><rom file='/dir/a.raw'/></interface>"
     ),
     domain(
+        "<interface type='network'><source network='n'/><virtualport type='openvswitch'>"
+        "<parameters interfaceid='11111111-2222-3333-4444-555555555556' profileid='p'/>"
+        "</virtualport></interface>"
         "<interface type='network' trustGuestRxFilters='yes'><source network='n' portgroup='g'/>"
         "<bandwidth><inbound average='100' peak='200' burst='64' floor='50'/><outbound average='9'/>"
         "</bandwidth>"
