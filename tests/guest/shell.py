@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import select
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import embervirt as libvirt
-from guest.domain import SECONDS
+from guest.domain import SECONDS, Console
 
 
 def typed(command: str, end: str = "E''ND") -> bytes:
@@ -17,6 +18,19 @@ def typed(command: str, end: str = "E''ND") -> bytes:
     The guest reads a line within a second or loses it: with an empty one it begins a new second for the next.
     """
     return f"\necho BE''GIN; {command}; echo {end}\n".encode()
+
+
+def says(domain: libvirt.virDomain, root: Path, command: str) -> str:
+    """What a command prints in the guest, which is asked through the API; from BEGIN on, END included."""
+    console = Console(root, domain.name())
+    start = len(console.text())
+    stream = domain.connect().newStream(0)
+    domain.openConsole(None, stream, 0)
+    try:
+        stream.sendAll(lambda _stream, _size, left: left.pop() if left else b"", [typed(command)])
+        return console.until("\nEND", after=start)[start:].rpartition("BEGIN")[2]
+    finally:
+        stream.abort()
 
 
 class Shell:

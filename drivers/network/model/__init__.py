@@ -1,6 +1,6 @@
 """What the XML of networks and of their ports says."""
 
-from embervirt.drivers.network.model.addresses import Address, IpCodec, PciAddress
+from embervirt.drivers.network.model.addresses import IpCodec, PciAddress
 from embervirt.drivers.network.model.bridge import Bridge, Domain, Mac, Mtu
 from embervirt.drivers.network.model.dns import Dns, DnsHost, Forwarder, Hostname, Srv, Txt
 from embervirt.drivers.network.model.forward import (
@@ -43,6 +43,7 @@ from embervirt.drivers.network.model.traffic import (
     Vlan,
     VlanTag,
 )
+from embervirt.drivers.xml.ip import Address
 
 __all__ = [
     "DNSMASQ",

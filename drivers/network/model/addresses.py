@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from embervirt.drivers.network.errors import NetworkUnsupported
-from embervirt.drivers.xml import Codec, Element, attr, choice, hexadecimal
+from embervirt.drivers.xml import Codec, Element, attr, choice, hexadecimal, ip
+from embervirt.drivers.xml.ip import Address
 from embervirt.errors import XmlError, libvirtError
 
-Address = IPv4Address | IPv6Address
 _IPV4 = re.compile("(?:0[xX][0-9a-fA-F]{1,8}|[0-9]{1,12})(?:[.](?:0[xX][0-9a-fA-F]{1,8}|[0-9]{1,12})){0,3}")
 
 
@@ -26,19 +24,12 @@ class IpCodec(Codec[Address]):
         return "an IPv4 or IPv6 address such as 192.168.122.1 or 2001:db8::1"
 
     def decode(self, text: str) -> Address:
-        if _IPV4.fullmatch(text):
-            try:
-                return IPv4Address(socket.inet_aton(text))
-            except OSError:
-                raise ValueError(text) from None
-        if "%" in text or ":" not in text:
+        if ":" not in text and not _IPV4.fullmatch(text):
             raise ValueError(text)
-        return ip_address(text)
+        return ip.decode(text)
 
     def encode(self, value: Address) -> str:
-        if value.version == 4:
-            return str(value)
-        return socket.inet_ntop(socket.AF_INET6, value.packed)
+        return ip.encode(value)
 
 
 class PciAddress(Element, tag="address"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from embervirt.drivers.network.errors import NetworkXmlDetail
-from embervirt.drivers.network.model.addresses import Address, IpCodec
+from embervirt.drivers.network.model.addresses import IpCodec
 from embervirt.drivers.xml import Element, attr, children, content, integer, yes_no
+from embervirt.drivers.xml.ip import Address
 
 
 class Forwarder(Element, tag="forwarder"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from embervirt.drivers.network.errors import NetworkUnsupported, NetworkXmlDetail
-from embervirt.drivers.network.model.addresses import Address, IpCodec, PciAddress
+from embervirt.drivers.network.model.addresses import IpCodec, PciAddress
 from embervirt.drivers.xml import Element, attr, child, children, choice, integer, yes_no
+from embervirt.drivers.xml.ip import Address
 
 MODES = ("none", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev")
 _port = integer(0, 65535, NetworkXmlDetail)

@@ -6,8 +6,9 @@ from functools import lru_cache
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 from embervirt.drivers.network.errors import NetworkSystemError
-from embervirt.drivers.network.model.addresses import Address, IpCodec
+from embervirt.drivers.network.model.addresses import IpCodec
 from embervirt.drivers.xml import Element, attr, child, children, choice, integer, yes_no
+from embervirt.drivers.xml.ip import Address
 
 Subnet = IPv4Network | IPv6Network
 Interface = IPv4Interface | IPv6Interface

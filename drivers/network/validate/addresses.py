@@ -6,9 +6,9 @@ import re
 
 from embervirt.drivers.network.errors import NetworkInternal, NetworkUnsupported, NetworkXml
 from embervirt.drivers.network.model import DhcpHost, DhcpRange, Ip, Lease, Network, Route
-from embervirt.drivers.network.model.addresses import Address
 from embervirt.drivers.network.validate.places import Place, Places
 from embervirt.drivers.xml import mac
+from embervirt.drivers.xml.ip import Address
 
 SHORTEST_LEASE = 120
 """Seconds: dnsmasq takes no less."""

@@ -62,5 +62,3 @@ BUSES: dict[str, Bus] = {
 
 SHARING = frozenset({"pcie-root-port"})
 """What shares a slot with its like, a function each."""
-
-ROOTS = ("pci-root", "pcie-root")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.addresses.buses import ROOTS
 from embervirt.drivers.qemu.addresses.chipset import built_in
 from embervirt.drivers.qemu.addresses.slots import shown
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import PciAddress
-from embervirt.drivers.qemu.model.controller import MODELS
+from embervirt.drivers.qemu.model.controller import MODELS, PCI_ROOTS
 from embervirt.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 
 EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
@@ -42,15 +41,14 @@ def check(domain: Domain) -> None:
         if controller.type == "pci" and controller.model is None:
             raise InternalError("PCI controller model was not set correctly")
     _disabled(domain)
-    for controller in domain.devices.controllers:
-        known = ("usb", controller.index) in seen
-        if _follows(controller) and known and not controller.companion:
-            raise XmlError(f"Duplicate USB controllers with index {controller.index}")
-        if _follows(controller) and not known:
+    for controller in filter(_follows, domain.devices.controllers):
+        if ("usb", controller.index) not in seen:
             raise XmlDetail(
                 f"No master USB controller specified: controller 'usb' with index '{controller.index}' and"
                 f" model '{controller.model}' needs one with model 'ich9-ehci1'"
             )
+        if not controller.companion:
+            raise XmlError(f"Duplicate USB controllers with index {controller.index}")
 
 
 def _follows(controller: Controller) -> bool:
@@ -86,13 +84,13 @@ def _model(controller: Controller) -> None:
 
 def _pci(controller: Controller, domain: Domain) -> None:
     model, index = controller.model, controller.index
-    root = ROOTS[domain.q35]
+    root = PCI_ROOTS[domain.q35]
     if not index and model != root:
         raise XmlError(
             f"The PCI controller with index='0' must be model='{root}' for this machine type, "
             f"but model='{model}' was found instead"
         )
-    if index and model in ROOTS:
+    if index and model in PCI_ROOTS:
         raise XmlError("pci-root and pcie-root controllers should have index 0")
     if model == EXPANDERS[not domain.q35]:
         raise ConfigUnsupported(f"{model} controllers are not supported with this machine type")

@@ -15,12 +15,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from embervirt.drivers.qemu.addresses import chipset
-from embervirt.drivers.qemu.addresses.buses import PLUGS, ROOTS, Plug
+from embervirt.drivers.qemu.addresses.buses import PLUGS, Plug
 from embervirt.drivers.qemu.addresses.places import Item, items, put
 from embervirt.drivers.qemu.addresses.slots import Slots
 from embervirt.drivers.qemu.addresses.wants import WANTS
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import PciAddress
+from embervirt.drivers.qemu.model.controller import PCI_ROOTS
 from embervirt.drivers.xml import replace
 
 REMEMBERED = 128
@@ -69,7 +70,7 @@ def _asks(domain: Domain) -> Iterator[Ask]:
     """All that goes on PCI, in the order in which places are given out."""
     lists = domain.devices.present
     for item, controller in items(lists, "controllers"):
-        if controller.type == "pci" and controller.model not in ROOTS:
+        if controller.type == "pci" and controller.model not in PCI_ROOTS:
             yield _ask(item, controller, controller.model)
     for name, want in WANTS.items():
         for item, device in items(lists, name) if name in lists else ():

@@ -13,6 +13,7 @@ from embervirt.drivers.qemu.addresses.places import Item, Places, items, put
 from embervirt.drivers.qemu.addresses.wants import USB_ORDER, Want, want
 from embervirt.drivers.qemu.model import Controller, Domain, Hub
 from embervirt.drivers.qemu.model.address import UsbAddress
+from embervirt.drivers.qemu.model.controller import XHCI
 from embervirt.drivers.xml import replace
 from embervirt.errors import ConfigUnsupported, InternalError, XmlError, libvirtError
 
@@ -24,9 +25,6 @@ PORTS = {
     "pci-ohci": 3,
 }
 """Ports of a controller that the XML gives no number for. Source: QEMU's devices."""
-
-XHCI = ("nec-xhci", "qemu-xhci")
-"""Models whose number of ports is a choice."""
 
 DISABLED = {
     "hubs": "Can't add USB hub: USB is disabled for this domain",

@@ -77,6 +77,13 @@ class Master(Element, tag="master"):
     startport: int | None = attr("startport", _COUNT, default=None)
 
 
+PCI_ROOTS = ("pci-root", "pcie-root")
+"""Models of bus 0, by ``Domain.q35``."""
+
+XHCI = ("nec-xhci", "qemu-xhci")
+"""Models of USB controllers whose number of ports is a choice."""
+
+
 class Controller(Device, tag="controller", refuse=("@maxGrantFrames", "@maxEventChannels")):
     """``index`` is its number within its type; USB companions have that of their EHCI controller."""
 

@@ -26,12 +26,12 @@ def distinct(metadata: str | None) -> str | None:
     if metadata is None:
         return None
     root, seen = _parse(metadata), set[str | None]([None])
+    given = len(root)
     for child in list(root.iterchildren(etree.Element)):
         if (namespace := _namespace(child)) in seen:
             root.remove(child)
         seen.add(namespace)
-    kept, given = len(root), len(_parse(metadata))
-    return metadata if kept == given else etree.tostring(root, encoding="unicode")
+    return metadata if len(root) == given else etree.tostring(root, encoding="unicode")
 
 
 def put(metadata: str | None, uri: str, key: str, element: str | None) -> str | None:

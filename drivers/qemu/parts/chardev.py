@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from embervirt.drivers.qemu.model import Channel, Console, Parallel, Serial
-from embervirt.drivers.qemu.model.chardev import SERIALS
+from embervirt.drivers.qemu.model.chardev import ISA, SERIALS
 from embervirt.drivers.qemu.model.chardev_source import Log
 from embervirt.drivers.qemu.parts import chardev_source as source
 from embervirt.drivers.qemu.parts.build import Build
@@ -17,9 +17,9 @@ from embervirt.drivers.qemu.parts.part import Device, Netdev, Part
 def serial(port: Serial, build: Build) -> Iterable[Part]:
     """On ISA it has its number; a debug console has its own address."""
     yield from source.parts(port, f"char{port.id}", build, log=_console_log(port, build))
-    type_ = (port.target.type if port.target else None) or "isa-serial"
+    type_ = (port.target.type if port.target else None) or ISA
     props: dict[str, Any] = {"chardev": f"char{port.id}"}
-    if type_ == "isa-serial":
+    if type_ == ISA:
         props["index"] = port.port or 0
     yield Device(SERIALS[type_], port.id, {**props, **place(port, build)})
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from embervirt.drivers.qemu.model.controller import (
     ICH9_MASTER_PORTS,
+    PCI_ROOTS,
     Controller,
     ControllerDriver,
     ControllerTarget,
@@ -17,8 +18,6 @@ from embervirt.errors import InternalError
 
 ICH9 = ("ich9-ehci1", *ICH9_MASTER_PORTS)
 """Models of the controllers of one USB bus."""
-
-ROOTS = ("pci-root", "pcie-root")
 
 COUNTS = ("queues", "cmd_per_lun", "max_sectors", "iothread")
 """Of a driver."""
@@ -61,7 +60,7 @@ def _own(controller: Controller) -> Controller:
         vectors=vectors,
         target=target,
         driver=_driver(controller.driver),
-        pcihole64=controller.pcihole64 if controller.model in ROOTS else None,
+        pcihole64=controller.pcihole64 if controller.model in PCI_ROOTS else None,
     )
 
 

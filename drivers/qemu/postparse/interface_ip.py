@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
-
 from embervirt.drivers.qemu.model.interface_source import Ip, Route
 from embervirt.drivers.xml import replace
-
-Address = IPv4Address | IPv6Address
+from embervirt.drivers.xml.ip import Address, decode, encode
 
 
 def address_of(text: str | None) -> Address | None:
-    """Of a text: an IPv4 address in every form of inet_aton(3), or an IPv6 address; None for others."""
+    """None for what is no address."""
     try:
-        if not text or "%" in text or any(each.isspace() for each in text):
-            return None
-        return ip_address(text) if ":" in text else IPv4Address(socket.inet_aton(text))
-    except (ValueError, OSError):
+        return decode(text) if text else None
+    except ValueError:
         return None
 
 
 def shown(text: str) -> str:
     """In libvirt's spelling; what is no address stays as it is."""
     address = address_of(text)
-    if address is None:
-        return text
-    return str(address) if address.version == 4 else socket.inet_ntop(socket.AF_INET6, address.packed)
+    return text if address is None else encode(address)
 
 
 def ip(given: Ip) -> Ip:

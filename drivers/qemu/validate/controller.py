@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from embervirt.drivers.qemu.addresses.buses import ROOTS
 from embervirt.drivers.qemu.model import Controller, Domain
 from embervirt.drivers.qemu.model.address import PciAddress
-from embervirt.drivers.qemu.model.controller import PCI_NAMES
+from embervirt.drivers.qemu.model.controller import PCI_NAMES, PCI_ROOTS, XHCI
 from embervirt.errors import ConfigUnsupported, XmlError
 
-XHCI = ("nec-xhci", "qemu-xhci")
 XHCI_PORTS = 15
 PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
 HOTPLUG = (*PORTS, "pci-root")
@@ -44,7 +42,7 @@ def check(domain: Domain) -> None:
 
 def _pci(controller: Controller, domain: Domain) -> None:
     model, target, index = controller.model or "", controller.target, controller.index or 0
-    if model in ROOTS and controller.address is not None:
+    if model in PCI_ROOTS and controller.address is not None:
         raise ConfigUnsupported("pci-root and pcie-root controllers should not have an address")
     named = controller.model_name.name if controller.model_name else None
     if named not in (PCI_NAMES.get(model), "ioh3420" if model == "pcie-root-port" else PCI_NAMES.get(model)):

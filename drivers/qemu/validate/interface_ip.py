@@ -5,7 +5,8 @@ from __future__ import annotations
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model.interface import Interface
 from embervirt.drivers.qemu.model.interface_source import InterfaceSource, Ip, Route
-from embervirt.drivers.qemu.postparse.interface_ip import Address, address_of
+from embervirt.drivers.qemu.postparse.interface_ip import address_of
+from embervirt.drivers.xml.ip import Address
 from embervirt.errors import ConfigUnsupported, InvalidArgument, XmlError
 
 

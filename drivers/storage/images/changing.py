@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from embervirt.drivers.images.others import SECTOR
 from embervirt.drivers.storage.errors import (
     StorageArgument,
     StorageArgumentUnsupported,
@@ -12,8 +13,6 @@ from embervirt.drivers.storage.errors import (
 from embervirt.drivers.storage.images import encrypting
 from embervirt.drivers.storage.images.creating import image_format, opened
 from embervirt.drivers.storage.model import Volume
-
-SECTOR = 512
 
 
 def resize(

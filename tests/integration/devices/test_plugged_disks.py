@@ -18,7 +18,7 @@ from embervirt.drivers.qemu.messages import DeviceRemoved
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import Console, Events, linux, uri
 from guest.image import FULL_INITRD, FULL_KERNEL, INITRD, KERNEL, READY, ensure, ensure_full
-from guest.shell import typed
+from guest.shell import says
 
 LIVE, SIZE = 1, 1 << 20
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -93,20 +93,6 @@ def old(conn: libvirt.virConnect, root: Path) -> Iterator[libvirt.virDomain]:
     Console(root, "old").until(READY)
     yield domain
     domain.destroy()
-
-
-def says(domain: libvirt.virDomain, root: Path, command: str) -> str:
-    """What a command prints in the guest."""
-    console = Console(root, domain.name())
-    start = len(console.text())
-    stream = domain.connect().newStream(0)
-    domain.openConsole(None, stream, 0)
-    line = typed(command)
-    try:
-        stream.sendAll(lambda _stream, _size, left: left.pop() if left else b"", [line])
-        return console.until("\nEND", after=start)[start:].rpartition("BEGIN")[2]
-    finally:
-        stream.abort()
 
 
 def digest(domain: libvirt.virDomain, root: Path, device: str) -> str:

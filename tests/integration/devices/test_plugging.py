@@ -16,7 +16,7 @@ from embervirt.libvirt.domain import virDomain
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import Console, Events, linux, uri
 from guest.image import READY, ensure
-from guest.shell import typed
+from guest.shell import says
 
 LIVE, CONFIG = 1, 2
 PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 12
@@ -125,30 +125,17 @@ def test_a_device_comes_and_goes(kind: str, guest: virDomain, conn: virConnect, 
         events.end()
 
 
-def sees(guest: virDomain, root: Path, command: str) -> str:
-    """What a command prints in the guest."""
-    console = Console(root, "plug")
-    start = len(console.text())
-    stream = guest.connect().newStream(0)
-    guest.openConsole(None, stream, 0)
-    try:
-        stream.sendAll(lambda _stream, _size, left: left.pop() if left else b"", [typed(command)])
-        return console.until("\nEND", after=start)[start:].rpartition("BEGIN")[2]
-    finally:
-        stream.abort()
-
-
 def test_the_guest_sees_a_plugged_disk_and_card(guest: virDomain, root: Path, files: Path) -> None:
     """What is attached has a driver in Linux a moment later, and is gone after the detach."""
     disk = PLUGGED["disk-virtio"][0].format(files)
-    before = sees(guest, root, "ls /sys/block /sys/class/net")
+    before = says(guest, root, "ls /sys/block /sys/class/net")
     guest.attachDevice(disk)
     guest.attachDevice(INTERFACE.format("07"))
     wait = "until [ -e /sys/block/vda ] && [ -e /sys/class/net/eth1 ]; do sleep 0.1; done"
-    during = sees(guest, root, f"{wait}; ls /sys/block /sys/class/net")
+    during = says(guest, root, f"{wait}; ls /sys/block /sys/class/net")
     guest.detachDevice(disk)
     guest.detachDevice(INTERFACE.format("07"))
-    after = sees(guest, root, "ls /sys/block /sys/class/net")
+    after = says(guest, root, "ls /sys/block /sys/class/net")
     assert ("vda" in before, "vda" in during, "eth1" in during) == (False, True, True)
     assert after.split() == before.split()
 
@@ -160,12 +147,12 @@ def test_the_guest_sees_whether_a_cable_is_plugged(guest: virDomain, root: Path)
     guest.attachDevice(card.format("down"))
     try:
         there = "until grep -q 52:54:00:00:00:09 /sys/class/net/*/address; do sleep 0.1; done"
-        seen = sees(guest, root, f"{there}; {named}; ip link set ${{card##*/}} up; cat $card/carrier")
+        seen = says(guest, root, f"{there}; {named}; ip link set ${{card##*/}} up; cat $card/carrier")
         assert seen.split() == ["0", "END"]
         for state, carrier in (("up", "1"), ("down", "0"), ("up", "1")):
             guest.updateDeviceFlags(card.format(state), LIVE)
             wait = f"until [ $(cat $card/carrier) = {carrier} ]; do sleep 0.1; done"
-            assert sees(guest, root, f"{named}; {wait}; cat $card/carrier").split() == [carrier, "END"]
+            assert says(guest, root, f"{named}; {wait}; cat $card/carrier").split() == [carrier, "END"]
     finally:
         guest.detachDevice(card.format("up"))
 
