@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 import psutil
 import pytest
@@ -92,16 +91,10 @@ def test_a_probe_leaves_nothing(loop: MonitorLoop) -> None:
 
 
 def test_the_second_question_is_a_file_read(loop: MonitorLoop, tmp_path: Path, probes: list[str]) -> None:
-    """It asks nobody, says the same, and takes less than 2 ms."""
+    """It asks nobody and says the same."""
     first = cached(QEMU, tmp_path, loop)
-    times = []
-    for _ in range(20):
-        began = time.perf_counter()
-        again = cached(QEMU, tmp_path, loop)
-        times.append(time.perf_counter() - began)
-        assert again == first
+    assert [cached(QEMU, tmp_path, loop) for _ in range(3)] == [first] * 3
     assert probes == [QEMU]
-    assert median(times) < 0.002
 
 
 def test_the_file_is_private_and_alone(loop: MonitorLoop, tmp_path: Path) -> None:
