@@ -53,12 +53,12 @@ def failure(error: BaseException) -> Failure:
         text = f"the actor failed with {type(error).__name__} and was replaced; the log has the traceback"
         error = InternalError(text)
     assert error.err is not None
-    return Failure(type(error).__name__, error.detail, error.err[4], error.err[7], error.err[1])
+    return Failure(type(error).__name__, error.detail, error.err[5], error.err[7], error.err[1])
 
 
 def rebuild(sent: Failure) -> libvirtError:
     """The error that ``failure`` described."""
     cls = libvirtError.registry.get(sent.error, InternalError)
     error = cls.__new__(cls)  # a leaf may have a constructor of its own
-    libvirtError.__init__(error, sent.detail, str1=sent.str1, int1=sent.int1, virdomain=sent.virdomain)
+    libvirtError.__init__(error, sent.detail, info=sent.info, int1=sent.int1, virdomain=sent.virdomain)
     return error

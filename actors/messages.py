@@ -86,6 +86,6 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
 
     error: str
     detail: str
-    str1: str | None
+    info: str | None
     int1: int
     virdomain: int

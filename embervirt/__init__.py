@@ -28,9 +28,16 @@ if TYPE_CHECKING:
     from embervirt.libvirt.library import open as open
     from embervirt.libvirt.library import openAuth as openAuth
     from embervirt.libvirt.library import openReadOnly as openReadOnly
+    from embervirt.libvirt.library import virInitialize as virInitialize
     from embervirt.libvirt.network import virNetwork as virNetwork
     from embervirt.libvirt.network import virNetworkPort as virNetworkPort
     from embervirt.libvirt.network import virNWFilter as virNWFilter
+    from embervirt.libvirt.reporting import registerErrorHandler as registerErrorHandler
+    from embervirt.libvirt.reporting import virGetLastError as virGetLastError
+    from embervirt.libvirt.reporting import virGetLastErrorCode as virGetLastErrorCode
+    from embervirt.libvirt.reporting import virGetLastErrorDomain as virGetLastErrorDomain
+    from embervirt.libvirt.reporting import virGetLastErrorMessage as virGetLastErrorMessage
+    from embervirt.libvirt.reporting import virResetLastError as virResetLastError
     from embervirt.libvirt.secrets import virSecret as virSecret
     from embervirt.libvirt.storage import virStoragePool as virStoragePool
     from embervirt.libvirt.storage import virStorageVol as virStorageVol
@@ -47,7 +54,15 @@ _HOMES = {
     "libvirt.storage": ("virStoragePool", "virStorageVol"),
     "libvirt.stream": ("virStream",),
     "libvirt.eventloop": ("virEventRegisterDefaultImpl", "virEventRunDefaultImpl"),
-    "libvirt.library": ("getVersion", "open", "openAuth", "openReadOnly"),
+    "libvirt.library": ("getVersion", "open", "openAuth", "openReadOnly", "virInitialize"),
+    "libvirt.reporting": (
+        "registerErrorHandler",
+        "virGetLastError",
+        "virGetLastErrorCode",
+        "virGetLastErrorDomain",
+        "virGetLastErrorMessage",
+        "virResetLastError",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -56,7 +56,8 @@ class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
     """What every failed call raises. ``err`` is libvirt-python's nine-tuple, or None.
 
     ``detail`` is what went wrong, where, and what would be accepted; the message is libvirt's
-    prefix for the code followed by it. ``virdomain`` overrides the class's error domain.
+    prefix for the code followed by it. ``info``: the part of the message that libvirt's form of it leaves
+    open, when that is not all of ``detail``. ``virdomain`` overrides the class's error domain.
     """
 
     code: ClassVar[int] = 1
@@ -65,7 +66,7 @@ class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
     registry: ClassVar[dict[str, type[libvirtError]]] = {}
 
     def __init__(
-        self, detail: str = "", *, str1: str | None = None, int1: int = -1, virdomain: int = -1
+        self, detail: str = "", *, info: str | None = None, int1: int = -1, virdomain: int = -1
     ) -> None:
         detail = _bounded(detail)
         message = f"{self.prefix}: {detail}" if self.prefix and detail else detail or self.prefix
@@ -74,8 +75,9 @@ class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
         self.err: ErrorTuple | None = None
         if type(self) is not libvirtError:
             domain = self.virdomain if virdomain < 0 else virdomain
-            text = str1 if str1 is not None else detail
-            self.err = (self.code, domain, message, VIR_ERR_ERROR, text, None, None, int1, -1)
+            info = detail if info is None else info
+            form = "%s".join(message.rsplit(info, 1)) if info else message
+            self.err = (self.code, domain, message, VIR_ERR_ERROR, form, info or None, None, int1, -1)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -112,12 +114,12 @@ class libvirtError(Exception):  # noqa: N801 - libvirt-python's name
         return value
 
     def get_str1(self) -> str | None:
-        """The message without libvirt's prefix."""
+        """The form of the message, with ``%s`` for what ``get_str2`` says."""
         value: str | None = self._field(4)
         return value
 
     def get_str2(self) -> str | None:
-        """Always None here."""
+        """What is particular to this failure: mostly the message without libvirt's prefix."""
         value: str | None = self._field(5)
         return value
 

@@ -52,7 +52,7 @@ class PortExists(libvirtError):
 def already_port(uuid: str) -> PortExists:
     """The error for a port that is there."""
     text = f"Network port with UUID {uuid} already exists"
-    return PortExists(f"network port {text} exists already", str1=text)
+    return PortExists(f"network port {text} exists already", info=text)
 
 
 class NoPort(libvirtError):

@@ -65,7 +65,7 @@ class VolumeExists(libvirtError):
 
 def exists(name: str) -> VolumeExists:
     """The error for a volume that is there."""
-    return VolumeExists(f"storage volume '{name}' exists already", str1=f"'{name}'")
+    return VolumeExists(f"storage volume '{name}' exists already", info=f"'{name}'")
 
 
 class StorageXml(XmlError):

@@ -8,13 +8,14 @@ from typing import Any, Self
 
 from embervirt.drivers.driver import Part
 from embervirt.drivers.libvirtd import elsewhere
-from embervirt.errors import InvalidArgument, InvalidConnection, NotSupported, OperationDenied
+from embervirt.errors import ErrorTuple, InvalidArgument, InvalidConnection, NotSupported, OperationDenied
 from embervirt.libvirt.callbacks import Registration, dispatcher, forget
+from embervirt.libvirt.reporting import Told
 from embervirt.runtime.registry import Lease
 from embervirt.runtime.root import Root
 
 
-class Connection:
+class Connection(Told):
     """Base of ``virConnect``; the calls of each driver are a subclass in a file of their own."""
 
     def __init__(self, lease: Lease, driver: str, uri: str, readonly: bool) -> None:
@@ -50,6 +51,14 @@ class Connection:
         finally:
             left = self._lease.close()
         return left
+
+    def virConnGetLastError(self) -> ErrorTuple | None:
+        """The nine-tuple of the last error of a call to it or to a handle of it, on any thread."""
+        return self._last_error
+
+    def virConnResetLastError(self) -> None:
+        """Forget that one."""
+        self._last_error = None
 
     def _leave(self) -> None:
         while self._callbacks:

@@ -7,11 +7,13 @@ from typing import Any
 
 from embervirt.errors import NoConnect
 from embervirt.libvirt.connect import API_VERSION, virConnect
+from embervirt.libvirt.reporting import told
 from embervirt.runtime.drivers import find
 from embervirt.runtime.registry import acquire
 from embervirt.uri import parse_uri
 
 
+@told
 def open(
     name: str | None = None,
     *,
@@ -27,11 +29,13 @@ def open(
     return _open(name, False, settings or {}, secret_key)
 
 
+@told
 def openReadOnly(name: str | None = None) -> virConnect:
     """Connect for looking only; whatever changes something raises OperationDenied."""
     return _open(name, True, {}, None)
 
 
+@told
 def openAuth(uri: str | None, auth: Any, flags: int = 0) -> virConnect:
     """As ``open``, or ``openReadOnly`` with flag 1; an embedded driver asks nobody for credentials."""
     return _open(uri, bool(flags & 1), {}, None)
@@ -50,3 +54,8 @@ def _open(
 def getVersion(name: str | None = None) -> int:
     """The libvirt version whose API this is."""
     return API_VERSION
+
+
+def virInitialize() -> int:
+    """Nothing needs it."""
+    return 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embervirt.libvirt.identifiers import uuid_bytes
+from embervirt.libvirt.reporting import Told
 
 if TYPE_CHECKING:
     from embervirt.libvirt.connect import virConnect
 
 
-class Identified:
+class Identified(Told):
     """Of whatever has a UUID."""
 
     _uuid: str

@@ -16,6 +16,7 @@ from embervirt.errors import InternalError, InvalidArgument, NotSupported, Syste
 from embervirt.libvirt.connection import Connection
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.holes import AT_HOLE, VIR_FROM_STREAMS, Bytes
+from embervirt.libvirt.reporting import Told
 from embervirt.libvirt.watching import Watching
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Far(Protocol):
         """Why it closed its end, once it did."""
 
 
-class virStream:
+class virStream(Told):
     """Made by ``newStream``, connected by ``openConsole`` and its like; any thread may use it.
 
     Without NONBLOCK (1) calls wait; ``abort`` in another thread ends that.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from embervirt.errors import NotSupported
+from embervirt.libvirt.reporting import told
 
 CONNECT = frozenset(
     """
@@ -21,7 +22,7 @@ CONNECT = frozenset(
     nwfilterBindingLookupByPortDev
     registerCloseCallback restore restoreFlags
     restoreParams saveImageDefineXML saveImageGetXMLDesc setIdentity setKeepAlive setMemoryParameters
-    suspendForDuration unregisterCloseCallback virConnGetLastError virConnResetLastError
+    suspendForDuration unregisterCloseCallback
     """.split()
 )
 
@@ -64,6 +65,7 @@ def unbuilt(name: str, known: frozenset[str], owner: object) -> Callable[..., No
     if name not in known:
         raise AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}")
 
+    @told
     def refuse(*args: object, **kwargs: object) -> NoReturn:
         raise NotSupported(f"{type(owner).__name__}.{name} is not built yet")
 

@@ -16,6 +16,7 @@ from embervirt.drivers.storage.tables import VolumeRow
 from embervirt.errors import InternalError, InvalidArgument, libvirtError
 from embervirt.libvirt.flags import only
 from embervirt.libvirt.holes import Frames
+from embervirt.libvirt.reporting import Told
 from embervirt.libvirt.storage.base import StorageConnection
 from embervirt.libvirt.stream import PORTION, Far, virStream
 from embervirt.libvirt.unbuilt import VOLUME, unbuilt
@@ -32,7 +33,7 @@ SPARSE_STREAM = 1
 ZEROED = 1
 
 
-class virStorageVol:
+class virStorageVol(Told):
     """Made by look-ups and by creating; any thread may use it."""
 
     streamBufSize = PORTION  # noqa: N815 - libvirt-python's

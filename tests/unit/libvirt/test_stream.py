@@ -15,6 +15,7 @@ import pytest
 import embervirt as libvirt
 from embervirt.libvirt import stream as streams
 from embervirt.libvirt.holders import Holders
+from embervirt.libvirt.reporting import Told
 from embervirt.libvirt.stream import virStream
 
 STREAMS = libvirt.VIR_FROM_STREAMS
@@ -24,7 +25,7 @@ SECONDS = 5.0
 def made(flags: int = 0) -> tuple[virStream, socket.socket]:
     """A stream, and the other end."""
     near, far = socket.socketpair()
-    stream = virStream(cast(Any, None), flags)
+    stream = virStream(cast(Any, Told()), flags)
     stream.attach(near.detach())
     far.settimeout(SECONDS)
     return stream, far
@@ -82,7 +83,7 @@ def test_a_stream_that_may_not_wait_says_so(quick: tuple[virStream, socket.socke
 
 def test_what_was_never_connected_is_not_supported_and_what_ended_is_not_open() -> None:
     """With libvirt's codes, domain and words; ending twice is no error."""
-    stream = virStream(cast(Any, None))
+    stream = virStream(cast(Any, Told()))
     unsupported = "this function is not supported by the connection driver: "
     assert failure(stream.recv, 1) == (3, STREAMS, unsupported + "virStreamRecv")
     assert failure(stream.send, b"") == (3, STREAMS, unsupported + "virStreamSend")
@@ -180,7 +181,7 @@ def test_a_file_that_becomes_a_stream_loses_its_name(tmp_path: Path) -> None:
     """Its content is read to the end, whoever has removed it."""
     picture = tmp_path / "screen"
     picture.write_bytes(b"P6 1 1 255\n...")
-    stream = virStream(cast(Any, None))
+    stream = virStream(cast(Any, Told()))
     stream.attach(streams.file(picture))
     assert not picture.exists()
     assert [stream.recv(3), stream.recv(100), stream.recv(100)] == [b"P6 ", b"1 1 255\n...", b""]
