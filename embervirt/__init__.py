@@ -22,8 +22,16 @@ if TYPE_CHECKING:
     from embervirt.errors import libvirtError as libvirtError
     from embervirt.libvirt.connect import virConnect as virConnect
     from embervirt.libvirt.domain import virDomain as virDomain
+    from embervirt.libvirt.eventloop import virEventAddHandle as virEventAddHandle
+    from embervirt.libvirt.eventloop import virEventAddTimeout as virEventAddTimeout
+    from embervirt.libvirt.eventloop import virEventInvokeFreeCallback as virEventInvokeFreeCallback
     from embervirt.libvirt.eventloop import virEventRegisterDefaultImpl as virEventRegisterDefaultImpl
+    from embervirt.libvirt.eventloop import virEventRegisterImpl as virEventRegisterImpl
+    from embervirt.libvirt.eventloop import virEventRemoveHandle as virEventRemoveHandle
+    from embervirt.libvirt.eventloop import virEventRemoveTimeout as virEventRemoveTimeout
     from embervirt.libvirt.eventloop import virEventRunDefaultImpl as virEventRunDefaultImpl
+    from embervirt.libvirt.eventloop import virEventUpdateHandle as virEventUpdateHandle
+    from embervirt.libvirt.eventloop import virEventUpdateTimeout as virEventUpdateTimeout
     from embervirt.libvirt.library import getVersion as getVersion
     from embervirt.libvirt.library import open as open
     from embervirt.libvirt.library import openAuth as openAuth
@@ -53,7 +61,18 @@ _HOMES = {
     "libvirt.secrets": ("virSecret",),
     "libvirt.storage": ("virStoragePool", "virStorageVol"),
     "libvirt.stream": ("virStream",),
-    "libvirt.eventloop": ("virEventRegisterDefaultImpl", "virEventRunDefaultImpl"),
+    "libvirt.eventloop": (
+        "virEventAddHandle",
+        "virEventAddTimeout",
+        "virEventInvokeFreeCallback",
+        "virEventRegisterDefaultImpl",
+        "virEventRegisterImpl",
+        "virEventRemoveHandle",
+        "virEventRemoveTimeout",
+        "virEventRunDefaultImpl",
+        "virEventUpdateHandle",
+        "virEventUpdateTimeout",
+    ),
     "libvirt.library": ("getVersion", "open", "openAuth", "openReadOnly", "virInitialize"),
     "libvirt.reporting": (
         "registerErrorHandler",

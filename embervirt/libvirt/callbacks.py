@@ -1,7 +1,6 @@
 """Event callbacks: a thread of the root's own turns its events into libvirt's callbacks, in order.
 
-With libvirt's default event loop registered (``virEventRegisterDefaultImpl``), callbacks run in
-``virEventRunDefaultImpl`` instead, on the thread that calls it.
+With an event loop registered (see ``eventloop``), callbacks run on the thread that runs it instead.
 """
 
 from __future__ import annotations

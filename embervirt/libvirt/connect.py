@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+from embervirt.libvirt.closing import CloseCalls
 from embervirt.libvirt.domains import DomainCalls
 from embervirt.libvirt.host import HostCalls
 from embervirt.libvirt.network.calls import NetworkCalls
@@ -30,6 +31,7 @@ class virConnect(
     NetworkCalls,
     FilterCalls,
     HostCalls,
+    CloseCalls,
 ):
     """Made by ``open``. ``close`` it, or use it in a ``with``; any thread may use it."""
 

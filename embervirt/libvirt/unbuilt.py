@@ -20,9 +20,9 @@ CONNECT = frozenset(
     nodeDeviceLookupSCSIHostByWWN numOfDefinedInterfaces
     numOfDevices numOfInterfaces nwfilterBindingCreateXML
     nwfilterBindingLookupByPortDev
-    registerCloseCallback restore restoreFlags
-    restoreParams saveImageDefineXML saveImageGetXMLDesc setIdentity setKeepAlive setMemoryParameters
-    suspendForDuration unregisterCloseCallback
+    restore restoreFlags
+    restoreParams saveImageDefineXML saveImageGetXMLDesc setIdentity setMemoryParameters
+    suspendForDuration
     """.split()
 )
 

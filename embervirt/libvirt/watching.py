@@ -8,12 +8,8 @@ import threading
 from collections.abc import Callable
 
 from embervirt.libvirt.eventloop import loop
+from embervirt.libvirt.polling import asked, told
 from embervirt.log import get_logger
-
-READABLE, WRITABLE, ERROR, HANGUP = 1, 2, 4, 8
-ASKED = ((READABLE, select.POLLIN), (WRITABLE, select.POLLOUT))
-TOLD = (*ASKED, (ERROR, select.POLLERR | select.POLLNVAL), (HANGUP, select.POLLHUP))
-"""virStreamEventType and poll(2)'s."""
 
 
 class Watching:
@@ -56,13 +52,12 @@ class Watching:
 
     def _wait(self) -> int:
         poll = select.poll()
-        poll.register(self._descriptor, sum(bit for event, bit in ASKED if self._events & event))
+        poll.register(self._descriptor, asked(self._events))
         poll.register(self._wake, select.POLLIN)
         found = dict(poll.poll())
         if self._wake in found:
             os.eventfd_read(self._wake)
-        bits = found.get(self._descriptor, 0)
-        return sum(event for event, bit in TOLD if bits & bit)
+        return told(found.get(self._descriptor, 0))
 
     def _hand(self, events: int) -> None:
         """Before it returns the callback has run: else the same events would be told again."""
@@ -71,11 +66,11 @@ class Watching:
             return
         done = threading.Event()
 
-        def told() -> None:
+        def call() -> None:
             self._call(events)
             done.set()
 
-        loop.put(told)
+        loop.put(call)
         while not done.wait(1.0) and not self._over:
             pass
 
