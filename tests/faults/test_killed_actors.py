@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,19 @@ class Caller(threading.Thread):
                 self.wrong += [error] if error.get_error_code() is None else []
             except BaseException as error:  # noqa: BLE001 - this is what is looked for
                 self.wrong.append(error)
+
+
+@contextmanager
+def running(callers: list[Caller], over: threading.Event) -> Iterator[None]:
+    """All of them, until the end of the block, however that comes."""
+    for caller in callers:
+        caller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for caller in callers:
+            caller.join(30)
 
 
 @pytest.fixture
@@ -149,13 +163,9 @@ def test_a_guest_and_its_callers_live_through_ten_deaths_of_every_actor(
     pid, conn = pid_of(tmp_path, "counter"), connection
     callers = [Caller(each, stop) for each in calls(conn)]
     with watching(conn.root) as events:
-        for caller in callers:
-            caller.start()
-        kill_all(conn, events)
-        stop.set()
-        for caller in callers:
-            caller.join(30)
-            assert not caller.is_alive()
+        with running(callers, stop):
+            kill_all(conn, events)
+        assert not [caller for caller in callers if caller.is_alive()]
         resume(conn.lookupByName("counter"))
         ticks = console.tick(2)
         failures = [event for event in events.fitting(is_failure) if isinstance(event, ChildFailed)]

@@ -104,6 +104,7 @@ class Events:
     def __init__(self, subscription: Subscription) -> None:
         self.seen: list[Numbered] = []
         self.lost = 0
+        self._events: list[Event | None] = []
         self._subscription = subscription
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run)
@@ -114,6 +115,7 @@ class Events:
             with self._changed:
                 if isinstance(received, Numbered):
                     self.seen.append(received)
+                    self._events.append(received.event())
                 else:
                     self.lost += 1
                 self._changed.notify_all()
@@ -127,8 +129,7 @@ class Events:
 
     def fitting(self, fits: Callable[[Event], bool]) -> list[Event]:
         """Those so far."""
-        events = [numbered.event() for numbered in list(self.seen)]
-        return [event for event in events if event is not None and fits(event)]
+        return [event for event in list(self._events) if event is not None and fits(event)]
 
     @property
     def numbers(self) -> list[int]:
