@@ -258,7 +258,7 @@ class Actor(pykka.ThreadingActor):
         try:
             return codec.decode_message(header.kind, body)
         except (MsgspecError, KeyError) as error:
-            what = f"{self.context.name} cannot read a {header.kind}: {error}"
+            what = f"{self.context.name} cannot read a {header.kind.rpartition('.')[2]}: {error}"
             self.log.warning("malformed message refused", error=what)
             raise InvalidArgument(what) from error
 

@@ -60,6 +60,14 @@ class Shape:
     burst: int = 0
 
 
+def called(index: int) -> str:
+    """A link in a message: one that is gone has only its number."""
+    try:
+        return f"link '{socket.if_indextoname(index)}'"
+    except OSError:
+        return f"link {index}"
+
+
 class Links:
     """Each call raises NetworkSystemError for what the kernel refuses."""
 
@@ -147,14 +155,14 @@ class Links:
     def remove(self, index: int) -> None:
         """No error when it is gone."""
         try:
-            with told(f"remove link {index}"):
+            with told(f"remove {called(index)}"):
                 self._call("del", index=index)
         except NetworkGone:
             return
 
     def set(self, index: int, **what: Any) -> None:
         """``state``: up or down, ``mtu``, ``address``, ``master`` ..."""
-        with told(f"set {', '.join(what)} of link {index}"):
+        with told(f"set {', '.join(what)} of {called(index)}"):
             self._call("set", index=index, **what)
 
     def add_address(self, index: int, address: Interface) -> None:
@@ -162,7 +170,7 @@ class Links:
         more = {}
         if address.version == 4 and address.network.prefixlen < 31:
             more["broadcast"] = str(address.network.broadcast_address)
-        with told(f"Failed to add IP address {address} to link {index}"):
+        with told(f"Failed to add IP address {address} to {called(index)}"):
             self._unless_there(
                 lambda: self._ip.addr(
                     "add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **more
@@ -186,12 +194,12 @@ class Links:
 
     def port(self, index: int, **options: int) -> None:
         """``isolated``, ``learning``, ``unicast_flood``, ``mcast_flood``: 0 or 1."""
-        with told(f"set {', '.join(options)} of bridge port {index}"):
+        with told(f"set {', '.join(options)} of the bridge port of {called(index)}"):
             self._ip.brport("set", index=index, **options)
 
     def vlan(self, index: int, tags: Iterable[tuple[int, bool]]) -> None:
         """VLANs of a bridge's port: (id, whether its frames are untagged there). VLAN 1 is taken away."""
-        with told(f"set VLANs of bridge port {index}"):
+        with told(f"set VLANs of the bridge port of {called(index)}"):
             wanted = list(tags)
             for id_, untagged in wanted:
                 flags = ["pvid", "untagged"] if untagged else []

@@ -23,15 +23,13 @@ from embervirt.drivers.qemu.model.interface import Interface
 from embervirt.drivers.qemu.model.interface_network import PortForward
 from embervirt.drivers.qemu.model.interface_source import Ip
 from embervirt.drivers.root.files import appending
+from embervirt.drivers.root.sockets import ADDRESS_MAX
 from embervirt.supervisor.identity import Identity, boot_id
 from embervirt.supervisor.processes import Watched
 from embervirt.supervisor.recorder import Spawned, spawn
 
 READY = 10.0
 """Seconds until it has its ports; it needs some milliseconds."""
-
-LONGEST = 107
-"""Bytes of a socket's path (unix(7)), by which QEMU connects."""
 
 LAST_BYTES = 2000
 """How much of what it said an error quotes."""
@@ -98,9 +96,9 @@ class Passt:
 
     def listen(self, undo: ExitStack) -> Watched:
         """Ready, at ``path``. Raises the same."""
-        if len(os.fsencode(self.path)) > LONGEST:
+        if len(os.fsencode(self.path)) > ADDRESS_MAX:
             raise LaunchFailed(
-                f"passt: '{self.path}' is longer than a socket's path can be ({LONGEST} bytes)"
+                f"passt: '{self.path}' is longer than a socket's path can be ({ADDRESS_MAX} bytes)"
             )
         disk.unlink(self.path, missing_ok=True)
         undo.callback(disk.unlink, self.path, missing_ok=True)

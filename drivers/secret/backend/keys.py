@@ -13,6 +13,7 @@ from typing import Protocol
 
 from embervirt.drivers.root import files
 from embervirt.drivers.secret.errors import KeyUnavailable
+from embervirt.errors import InvalidArgument
 
 KEY_SIZE = 32
 """Bytes: AES-256."""
@@ -88,5 +89,10 @@ class KeyCallable:
 
 
 def key_source(provider: Callable[[], bytes] | str | Path) -> KeySource:
-    """From what users give: the path of a key file, or a callable of 32 bytes."""
-    return KeyCallable(provider) if callable(provider) else KeyFile(Path(provider))
+    """From what users give: the path of a key file, or a callable of 32 bytes. Raises InvalidArgument."""
+    if callable(provider):
+        return KeyCallable(provider)
+    if isinstance(provider, str | Path):
+        return KeyFile(Path(provider))
+    what = f"a callable that gives {KEY_SIZE} bytes"
+    raise InvalidArgument(f"a key is the path of a file or {what}, not {type(provider).__name__}")

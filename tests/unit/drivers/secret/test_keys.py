@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+import embervirt as libvirt
 from embervirt.drivers.secret.backend.keys import KeyCallable, KeyFile, key_source
 from embervirt.drivers.secret.errors import KeyUnavailable
+from embervirt.errors import InvalidArgument
+from guest.domain import uri
 
 KEY = bytes(range(32))
 
@@ -111,3 +114,18 @@ def test_users_give_a_path_or_a_callable(tmp_path: Path) -> None:
     """Both become a source."""
     assert key_source(str(tmp_path / "k")) == KeyFile(tmp_path / "k")
     assert key_source(lambda: KEY).key(create=False) == KEY
+
+
+def test_what_is_neither_is_refused(tmp_path: Path) -> None:
+    """By an open and by a change of the key; the driver lives on with the key that it had."""
+    for other in (5, b"/k", 2.5, object()):
+        with pytest.raises(InvalidArgument, match=f"a callable .*, not {type(other).__name__}"):
+            key_source(other)  # type: ignore[arg-type]
+    with libvirt.open(uri(tmp_path / "root", "secret")) as conn:
+        secret = conn.secretDefineXML("<secret/>")
+        secret.setValue(b"value")
+        with pytest.raises(InvalidArgument):
+            conn.secretRewrap(None)
+        assert secret.value() == b"value"
+        drivers = next(node for node in conn.root.tree().children if node.id == "drivers")
+        assert [node.generation for node in drivers.children] == [1]
