@@ -38,10 +38,10 @@ class KeyFile:
 
     def key(self, *, create: bool) -> bytes:
         """The content; a missing file is made with a random key when ``create`` allows it."""
-        if create and not self.path.exists():
-            files.make_directories([self.path.parent])
-            files.write(self.path, secrets.token_bytes(KEY_SIZE), durable=True)
         try:
+            if create and not self.path.exists():
+                files.make_directories([self.path.parent])
+                files.write(self.path, secrets.token_bytes(KEY_SIZE), durable=True)
             return self._read()
         except OSError as error:
             reason = f"key file '{self.path}' cannot be read: {error.strerror}"
@@ -93,6 +93,16 @@ def key_source(provider: Callable[[], bytes] | str | Path) -> KeySource:
     if callable(provider):
         return KeyCallable(provider)
     if isinstance(provider, str | Path):
-        return KeyFile(Path(provider))
+        return KeyFile(_path(str(provider)))
     what = f"a callable that gives {KEY_SIZE} bytes"
     raise InvalidArgument(f"a key is the path of a file or {what}, not {type(provider).__name__}")
+
+
+def _path(text: str) -> Path:
+    try:
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError:
+        encoded = b""
+    if not encoded.startswith(b"/") or b"\0" in encoded:
+        raise InvalidArgument(f"{text!r} is not the absolute path of a key file")
+    return Path(text)

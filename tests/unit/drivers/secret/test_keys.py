@@ -124,8 +124,11 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
     with libvirt.open(uri(tmp_path / "root", "secret")) as conn:
         secret = conn.secretDefineXML("<secret/>")
         secret.setValue(b"value")
-        with pytest.raises(InvalidArgument):
-            conn.secretRewrap(None)
+        for path in (None, "", "relative", "/a\0b", "/\ud800"):
+            with pytest.raises(InvalidArgument):
+                conn.secretRewrap(path)
+        with pytest.raises(KeyUnavailable, match="cannot be read: File name too long"):
+            conn.secretRewrap("/" + "x" * 300)
         assert secret.value() == b"value"
         drivers = next(node for node in conn.root.tree().children if node.id == "drivers")
         assert [node.generation for node in drivers.children] == [1]
