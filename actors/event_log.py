@@ -120,6 +120,7 @@ class EventLog(Actor):
         """
         self._load()
         self.resources.callback(self._close)
+        self.resources.callback(self._forget)
         self._out = self.resources.enter_context(socket(self.bus.context, zmq.PUSH))
         self._out.connect(PUBLISH)
         self.bus.published = self._seq
@@ -130,6 +131,10 @@ class EventLog(Actor):
     def teardown(self) -> None:
         """What was published before the stop is told while somebody hears it, if it can be kept."""
         self._write()
+
+    def _forget(self) -> None:
+        """A generation that has ended is garbage in cycles, which may lie there for long."""
+        self._lines = deque()
 
     def _load(self) -> None:
         text = self._content()

@@ -172,3 +172,14 @@ def test_what_cannot_be_written_at_the_end_of_a_root_is_said_to_be_lost(
         event_log.settle(log.path, stage.bus)
     lost = [line for line in said if line["event"] == "events are lost"]
     assert [(line["events"], line["journal"]) for line in lost] == [(2, str(log.path))]
+
+
+def test_a_generation_that_has_ended_holds_no_events(stage: Stage, log: Log) -> None:
+    """Its successor has them; it may lie about as garbage for as long as none is collected."""
+    log.publish(1, 2)
+    stage.bus.call(EVENTS_ACTOR, Mark(b""))
+    ended = log.actor
+    assert len(ended._lines) == 2
+    log.restart()
+    assert len(stage.bus.call(EVENTS_ACTOR, Since(1)).lines) == 2
+    assert len(ended._lines) == 0
