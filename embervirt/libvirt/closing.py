@@ -44,4 +44,5 @@ class CloseCalls(Connection):
 
     def setKeepAlive(self, interval: int, count: int) -> NoReturn:
         """There is no peer to be kept alive. Raises NotSupported, as libvirt does for such connections."""
+        self._check_open()
         raise NotSupported("virConnectSetKeepAlive", virdomain=VIR_FROM_REMOTE_CLIENT)

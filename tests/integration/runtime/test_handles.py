@@ -24,14 +24,16 @@ def calls_of(cls: type) -> list[str]:
 
 
 STILL = {
-    "virConnect": {"close", "isAlive"},
+    "virConnect": {
+        *("close", "isAlive", "unregisterCloseCallback", "virConnGetLastError", "virConnResetLastError"),
+    },
     "virDomain": {"connect", "name", "UUID", "UUIDString"},
     "virSecret": {"connect", "UUID", "UUIDString", "usageType", "usageID"},
     "virNetwork": {"connect", "name", "UUID", "UUIDString"},
     "virNWFilter": {"connect", "name", "UUID", "UUIDString"},
     "virStoragePool": {"connect", "name", "UUID", "UUIDString"},
 }
-"""What answers after the end: what a handle is, and whether it lives."""
+"""What answers after the end: what a handle is, whether it lives, and what went wrong."""
 
 UUID = "6c3c8b1e-4d0c-4f0e-9d4a-0b7f6e1d2c3b"
 KINDS = ("network", "nwfilter", "storagePool")
@@ -42,7 +44,7 @@ POOL = "<pool type='dir'><name>p</name><target><path>/nowhere</path></target></p
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "secretEventRegisterAny": (None, 0, print, None),
     "domainEventRegisterAny": (None, 0, print, None),
-    "domainEventRegister": (print, None),
+    **dict.fromkeys(("domainEventRegister", "registerCloseCallback"), (print, None)),
     "createXML": (small("b"),),
     "createLinux": (small("b"),),
     "defineXML": (small("b"),),
