@@ -242,6 +242,10 @@ class Journal:
             raise OperationInvalid(f"too late to cancel operation {id_}: it is {known.state}")
         self._cancelled.add(id_)
 
+    def forestall(self, id_: str) -> None:
+        """The same of one that may not have begun: it stops before its first step."""
+        self._cancelled.add(id_)
+
     def check(self, id_: str) -> None:
         """Raises OperationAborted when the operation was cancelled."""
         if id_ in self._cancelled:

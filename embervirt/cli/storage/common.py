@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from functools import wraps
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ import click
 
 from embervirt.cli.objects import Kind
 from embervirt.cli.session import Refused, Session, command, pass_session
+from embervirt.errors import InvalidArgument, OperationInvalid
 
 if TYPE_CHECKING:
     from embervirt.drivers.storage.tables import JobRow
@@ -103,10 +105,9 @@ def watched(conn: virConnect, work: Callable[[], T]) -> T:
     try:
         _follow(conn, done)
     except KeyboardInterrupt:
-        for row in _jobs(conn):
-            _cancel(conn, row)
-        # Not for ``work`` itself: it may wait for somebody who never writes to a pipe.
-        while not wait([done], LOOK).done and _jobs(conn):
+        _cancel(conn)
+        # Not for ``work`` itself: it may wait for somebody who never writes to a pipe. Its job may begin now.
+        while not wait([done], LOOK).done and _cancel(conn):
             continue
         if done.done() and done.exception() is None:
             return done.result()
@@ -127,14 +128,19 @@ def _jobs(conn: virConnect) -> list[JobRow]:
     return rows
 
 
-def _cancel(conn: virConnect, row: JobRow) -> None:
-    if any(each.id == row.id for each in conn.root.journal.open()):
-        conn.root.cancel(row.id)
+def _cancel(conn: virConnect) -> bool:
+    """All that is under way; whether anything is. What only looks is not on record, and ends by itself."""
+    jobs = _jobs(conn)
+    for row in jobs:
+        with suppress(OperationInvalid, InvalidArgument):  # it is over
+            conn.root.cancel(row.id)
+    return bool(jobs)
 
 
 def _follow(conn: virConnect, done: Future[Any]) -> None:
     if not sys.stderr.isatty():
-        wait([done])
+        while not wait([done], LOOK).done:
+            continue  # Python misses a signal that comes right before it waits, until the wait is over
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn

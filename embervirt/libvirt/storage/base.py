@@ -70,7 +70,7 @@ class StorageConnection(Connection):
             raise
 
     def _give_up(self, operation: str) -> None:
-        """Cancel it, unless it is over by now."""
-        journal = self.root.journal
-        if any(each.id == operation for each in journal.open()):
-            journal.cancel(operation)
+        """Cancel it, unless it is over by now; also one that the driver has yet to begin."""
+        known = self.root.journal.find(operation)
+        if known is None or known.state == "open":
+            self.root.journal.forestall(operation)

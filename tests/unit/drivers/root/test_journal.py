@@ -335,3 +335,13 @@ def test_a_generation_that_was_given_up_writes_nothing(journal: Journal, path: P
     with pytest.raises(Fenced):
         journal.begin("s-2", "start", "u", {}, fence)
     assert (path.stat().st_size, journal.get("s-1").state, journal.find("s-2")) == (size, "open", None)
+
+
+def test_what_has_not_begun_can_be_forestalled(journal: Journal) -> None:
+    """It stops before its first step, however late it begins; one that has ended stays ended."""
+    journal.forestall("s-1")
+    operation = begin(journal, "s-1")
+    with pytest.raises(OperationAborted, match="s-1 was cancelled"):
+        operation.mark("made")
+    operation.end("undone")
+    assert journal.get("s-1").state == "undone"
