@@ -13,6 +13,7 @@ from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.storage import filters
 from embervirt.drivers.storage.backend.kinds import backend
 from embervirt.drivers.storage.backend.looking import stamp
+from embervirt.drivers.storage.jobs import UnderWay
 from embervirt.drivers.storage.model import EncryptionSecret, Pool, Volume
 from embervirt.drivers.storage.reading import read_pool, read_volume
 from embervirt.drivers.storage.service.showing import pool_xml, volume_xml
@@ -29,6 +30,8 @@ class Face:
         self.journal = environment.journal
         self.leases = Leases(environment.paths.leases)
         self.tables = Tables()
+        self.under_way: dict[str, UnderWay] = {}
+        """By id; a thread that waits for its disk outlives its generation, and has the file in hand still."""
 
     @staticmethod
     def read_pool(text: str, *, strict: bool = False) -> tuple[str, str]:

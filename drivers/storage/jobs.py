@@ -6,8 +6,11 @@ import select
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from embervirt import world
+from embervirt.actors.fence import Fence
 from embervirt.drivers.storage.tables import JobRow
 from embervirt.errors import OperationAborted
 
@@ -75,3 +78,12 @@ class Job:
         with self._lock:
             self._over = True
             self._wake.close()
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A job, its thread, and which generation of the driver began it."""
+
+    job: Job
+    thread: Any
+    fence: Fence

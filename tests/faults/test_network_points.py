@@ -109,5 +109,4 @@ def whole(network: libvirt.virNetwork, namespace: Namespace) -> None:
     assert bridge in namespace.links()
     assert len(namespace.addresses(bridge)) == 1
     assert f'"{bridge}"' in namespace.run("nft", "list", "ruleset")
-    servers = [each.cmdline() for each in namespace.processes() if each.name() == "dnsmasq"]
-    assert len([words for words in servers if f"/{network.name()}.conf" in " ".join(words)]) == 1
+    assert len(namespace.programs("dnsmasq", of=f"/{network.name()}.conf")) == 1

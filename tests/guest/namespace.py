@@ -6,11 +6,11 @@ import ctypes
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -54,9 +54,26 @@ class Namespace:
         own = os.getpid()
         return [each for each in psutil.process_iter() if each.pid != own and _inode(each.pid) == self.inode]
 
+    def programs(self, *names: str, of: str = "") -> list[psutil.Process]:
+        """Those of them with such a name and ``of`` in their words; one that ends meanwhile is none."""
+        named = [each for each in self.processes() if _told(each.name, "").startswith(names)]
+        return [each for each in named if of in " ".join(_told(each.cmdline, []))]
+
     def traces(self) -> list[str]:
         """What is there that was not when it was made."""
-        return [*self.links(), *self.tables(), *(" ".join(each.cmdline()) for each in self.processes())]
+        ran = (" ".join(_told(each.cmdline, [])) for each in self.processes())
+        return [*self.links(), *self.tables(), *(words for words in ran if words)]
+
+
+T = TypeVar("T")
+
+
+def _told(ask: Callable[[], T], ended: T) -> T:
+    """What a process says of itself, or this once it has ended."""
+    try:
+        return ask()
+    except psutil.NoSuchProcess:
+        return ended
 
 
 def _inode(pid: int | str) -> int:

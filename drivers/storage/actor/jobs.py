@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from embervirt import disk, world
 from embervirt.actors.actor import Actor
-from embervirt.drivers.root.journal import Journal, State
+from embervirt.drivers.root.journal import State
 from embervirt.drivers.storage.backend import child
 from embervirt.drivers.storage.errors import VIR_FROM_STORAGE, StorageSystemError
-from embervirt.drivers.storage.jobs import Job
+from embervirt.drivers.storage.face import Face
+from embervirt.drivers.storage.jobs import Job, UnderWay
 from embervirt.drivers.storage.messages import JobEnded, JobProgress
-from embervirt.drivers.storage.tables import JobRow, Tables
+from embervirt.drivers.storage.tables import JobRow
 from embervirt.errors import OperationAborted, errors_of, libvirtError
 
 T = TypeVar("T")
@@ -31,10 +32,10 @@ HALF_DONE = "the driver ended in the middle of it; it may be done, in part or as
 class Jobs:
     """``begin`` starts one; what it raises, or gives, is in its future."""
 
-    def __init__(self, actor: Actor, tables: Tables, journal: Journal) -> None:
-        self._actor, self._tables, self._journal = actor, tables, journal
+    def __init__(self, actor: Actor, face: Face) -> None:
+        self._actor, self._tables, self._journal = actor, face.tables, face.journal
         self._fence = actor.context.fence
-        self._under_way: dict[str, tuple[Job, Any]] = {}
+        self._under_way = face.under_way
         actor.resources.callback(self._end)
 
     def settle(self, scratch: Path) -> None:
@@ -60,8 +61,15 @@ class Jobs:
 
     def of(self, pool: str) -> int:
         """How many of a pool's are under way, but for looks at a volume, which hinder nobody."""
-        rows = [job.row for job, _ in list(self._under_way.values())]
-        return sum(row.pool == pool and row.what != LOOK for row in rows)
+        return sum(row.pool == pool for row in self._rows())
+
+    def has(self, pool: str, volume: str) -> bool:
+        """Whether one changes that volume: of an earlier generation too, that waits for its disk."""
+        return any((row.pool, row.volume) == (pool, volume) for row in self._rows())
+
+    def _rows(self) -> list[JobRow]:
+        rows = [each.job.row for each in list(self._under_way.values())]
+        return [row for row in rows if row.what != LOOK]
 
     def begin(
         self,
@@ -87,7 +95,7 @@ class Jobs:
         thread = world.Thread(
             target=self._run, args=(job, work, future), name=f"embervirt-{what}", daemon=True
         )
-        self._under_way[id_] = (job, thread)
+        self._under_way[id_] = UnderWay(job, thread, self._fence)
         self._tables.jobs.put(self._fence, id_, row)
         thread.start()
         return id_, future
@@ -135,10 +143,10 @@ class Jobs:
 
     def _end(self) -> None:
         """Ask all to end, and wait a little: they have files in hand."""
-        left = list(self._under_way.values())
-        for job, _ in left:
-            job.cancel("the driver ends")
+        left = [each for each in list(self._under_way.values()) if each.fence is self._fence]
+        for each in left:
+            each.job.cancel("the driver ends")
         until = world.monotonic() + PATIENCE
-        for _, thread in left:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, until - world.monotonic()))
+        for each in left:
+            if each.thread is not threading.current_thread():
+                each.thread.join(max(0.0, until - world.monotonic()))

@@ -43,7 +43,7 @@ class Volumes(Actor):
         super().__init__(context)
         self._face = face
         self._pools = Pools(Store(face.paths, context.fence), face.tables, context.fence)
-        self._jobs = Jobs(self, face.tables, face.journal)
+        self._jobs = Jobs(self, face)
         self._made: set[Key] = set()
         self._used: list[Key] = []
         self._changing: dict[str, PoolRow] = {}
@@ -75,7 +75,7 @@ class Volumes(Actor):
         if (pool.uuid, name) in self._made:
             raise StorageInvalid(f"volume '{name}' is still being allocated.")
         row = self._volume(pool, name)
-        if (pool.uuid, name) in self._used:
+        if (pool.uuid, name) in self._used or self._jobs.has(pool.uuid, name):
             raise StorageInvalid(f"volume '{name}' is still in use.")
         return row
 

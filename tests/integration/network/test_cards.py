@@ -183,7 +183,7 @@ def test_qemu_of_another_user_has_taps_and_passts(namespace: Any) -> None:
         domain = conn.createXML(small("a", devices=PORTS + cards), 0)
         domain.attachDevice(CARD.format("bridge", "03", "<source bridge='br7'/>"))
         domain.attachDevice(passt.format("04"))
-        programs = [each for each in namespace.processes() if each.name().startswith(("passt", "qemu"))]
+        programs = namespace.programs("passt", "qemu")
         assert [each.username() for each in programs] == ["nobody"] * 3
         assert len([each for each in namespace.links().values() if each.get("master") == "br7"]) == 2
         domain.destroy()

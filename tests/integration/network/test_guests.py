@@ -174,8 +174,7 @@ def has_address(guest: Guest, address: str) -> bool:
 
 def server(world: World, name: str) -> psutil.Process:
     """The dnsmasq of a network."""
-    found = [each for each in world.here.processes() if each.name() == "dnsmasq"]
-    (one,) = [each for each in found if f"/{name}.conf" in " ".join(each.cmdline())]
+    (one,) = world.here.programs("dnsmasq", of=f"/{name}.conf")
     return one
 
 

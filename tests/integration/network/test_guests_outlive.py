@@ -77,8 +77,7 @@ class World:
 
     def server(self, side: Side) -> psutil.Process:
         """The dnsmasq of its network."""
-        found = [each for each in self.here.processes() if each.name() == "dnsmasq"]
-        (mine,) = [each for each in found if str(side.path) in " ".join(each.cmdline())]
+        (mine,) = self.here.programs("dnsmasq", of=str(side.path))
         return mine
 
 

@@ -67,13 +67,9 @@ def test_a_guest_gets_its_reserved_address_and_the_lease_is_listed(
     assert caught.value.get_error_code() == libvirt.VIR_ERR_INVALID_MAC
     assert network.DHCPLeases("52:54:00:00:00:00") == []
     assert len(network.DHCPLeases(MAC.upper())) == 1
-    (server,) = [each for each in namespace.processes() if each.name() == "dnsmasq"]
+    (server,) = namespace.programs("dnsmasq")
     server.kill()
-    wait_until(
-        lambda: (
-            [each.pid for each in namespace.processes() if each.name() == "dnsmasq"] not in ([], [server.pid])
-        )
-    )
+    wait_until(lambda: namespace.programs("dnsmasq") not in ([], [server]))
     assert len(network.DHCPLeases()) == 1
     network.destroy()
     assert namespace.traces() == []
@@ -141,7 +137,7 @@ def test_a_network_without_addresses_or_names_has_no_server(
 def test_the_server_has_few_rights(conn: libvirt.virConnect, namespace: Namespace) -> None:
     """A bug in it is not the host: it cannot write what is not its own, nor become somebody else."""
     network = conn.networkCreateXML(network_xml())
-    (server,) = [each for each in namespace.processes() if each.name() == "dnsmasq"]
+    (server,) = namespace.programs("dnsmasq")
     status = Path(f"/proc/{server.pid}/status").read_text()
     said = dict(line.split(":\t") for line in status.splitlines() if line.startswith(("Cap", "NoNew")))
     net_bind_service, net_admin, net_raw, dac_read_search = 10, 12, 13, 2

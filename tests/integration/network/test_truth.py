@@ -37,7 +37,7 @@ def network(conn: libvirt.virConnect) -> Iterator[libvirt.virNetwork]:
 
 def server(namespace: Namespace) -> psutil.Process | None:
     """The dnsmasq of the only network."""
-    found = [each for each in namespace.processes() if each.name() == "dnsmasq"]
+    found = namespace.programs("dnsmasq")
     assert len(found) < 2
     return found[0] if found else None
 

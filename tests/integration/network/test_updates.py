@@ -27,7 +27,7 @@ def network(conn: libvirt.virConnect) -> libvirt.virNetwork:
 
 def server(namespace: Namespace) -> psutil.Process:
     """The dnsmasq of the only network."""
-    (found,) = [each for each in namespace.processes() if each.name() == "dnsmasq"]
+    (found,) = namespace.programs("dnsmasq")
     return found
 
 

@@ -18,6 +18,7 @@ import embervirt as libvirt
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import Console, crash, has_ended, linux, opened, small, wait_until
 from guest.image import READY, ensure
+from guest.namespace import Namespace
 from guest.shell import Shell
 
 FORWARD = "<portForward proto='tcp' address='127.0.0.1'><range start='{}' to='{}'/></portForward>"
@@ -114,9 +115,9 @@ def qmp_netdevs(domain: libvirt.virDomain) -> list[str]:
     return [line for line in told.splitlines() if line.strip()]
 
 
-def passts(namespace: Any) -> list[psutil.Process]:
+def passts(namespace: Namespace) -> list[psutil.Process]:
     """Those that run in it."""
-    return [each for each in namespace.processes() if each.name().startswith("passt")]
+    return namespace.programs("passt")
 
 
 def test_guest_reaches_its_host_and_forwarded_ports_reach_the_guest(
@@ -175,12 +176,12 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
 
 
 def plugged(root: Path, card: str) -> list[str]:
-    """What a guest in a new root has of networks, once a card was plugged and its connection made or not."""
+    """What a guest in a new root has of networks, once a card was plugged and is connected."""
     with opened(root) as conn:
         domain = conn.createXML(small("net"), 0)
         try:
             domain.attachDevice(card)
-            wait_until(lambda: not any("connecting" in each for each in qmp_netdevs(domain)))
+            wait_until(lambda: any("stream,unix:" in each for each in qmp_netdevs(domain)))
             return qmp_netdevs(domain)
         finally:
             domain.destroy()
