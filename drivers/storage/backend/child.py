@@ -120,10 +120,10 @@ def _listen(job: Job, reader: int, total: int, growing: int | None) -> bytes:
             return said
         *lines, rest = re.split(rb"[\r\n]", said + data)
         shares = [float(found[1]) for line in (*lines, rest) if (found := PERCENT.search(line))]
-        if shares:
-            job.step(int(total * shares[-1] / 100))
-            if growing is not None:
-                disk.begin_sync(growing)
+        for share in shares:
+            job.step(int(total * share / 100))
+        if shares and growing is not None:
+            disk.begin_sync(growing)
         kept = [line for line in (*lines, rest) if not PERCENT.search(line)]
         said = b"\n".join(kept)[-LONGEST:]
 
