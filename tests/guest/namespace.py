@@ -96,7 +96,7 @@ def entered() -> Iterator[Namespace]:
         finally:
             left = here.processes()
             for each in left:
-                each.kill()
+                _told(each.kill, None)
             psutil.wait_procs(left, 5)
     finally:
         _done(_libc.setns(before, CLONE_NEWNET))

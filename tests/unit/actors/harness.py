@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -258,7 +259,16 @@ class Stage:
         for actor, reports in zip(self.actors, self.reports, strict=True):
             if reports.exits.empty() and not actor.inbox._closed:
                 reports.exit()
-        assert self.bus.close()
+        assert closed(self.bus)
+
+
+def closed(bus: Bus) -> bool:
+    """Whether it ends with nothing of it left: those who are woken by its end have their time to let go."""
+    until = time.monotonic() + PATIENCE
+    while not bus.close():
+        if time.monotonic() > until:
+            return False
+    return True
 
 
 def block(actor: Actor) -> threading.Event:

@@ -20,10 +20,10 @@ from embervirt.errors import (
     InvalidArgument,
     OperationAborted,
     OperationInvalid,
-    OperationTimeout,
     OutcomeUnknown,
 )
 from unit.actors.harness import (
+    PATIENCE,
     Asking,
     Count,
     Echo,
@@ -89,7 +89,7 @@ def test_l04_a09_a_start_that_raises_is_a_failed_start(stage: Stage, error: Base
     reason = reports.exit()
     assert (reason.kind, reason.error) == ("start_failed", error)
     assert not reports.is_ready.is_set()
-    assert stage.world.released.get(timeout=5) == 1
+    assert stage.world.released.get(timeout=PATIENCE) == 1
     assert stage.bus.routes.address("server") is None
     stage.start(generation=2)
     assert stage.bus.call("server", Echo("x")) == "x"
@@ -107,7 +107,7 @@ def test_one_that_cannot_be_made_holds_nothing(stage: Stage) -> None:
     for _ in range(10):
         with pytest.raises(ValueError, match="no"):
             Broken(Context("broken", 1, stage.bus, Reports()))
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_a_start_may_find_that_there_is_nothing_to_do(stage: Stage) -> None:
@@ -128,7 +128,7 @@ def test_an_orderly_stop_tears_down_and_releases(stage: Stage) -> None:
     server, reports = stage.start()
     server.post(Stop())
     assert reports.exit() == Exit("shutdown")
-    assert (stage.world.teardowns, stage.world.released.get(timeout=5)) == ([1], 1)
+    assert (stage.world.teardowns, stage.world.released.get(timeout=PATIENCE)) == ([1], 1)
 
 
 def test_a_crash_releases_without_a_teardown(stage: Stage) -> None:
@@ -136,14 +136,14 @@ def test_a_crash_releases_without_a_teardown(stage: Stage) -> None:
     server, reports = stage.start()
     server.post(RuntimeError("boom"))
     assert str(reports.exit()) == "error(RuntimeError: boom)"
-    assert (stage.world.teardowns, stage.world.released.get(timeout=5)) == ([], 1)
+    assert (stage.world.teardowns, stage.world.released.get(timeout=PATIENCE)) == ([], 1)
 
 
 def test_a_stop_goes_before_the_mail(stage: Stage) -> None:
     """E04: with a thousand calls queued; none of them is begun."""
     server, reports = stage.start()
     held = Asking(stage.bus, "server", Hold())
-    stage.world.held.get()
+    stage.world.held.get(timeout=PATIENCE)
     for _ in range(1000):
         stage.bus.tell("server", Count())
     queued = [Asking(stage.bus, "server", Count()) for _ in range(10)]
@@ -198,7 +198,7 @@ def test_a_handler_may_be_overridden_by_name() -> None:
     with staged() as stage:
         reports = Reports()
         stage.launch(Loud(Context("loud", 1, stage.bus, reports), stage.world), reports)
-        assert reports.is_ready.wait(5)
+        assert reports.is_ready.wait(PATIENCE)
         assert stage.bus.call("loud", Echo("x")) == "X"
 
 
@@ -223,7 +223,7 @@ def test_a_deferred_reply_leaves_the_actor_answerable(stage: Stage) -> None:
     """The handler returns a Future; whoever completes it, the reply goes out by the actor's own thread."""
     stage.start()
     asked = Asking(stage.bus, "server", Later())
-    future = stage.world.futures.get(timeout=5)
+    future = stage.world.futures.get(timeout=PATIENCE)
     assert stage.bus.call("server", Echo("meanwhile")) == "meanwhile"
     threading.Thread(target=future.set_result, args=("late",)).start()
     assert asked.outcome() == "late"
@@ -246,7 +246,7 @@ def test_a_deferred_error_is_a_reply(stage: Stage) -> None:
     stage.start()
     for error, kind in ((OperationInvalid("no"), OperationInvalid), (None, OperationAborted)):
         asked = Asking(stage.bus, "server", Later())
-        completed(error)(stage.world.futures.get(timeout=5))
+        completed(error)(stage.world.futures.get(timeout=PATIENCE))
         assert type(asked.outcome()) is kind
     assert stage.bus.call("server", Echo("x")) == "x"
 
@@ -255,7 +255,7 @@ def test_a_deferred_bug_ends_the_actor(stage: Stage) -> None:
     """As one in the handler would, and the report names the operation."""
     _, reports = stage.start()
     asked = Asking(stage.bus, "server", Later())
-    completed(ValueError("boom"))(stage.world.futures.get(timeout=5))
+    completed(ValueError("boom"))(stage.world.futures.get(timeout=PATIENCE))
     assert type(asked.outcome()) is InternalError
     reason = reports.exit()
     assert (str(reason), reason.doing) == ("error(ValueError: boom)", "Later")
@@ -265,7 +265,7 @@ def test_h13_a_deferred_reply_after_the_end_is_dropped(stage: Stage) -> None:
     """The caller was told when the actor ended."""
     server, reports = stage.start()
     asked = Asking(stage.bus, "server", Later())
-    future = stage.world.futures.get(timeout=5)
+    future = stage.world.futures.get(timeout=PATIENCE)
     server.post(RuntimeError("boom"))
     assert isinstance(asked.outcome(), OutcomeUnknown)
     reports.exit()
@@ -297,7 +297,7 @@ def test_notices_of_a_death_go_the_way_of_the_replies(stage: Stage) -> None:
     """On the actor's own socket, so that none overtakes a reply that was sent just before."""
     server, reports = stage.start()
     asked = Asking(stage.bus, "server", Later())
-    stage.world.futures.get(timeout=5)
+    stage.world.futures.get(timeout=PATIENCE)
     others: list[object] = []
     stage.bus.routes.notify = lambda pending, failure: others.append(pending)
     server.post(RuntimeError("boom"))
@@ -337,7 +337,7 @@ def test_a_generation_that_was_given_up_has_no_effect_when_it_comes_back(stage: 
     stage.start("lower")
     server, reports = stage.start(uses=frozenset({"lower"}))
     asked = Asking(stage.bus, "server", Hold())
-    stage.world.held.get(timeout=5)
+    stage.world.held.get(timeout=PATIENCE)
     given_up(stage, server)
     assert isinstance(asked.outcome(), OutcomeUnknown)
     successor, _ = stage.start(generation=2)
@@ -355,7 +355,7 @@ def test_a_start_that_ends_after_it_was_given_up_is_not_listed(stage: Stage) -> 
     reports = Reports()
     late = Server(Context("server", 1, stage.bus, reports), stage.world)
     stage.launch(late, reports)
-    stage.world.held.get(timeout=5)
+    stage.world.held.get(timeout=PATIENCE)
     given_up(stage, late)
     stage.start(generation=2)
     stage.world.gate.set()
@@ -369,7 +369,7 @@ def test_the_end_of_one_that_was_given_up_leaves_no_trace(stage: Stage) -> None:
     """Its name is gone by then: a call fails at once instead of waiting for a successor."""
     server, reports = stage.start()
     asked = Asking(stage.bus, "server", Hold())
-    stage.world.held.get(timeout=5)
+    stage.world.held.get(timeout=PATIENCE)
     given_up(stage, server)
     stage.bus.routes.forget("server")
     assert isinstance(asked.outcome(), OutcomeUnknown)
@@ -383,7 +383,7 @@ def test_a_stop_of_one_that_was_given_up_tears_nothing_down(stage: Stage) -> Non
     """It was asked first and given up then: its successor owns what a teardown would touch."""
     server, reports = stage.start()
     asked = Asking(stage.bus, "server", Hold())
-    stage.world.held.get(timeout=5)
+    stage.world.held.get(timeout=PATIENCE)
     server.post(Stop())
     given_up(stage, server)
     stage.world.gate.set()
@@ -395,11 +395,11 @@ def test_a_stop_of_one_that_was_given_up_tears_nothing_down(stage: Stage) -> Non
 def test_the_activity_says_what_is_done_and_until_when(stage: Stage) -> None:
     """The seam for the watch over hangs: operation, start, deadline."""
     server, _ = stage.start()
-    limit = time.monotonic() + 0.05
-    with pytest.raises(OperationTimeout):
-        stage.bus.call("server", Hold(), deadline=limit)
+    limit = time.monotonic() + PATIENCE
+    asked = Asking(stage.bus, "server", Hold(), deadline=limit)
+    stage.world.held.get(timeout=PATIENCE)
     now = server.activity
     assert (now.operation, now.deadline) == ("Hold", limit)
     assert now.started < limit
     stage.world.gate.set()
-    assert stage.bus.call("server", Echo("x")) == "x"
+    assert asked.outcome() == "held"

@@ -112,7 +112,7 @@ def test_m01_a_thousand_lives_with_deaths_at_random_are_told_without_gap(scene: 
         for _ in range(40):
             scene.kill(random.choice([*guests, EVENTS_ACTOR]))
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join()
         last = scene.stage.bus.call(EVENTS_ACTOR, Mark(b""))
         told = [heard.get(PATIENCE) for _ in range(last)]
     assert [each.seq for each in told if isinstance(each, Numbered)] == list(range(1, last + 1))
@@ -149,7 +149,7 @@ def test_m02_a_snapshot_and_the_events_after_it_are_the_truth(scene: Scene) -> N
         joined.append((subscription, dict(scene.table.rows)))
     over.set()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join()
     last = scene.stage.bus.call(EVENTS_ACTOR, Mark(b""))
     for subscription, state in joined:
         with subscription:

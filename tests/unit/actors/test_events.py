@@ -22,7 +22,7 @@ from embervirt.actors.messages import Event, Message, Numbered, Request
 from embervirt.actors.subscription import Subscription
 from embervirt.errors import InvalidArgument, InvalidConnection
 from unit.actors.event_log import Log, Seen, payload, payloads
-from unit.actors.harness import PATIENCE, Happened, Stage, block, staged
+from unit.actors.harness import PATIENCE, Happened, Stage, block, closed, staged
 
 
 def test_events_arrive_in_order_with_numbers(log: Log, heard: Subscription) -> None:
@@ -339,7 +339,7 @@ def test_the_end_of_the_root_ends_a_subscription(tmp_path: Path) -> None:
         listener.start()
         log.actor.post(Stop())
         log.reports.exit()
-        assert stage.bus.close()
+        assert closed(stage.bus)
         listener.join()
         assert got == [None]
         with pytest.raises(InvalidConnection):

@@ -19,7 +19,7 @@ from embervirt.actors.bus import Bus
 from embervirt.actors.checked import Checked
 from embervirt.actors.exchange import CALLS, send, socket
 from embervirt.errors import InternalError
-from unit.actors.harness import PATIENCE, Asking, Count, Echo, Fail, Hold, Note, Stage, staged
+from unit.actors.harness import PATIENCE, Asking, Count, Echo, Fail, Hold, Note, Stage, closed, staged
 
 
 @pytest.mark.parametrize("how", ["SystemExit", "KeyboardInterrupt"])
@@ -188,4 +188,4 @@ def test_a_bus_that_is_checked_ends_as_quickly(monkeypatch: pytest.MonkeyPatch) 
         server, reports = stage.start()
         server.post(Stop())
         assert reports.exit().kind == "shutdown"
-    assert bus.close()
+    assert closed(bus)

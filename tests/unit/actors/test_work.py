@@ -14,7 +14,7 @@ from embervirt.actors.bus import Bus
 from embervirt.actors.messages import Request
 from embervirt.actors.work import Work, awaited, step
 from embervirt.errors import OperationAborted, OperationInvalid
-from unit.actors.harness import PATIENCE, Reports
+from unit.actors.harness import PATIENCE, Reports, closed
 
 
 class Wait(Request[int], frozen=True):
@@ -61,7 +61,7 @@ def bus() -> Iterator[Bus]:
     """Closed at the end."""
     made = Bus(PATIENCE)
     yield made
-    assert made.close()
+    assert closed(made)
 
 
 @pytest.fixture

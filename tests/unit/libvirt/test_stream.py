@@ -19,7 +19,7 @@ from embervirt.libvirt.reporting import Told
 from embervirt.libvirt.stream import virStream
 
 STREAMS = libvirt.VIR_FROM_STREAMS
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 def made(flags: int = 0) -> tuple[virStream, socket.socket]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.messages import Message, Request
@@ -73,6 +77,14 @@ def until(what: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline
         threading.Event().wait(0.002)
     return value
+
+
+@contextmanager
+def quick_disk() -> Iterator[None]:
+    """One on which no sync takes as long as a limit here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 def no_zombies(root: Root) -> bool:

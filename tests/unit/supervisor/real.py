@@ -13,7 +13,7 @@ from embervirt.supervisor.child import actor_child
 from embervirt.supervisor.spec import Backoff, ChildSpec
 from embervirt.supervisor.supervisor import Supervisor
 from embervirt.supervisor.watch import Limits
-from unit.actors.harness import PATIENCE, Server, World
+from unit.actors.harness import PATIENCE, Server, World, closed
 from unit.supervisor.world import AT_ONCE, supervisor
 
 ROOT = ("root",)
@@ -67,7 +67,7 @@ class Root:
         for world in self.worlds.values():
             world.gate.set()
         assert self.supervisor.close(PATIENCE)
-        assert self.bus.close() or self.bus.close()
+        assert closed(self.bus)
 
 
 def settled(supervisor: Supervisor) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 
-import psutil
 import pytest
 
 from embervirt.actors.actor import Actor, Context, Stop, handles
@@ -63,7 +62,7 @@ class Program:
 
     def kill(self) -> None:
         """It ends now, if it has not yet, and so does its recorder."""
-        if psutil.pid_exists(self.spawned.pid):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.spawned.pid, signal.SIGKILL)
         self.input.close()
         self.watched.status()

@@ -18,7 +18,7 @@ from embervirt.drivers.secret import messages
 from embervirt.errors import ConfigUnsupported, InvalidArgument, OperationFailed
 
 URI = "network:///system"
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class TheirError(Exception):
@@ -141,9 +141,15 @@ def test_errors_are_of_our_tree_and_say_whose_they_are(libvirtd: Libvirtd) -> No
 
 def test_what_comes_too_late_is_undone(libvirtd: Libvirtd) -> None:
     """By the thread that did it; what was not begun when it was given up is not done at all."""
-    go, undone = threading.Event(), threading.Event()
+    go, undone, entered = threading.Event(), threading.Event(), threading.Semaphore(0)
     did: list[Any] = []
-    begun = [libvirtd.begin(lambda _: go.wait(SECONDS), lambda _: undone.set()) for _ in range(THREADS)]
+
+    def held(_: Any) -> bool:
+        entered.release()
+        return go.wait(SECONDS)
+
+    begun = [libvirtd.begin(held, lambda _: undone.set()) for _ in range(THREADS)]
+    assert all(entered.acquire(timeout=SECONDS) for _ in begun)
     queued = libvirtd.begin(did.append)
     assert queued.give_up() and all(each.give_up() for each in begun)
     assert not undone.is_set()
@@ -162,9 +168,10 @@ def test_a_result_in_time_is_not_given_up(libvirtd: Libvirtd) -> None:
 
 def test_one_that_hangs_takes_few_threads(libvirtd: Libvirtd) -> None:
     """However many ask; and the rest is done when it answers again."""
-    go = threading.Event()
+    go, before = threading.Event(), set(threading.enumerate())
     asked = [libvirtd.begin(lambda _: go.wait(SECONDS)) for _ in range(5 * THREADS)]
-    names = [each for each in threading.enumerate() if each.name == "embervirt-libvirtd"]
+    new = set(threading.enumerate()) - before
+    names = [each for each in new if each.name == "embervirt-libvirtd"]
     assert len(names) == THREADS and all(each.daemon for each in names)
     go.set()
     assert all(each.future.result(SECONDS) for each in asked)

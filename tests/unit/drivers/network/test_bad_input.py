@@ -22,7 +22,7 @@ from hostile.examples import examples
 from hostile.mutations import damaged, mutated
 
 SOON = 5.0
-"""Seconds that no document takes, whatever its size; most take milliseconds."""
+"""Seconds of the processor that no document takes, whatever its size; most take milliseconds."""
 
 CHANCE = st.randoms(use_true_random=False)
 
@@ -156,9 +156,9 @@ MANY = {
 @pytest.mark.parametrize("text", MANY.values(), ids=MANY.keys())
 def test_much_of_a_kind_is_soon_answered(text: str) -> None:
     """Thousands take a moment, and not one that grows with their square."""
-    begun = time.monotonic()
+    begun = time.process_time()
     assert_read_or_refused(text)
-    assert time.monotonic() - begun < SOON
+    assert time.process_time() - begun < SOON
 
 
 SMUGGLED = (

@@ -26,6 +26,10 @@ def loop() -> Iterator[MonitorLoop]:
         yield made
 
 
+PATIENCE = 60.0
+"""Seconds for what should take none."""
+
+
 class Guest:
     """Listens at ``path`` and answers each line as it is told to; ``heard`` has what it was asked."""
 
@@ -48,7 +52,7 @@ class Guest:
 
     def close(self) -> None:
         """Its client has hung up."""
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
         self._listener.close()
 
 
@@ -72,7 +76,7 @@ def test_a_command_is_answered_after_a_sync_whatever_was_left_over(
         return before + known if request["execute"] == "guest-sync-delimited" else known
 
     guest = Guest(tmp_path / "ga", say)
-    assert loop.start(agent.converse, tmp_path / "ga", PING, 5.0).result(5) == b'{"return": {}}'
+    assert loop.start(agent.converse, tmp_path / "ga", PING, PATIENCE).result(PATIENCE) == b'{"return": {}}'
     guest.close()
     assert [each["execute"] for each in guest.heard] == ["guest-sync-delimited", "guest-ping"]
 
@@ -80,7 +84,7 @@ def test_a_command_is_answered_after_a_sync_whatever_was_left_over(
 def test_a_command_whose_answer_nobody_wants_is_only_sent(loop: MonitorLoop, tmp_path: Path) -> None:
     """With a patience of 0."""
     guest = Guest(tmp_path / "ga", synchronised)
-    assert loop.start(agent.converse, tmp_path / "ga", PING, 0).result(5) == b""
+    assert loop.start(agent.converse, tmp_path / "ga", PING, 0).result(PATIENCE) == b""
     guest.close()
     assert [each["execute"] for each in guest.heard][-1:] == ["guest-ping"]
 
@@ -101,11 +105,11 @@ def test_an_agent_that_does_not_answer_is_given_up(
     loop: MonitorLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, say: Say, text: str
 ) -> None:
     """In bounded time and memory; the error has libvirt's code."""
-    monkeypatch.setattr(agent, "SYNC", 0.1)
+    monkeypatch.setattr(agent, "SYNC", 0.1 if "synchronization" in text else PATIENCE)
     monkeypatch.setattr(agent, "LARGEST", 1000)
     guest = Guest(tmp_path / "ga", say)
     with pytest.raises(AgentUnresponsive, match=text) as failed:
-        loop.start(agent.converse, tmp_path / "ga", PING, 0.2).result(5)
+        loop.start(agent.converse, tmp_path / "ga", PING, 0.2).result(PATIENCE)
     guest.close()
     assert failed.value.get_error_code() == 86
 
@@ -113,4 +117,4 @@ def test_an_agent_that_does_not_answer_is_given_up(
 def test_a_channel_that_nobody_serves_says_so(loop: MonitorLoop, tmp_path: Path) -> None:
     """QEMU is gone, say."""
     with pytest.raises(AgentUnresponsive, match="cannot be reached: No such file"):
-        loop.start(agent.converse, tmp_path / "ga", PING, 0.2).result(5)
+        loop.start(agent.converse, tmp_path / "ga", PING, 0.2).result(PATIENCE)

@@ -22,7 +22,7 @@ from hostile.examples import examples
 from hostile.mutations import damaged, mutated
 
 SOON = 5.0
-"""Seconds that no document takes, whatever its size; most take milliseconds."""
+"""Seconds of the processor that no document takes, whatever its size; most take milliseconds."""
 
 
 def placed(domain: Domain) -> list[tuple[str, str]]:
@@ -99,9 +99,9 @@ def test_many_devices_are_soon_placed_or_refused(machine: str, device: str, caps
         device.format(number=n, letters=f"{'v' if 'virtio' in device else 's'}d{_letters(n)}")
         for n in range(2000)
     )
-    begun = time.monotonic()
+    begun = time.process_time()
     assert_compiled_or_refused(seeds.domain(devices, machine=machine), caps)
-    assert time.monotonic() - begun < SOON
+    assert time.process_time() - begun < SOON
 
 
 def _letters(number: int) -> str:
@@ -147,9 +147,9 @@ HUGE = {
 @pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
 def test_huge_numbers_and_texts_are_soon_answered(text: str, caps: Capabilities) -> None:
     """A number that costs its writer nothing costs us no memory and no time either."""
-    begun = time.monotonic()
+    begun = time.process_time()
     assert_compiled_or_refused(text, caps)
-    assert time.monotonic() - begun < SOON
+    assert time.process_time() - begun < SOON
 
 
 @settings(max_examples=examples(60))

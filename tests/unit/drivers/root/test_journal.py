@@ -97,10 +97,10 @@ def test_open_ones_are_found_by_subject_at_once(journal: Journal) -> None:
     """Among a thousand that have ended it takes about as long as among two that have not."""
 
     def look() -> float:
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(1000):
             assert [each.id for each in journal.open("b")] == ["s-b"]
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     begin(journal, "s-a", "a")
     begin(journal, "s-b", "b")

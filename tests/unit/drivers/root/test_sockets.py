@@ -55,7 +55,7 @@ def test_nothing_but_the_socket_stays_open(path: Path) -> None:
         sockets.connect(path)
     with pytest.raises(OSError, match="in use"):
         sockets.listen(path)
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])

@@ -66,11 +66,11 @@ def test_every_spelling_of_a_uuid_is_the_canonical_one(
 
 def test_reading_a_hostile_uuid_takes_linear_time() -> None:
     """A long run of separators is refused without trying its divisions."""
-    begun = time.monotonic()
+    begun = time.process_time()
     for text in ("- " * 100_000 + "0", "0" + " " * 100_000 + "x", " " * 100_000 + "x"):
         with pytest.raises(ValueError):
             uuid.decode(text)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(

@@ -143,20 +143,20 @@ BOMBS = {
 @pytest.mark.parametrize("document", BOMBS.values(), ids=BOMBS.keys())
 def test_document_type_is_refused(document: str) -> None:
     """No document that declares anything is read: no entity is expanded, no file or host is asked."""
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(XmlError, match=r"\(cart_definition\):\d+: a document type declaration"):
         parse(Cart, document)
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_looking_for_a_document_type_is_linear() -> None:
     """A long prolog of comments and instructions is passed over once."""
     prolog = "<?a?><!-- b -->" * 20_000
-    begun = time.monotonic()
+    begun = time.process_time()
     assert parse(Cart, prolog + "<cart/>") == Cart()
     with pytest.raises(XmlError):
         parse(Cart, prolog + "<!DOCTYPE c><cart/>")
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_text_that_looks_like_a_document_type_is_text() -> None:
@@ -167,18 +167,18 @@ def test_text_that_looks_like_a_document_type_is_text() -> None:
 def test_size_is_limited() -> None:
     """100 MB are refused at once, by a message with the limit."""
     document = "<cart>" + " " * 100_000_000 + "</cart>"
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(XmlError, match=f"at most {MAX_SIZE} are accepted"):
         parse(Cart, document)
-    assert time.monotonic() - begun < 0.1
+    assert time.process_time() - begun < 0.1
 
 
 def test_many_unknown_elements_are_read_in_linear_time() -> None:
     """A document full of what nobody knows costs no more than its length; the first fifty are named."""
-    begun = time.monotonic()
+    begun = time.process_time()
     cart, unknown = read(Cart, "<cart>" + "<x/>" * 100_000 + "<name>a</name></cart>")
     assert (cart.name, len(unknown)) == ("a", 50)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("document", ["<wagon/>", "<cart xmlns='urn:other'/>", "<x:cart xmlns:x='urn:x'/>"])
