@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import embervirt as libvirt
-from guest.domain import Console, linux
+from guest.domain import SECONDS, Console, linux
 from guest.image import READY, ensure
 from guest.namespace import Namespace, somebody, within
 from guest.shell import Shell
 
 UPLINK, OUTSIDE = "192.0.2.1", "192.0.2.2"
-SECONDS = 20.0
 SERVE = "(nc -ll -p 80 -e netstat -tn &)"
 """A command of the guest: its server tells everybody who is connected to it."""
 
-TRY = 3.0
-"""Seconds for an answer that may never come."""
+LEASE = "udhcpc -i {} -s /etc/dhcp -q -n -t 20"
+"""Asks for an address, twenty times if nobody answers."""
+
+ADDRESS = re.compile(r"EMBERVIRT-GUEST NET eth0 (\S+)\s")
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,13 @@ class Guest:
 
     def address(self) -> str:
         """That DHCP gave its first card."""
-        said = self.console.until("EMBERVIRT-GUEST NET eth0 ", seconds=SECONDS)
-        return said.rpartition("EMBERVIRT-GUEST NET eth0 ")[2].split()[0]
+        said = self.console.wait(lambda text: ADDRESS.search(text) is not None, "its address", SECONDS)
+        return ADDRESS.findall(said)[-1]  # type: ignore[no-any-return]
+
+    def serve(self) -> None:
+        """Its server listens when this returns."""
+        self.shell.ask(SERVE)
+        self.shell.until(":80 ", "netstat -tln")
 
 
 def card(network: str, last: str, more: str = "") -> str:
@@ -115,7 +122,7 @@ class Outside:
 
 def reaches(address: str, port: int = 80) -> str:
     """What the guest's ``SERVE`` tells this host; raises OSError where there is none to be reached."""
-    with socket.create_connection((address, port), TRY) as met, met.makefile("rb") as said:
+    with socket.create_connection((address, port), SECONDS) as met, met.makefile("rb") as said:
         return said.read().decode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 from collections.abc import Iterator
@@ -16,9 +17,9 @@ from embervirt.drivers.network.nwfilter.builtin import NAMES, builtin
 from embervirt.drivers.network.nwfilter.model import Filter
 from embervirt.drivers.network.nwfilter.reading import read_filter, read_reference
 from embervirt.drivers.network.nwfilter.tree import Interface, instantiate
+from guest.domain import SECONDS, wait_until
 from guest.namespace import Namespace
 
-SECONDS = 5.0
 TABLE = "embervirt-00000000-tap"
 MAC, PEER, ALL = "52:54:00:00:00:01", "52:54:00:00:00:02", "ff:ff:ff:ff:ff:ff"
 GUEST, OTHER, REMOTE = "10.7.7.5", "10.7.7.9", "10.7.7.1"
@@ -143,6 +144,7 @@ def wire(namespace: Namespace) -> Iterator[Wire]:
         for link in (tap, end):
             run("ip", "link", "set", link, "up")
     run("ip", "link", "set", "br0", "up")
+    wait_until(lambda: {each["state"] for each in json.loads(run("bridge", "-j", "link"))} == {"forwarding"})
     with _raw("guest0") as guest, _raw("peer0") as peer:
         yield Wire(namespace, guest, peer)
 

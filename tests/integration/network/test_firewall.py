@@ -14,9 +14,9 @@ from embervirt.drivers.network.backend import nftables as nft
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.render import firewall
 from embervirt.drivers.xml import parse
+from guest.domain import SECONDS
 from guest.namespace import Namespace, somebody, within
 
-SECONDS = 5.0
 TABLE = "embervirt-00000000-net"
 GUEST, BRIDGE, UPLINK, OUTSIDE, POOL = "10.7.7.5", "10.7.7.1", "192.0.2.1", "192.0.2.2", "192.0.2.77"
 IP = f"<ip address='{BRIDGE}' netmask='255.255.255.0'/>"

@@ -17,7 +17,7 @@ from guest.domain import has_ended, uri, wait_until
 from guest.host import Host
 from guest.namespace import Namespace, entered
 from integration.network.conftest import PROMPT, network_xml
-from integration.network.outside import UPLINK, Guest, Outside, boot, booted, card, outside
+from integration.network.outside import LEASE, UPLINK, Guest, Outside, boot, booted, card, outside
 
 NAT = "<forward mode='nat'/>"
 RESERVED = "<host mac='52:54:00:00:00:11' name='{}' ip='{}'/>"
@@ -144,7 +144,7 @@ def test_networks_outlive_a_close_and_a_kill_and_are_repaired(world: World) -> N
     assert sum(tap in each for each in world.here.tables()) == 1
     with world.outside.talk(guest, 4004) as talk:
         assert (talk.goes_on(), talk.peer) == (True, UPLINK)
-    assert "lease of 10.7.7.11 obtained" in guest.shell.ask("udhcpc -i eth0 -s /etc/dhcp -q -n 2>&1")
+    assert "lease of 10.7.7.11 obtained" in guest.shell.ask(f"{LEASE.format('eth0')} 2>&1")
     assert "10.7.7.11" in guest.shell.ask("nslookup one")
 
 

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 import embervirt as libvirt
-from guest.domain import uri
+from guest.domain import SECONDS, uri
 from guest.namespace import Namespace
 from integration.network.conftest import network_xml
 
-SECONDS = 10.0
 NAT = "<forward mode='nat'/>"
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 import embervirt as libvirt
-from guest.domain import uri, wait_until
+from guest.domain import SECONDS, uri, wait_until
 from guest.namespace import Namespace
 from integration.network.conftest import network_xml
 
 HOST = "<host mac='52:54:00:11:11:11' name='five' ip='10.7.7.5'/>"
 MAC = "52:54:00:11:11:11"
+ASK = ("-n", "-q", "-f", "-t", "20")
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def client(namespace: Namespace, bridge: str, mac: str) -> Iterator[int]:
 def inside(pid: int, *argv: str) -> str:
     """What a program says in the client's namespace."""
     done = subprocess.run(
-        ["nsenter", "-t", str(pid), "-n", *argv], capture_output=True, text=True, check=True, timeout=60
+        ["nsenter", "-t", str(pid), "-n", *argv], capture_output=True, text=True, check=True, timeout=SECONDS
     )
     return done.stdout + done.stderr
 
@@ -52,7 +53,7 @@ def test_a_guest_gets_its_reserved_address_and_the_lease_is_listed(
     assert network.DHCPLeases() == []
     with client(namespace, network.bridgeName(), MAC) as pid:
         inside(pid, "ip", "link", "set", "eth0", "up")
-        said = inside(pid, "busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-s", "/bin/true")
+        said = inside(pid, "busybox", "udhcpc", "-i", "eth0", *ASK, "-s", "/bin/true")
         assert "lease of 10.7.7.5 obtained" in said
     (lease,) = network.DHCPLeases()
     assert 0 < lease.pop("expirytime") - time.time() < 86_400

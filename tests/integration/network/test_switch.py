@@ -17,9 +17,8 @@ import pytest
 
 from embervirt.drivers.network.switch.config import ENDING, Config, Port, written
 from embervirt.drivers.network.switch.frames import packed
-from guest.domain import wait_until
+from guest.domain import SECONDS, wait_until
 
-SECONDS = 20.0
 ALL = b"\xff" * 6
 UUID = "1b9f0d27-0000-4000-8000-000000000001"
 

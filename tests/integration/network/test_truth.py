@@ -17,7 +17,7 @@ import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.network.backend import nftables
 from embervirt.drivers.network.messages import NetworkDegraded, NetworkRecovered, PortUnplugged, Unplug
-from guest.domain import crash, uri, wait_until, watching
+from guest.domain import SECONDS, crash, uri, wait_until, watching
 from guest.namespace import Namespace
 from integration.network.conftest import PROMPT, close, network_xml, plug
 
@@ -116,7 +116,7 @@ def test_after_kill_9_what_is_missing_is_made_again(namespace: Namespace, tmp_pa
     after = server(namespace)
     assert after is not None
     after.kill()
-    after.wait(5)
+    after.wait(SECONDS)
     with libvirt.open(uri(root, "network")) as conn:
         assert server(namespace) not in (None, after)
         conn.networkLookupByName("net").destroy()

@@ -127,12 +127,12 @@ def test_guest_reaches_its_host_and_forwarded_ports_reach_the_guest(
     root = tmp_path / "root"
     devices = SLIRP.format(FORWARD.format(2280, 80)) + PASST.format(FORWARD.format(2281, 81))
     domain, shell = booted(conn, root, devices)
-    shell.ask("ip link set eth1 up; udhcpc -i eth1 -s /etc/dhcp -q -n")
+    shell.ask("ip link set eth1 up; udhcpc -i eth1 -s /etc/dhcp -q -n -t 20")
     Console(root, "net").until("NET eth0 10.0.2.15")
     Console(root, "net").until("NET eth1 10.44.0.2")
     with serving() as port:
         assert SAYS.decode().strip() in shell.ask(f"nc 10.0.2.2 {port} </dev/null")
-        assert SAYS.decode().strip() in shell.ask(f"timeout 3 nc 10.44.0.1 {port} </dev/null")
+        shell.until(SAYS.decode().strip(), f"timeout 3 nc 10.44.0.1 {port} </dev/null")
     shell.ask(SERVE)
     wait_until(lambda: "guest" in heard_at(2280))
     wait_until(lambda: "guest" in heard_at(2281))
@@ -141,7 +141,7 @@ def test_guest_reaches_its_host_and_forwarded_ports_reach_the_guest(
     assert heard_at(2280) == ""
     with pytest.raises(libvirt.libvirtError, match=r"cannot forward tcp:127\.0\.0\.1:2281-:80"):
         domain.updateDeviceFlags(SLIRP.format(FORWARD.format(2281, 80)), libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    assert "guest" in heard_at(2282)
+    wait_until(lambda: "guest" in heard_at(2282))
     (mine,) = passts(namespace)
     domain.destroy()
     assert has_ended(mine)
