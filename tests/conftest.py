@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -60,7 +61,8 @@ def nothing_left_behind(session_mark: tuple[str, str]) -> Iterator[None]:
     _, left = psutil.wait_procs(_processes(*session_mark) - processes, max(0.0, deadline - time.monotonic()))
     described = [*map(_describe, left), *map(repr, left_threads)]
     for process in left:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(left, GRACE)
     assert not described, "\n".join(["these outlive their test module:", *described])
 

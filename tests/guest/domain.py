@@ -157,7 +157,12 @@ def crash(root: Root, path: str) -> None:
     """An actor ends as by a bug, ``drivers/network`` say; it has when this returns, and a successor comes."""
     with watching(root) as events:
         root.crash(path)
-        events.wait(lambda event: isinstance(event, ChildFailed))
+        events.wait(lambda event: isinstance(event, ChildFailed) and who_failed(event) == path)
+
+
+def who_failed(event: ChildFailed) -> str:
+    """Its path below the root."""
+    return f"{event.supervisor}/{event.child}".removeprefix("root/")
 
 
 def wait_until(true: Callable[[], bool], seconds: float = SECONDS) -> None:

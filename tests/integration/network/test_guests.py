@@ -15,6 +15,7 @@ from lxml import etree
 import embervirt as libvirt
 from embervirt.drivers.network.messages import NetworkRecovered
 from guest.domain import SECONDS, crash, opened, uri, wait_until, watching
+from guest.image import ensure
 from guest.namespace import Namespace, entered
 from integration.network.conftest import PROMPT
 from integration.network.outside import (
@@ -89,6 +90,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """All of them run at once, for a boot takes seconds."""
     if os.geteuid():
         pytest.skip("a network namespace needs root")
+    ensure()  # here, for what it may have to fetch cannot be reached from there
     root = tmp_path_factory.mktemp("guests") / "root"
     with (
         entered() as here,

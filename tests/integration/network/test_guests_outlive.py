@@ -15,6 +15,7 @@ from lxml import etree
 import embervirt as libvirt
 from guest.domain import has_ended, uri, wait_until
 from guest.host import Host
+from guest.image import ensure
 from guest.namespace import Namespace, entered
 from integration.network.conftest import PROMPT, network_xml
 from integration.network.outside import LEASE, UPLINK, Guest, Outside, boot, booted, card, outside
@@ -86,6 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Both guests boot at once."""
     if os.geteuid():
         pytest.skip("a network namespace needs root")
+    ensure()  # here, for what it may have to fetch cannot be reached from there
     place = tmp_path_factory.mktemp("roots")
     sides = Side(place / "one", "one", "10.7.7.1"), Side(place / "two", "two", "10.7.6.1")
     with entered() as here, outside(here) as there, ExitStack() as end:

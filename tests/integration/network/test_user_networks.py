@@ -170,8 +170,8 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     wait_until(lambda: tap not in namespace.links())
     domain.detachDevice(PASST.format(""))
     wait_until(lambda: has_ended(program))
+    wait_until(lambda: qmp_netdevs(domain) == [])
     assert domain.messages() == []
-    assert qmp_netdevs(domain) == []
     domain.destroy()
 
 
