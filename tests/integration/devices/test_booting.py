@@ -14,7 +14,7 @@ from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.domain import Console, small
 from guest.image import DISK, READY, ensure
 
-BOOT = 100.0
+BOOT = 250.0
 """Seconds for a boot on a busy machine."""
 
 SECTOR, CD_SECTOR = 512, 2048

@@ -16,7 +16,7 @@ import pytest
 import embervirt as libvirt
 from embervirt.drivers.qemu.messages import DeviceRemoved
 from embervirt.libvirt.qemu import qemuMonitorCommand
-from guest.domain import Console, Events, linux, uri
+from guest.domain import Console, Events, linux, uri, wait_until
 from guest.image import FULL_INITRD, FULL_KERNEL, INITRD, KERNEL, READY, ensure, ensure_full
 from guest.shell import says
 
@@ -143,7 +143,7 @@ def test_the_guest_reads_what_was_plugged(
     domain.attachDeviceFlags(xml, LIVE)
     assert digest(domain, root, "vda") == md5(files / "data")
     domain.detachDeviceFlags(xml, LIVE)
-    assert traces(domain) == before
+    wait_until(lambda: traces(domain) == before)  # a guest that is slow gives it back when it can
     assert "vda" not in says(domain, root, "ls /sys/block").split()
 
 
@@ -155,8 +155,9 @@ def test_a_disk_on_a_controller_that_was_plugged(guest: libvirt.virDomain, root:
     guest.attachDeviceFlags(disk, LIVE)
     assert digest(guest, root, "sda") == md5(files / "data")
     guest.detachDeviceFlags(disk, LIVE)
+    wait_until(lambda: "dev='sdb'" not in guest.XMLDesc())
     guest.detachDeviceFlags(CONTROLLER, LIVE)
-    assert traces(guest) == before
+    wait_until(lambda: traces(guest) == before)
 
 
 def test_the_guest_reads_the_medium_that_is_in(guest: libvirt.virDomain, root: Path, files: Path) -> None:

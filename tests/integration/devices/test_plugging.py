@@ -14,7 +14,7 @@ from embervirt.drivers.qemu.messages import DeviceAdded, DeviceRemoved
 from embervirt.libvirt.connect import virConnect
 from embervirt.libvirt.domain import virDomain
 from embervirt.libvirt.qemu import qemuMonitorCommand
-from guest.domain import Console, Events, linux, uri
+from guest.domain import Console, Events, linux, uri, wait_until
 from guest.image import READY, ensure
 from guest.shell import says
 
@@ -135,7 +135,8 @@ def test_the_guest_sees_a_plugged_disk_and_card(guest: virDomain, root: Path, fi
     during = says(guest, root, f"{wait}; ls /sys/block /sys/class/net")
     guest.detachDevice(disk)
     guest.detachDevice(INTERFACE.format("07"))
-    after = says(guest, root, "ls /sys/block /sys/class/net")
+    gone = "while [ -e /sys/block/vda ] || [ -e /sys/class/net/eth1 ]; do sleep 0.1; done"
+    after = says(guest, root, f"{gone}; ls /sys/block /sys/class/net")
     assert ("vda" in before, "vda" in during, "eth1" in during) == (False, True, True)
     assert after.split() == before.split()
 
@@ -155,6 +156,7 @@ def test_the_guest_sees_whether_a_cable_is_plugged(guest: virDomain, root: Path)
             assert says(guest, root, f"{named}; {wait}; cat $card/carrier").split() == [carrier, "END"]
     finally:
         guest.detachDevice(card.format("up"))
+        wait_until(lambda: "52:54:00:00:00:09" not in guest.XMLDesc())
 
 
 def test_another_medium_a_link_and_a_password(guest: virDomain, files: Path) -> None:

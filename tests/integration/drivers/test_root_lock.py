@@ -14,6 +14,7 @@ import pytest
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import RootBusy
+from guest.domain import SECONDS
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 OURS = """
@@ -57,7 +58,7 @@ def process(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         assert child.stdout is not None
         yield child, child.stdout.readline().strip()
     finally:
-        child.communicate(timeout=30)
+        child.communicate(timeout=SECONDS)
 
 
 def test_another_process_is_refused_by_name(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_k04_the_root_of_a_killed_owner_is_free_at_once(tmp_path: Path) -> None:
     with process(sys.executable, "-c", OURS, str(tmp_path)) as (child, said):
         assert said == "owner"
         child.send_signal(signal.SIGKILL)
-        child.wait(30)
+        child.wait(SECONDS)
         RootLock.acquire(RootPaths(tmp_path)).release()
 
 

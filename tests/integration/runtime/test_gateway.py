@@ -23,7 +23,8 @@ from embervirt.drivers.secret.messages import Undefine
 from embervirt.errors import ConfigUnsupported, InvalidArgument, SettingsError, SystemError_, libvirtError
 from embervirt.runtime import Root
 from embervirt.runtime.registry import acquire
-from guest.domain import SECONDS, SECRET, crash, uri, wait_until
+from embervirt.supervisor.report import ChildFailed
+from guest.domain import SECONDS, SECRET, crash, uri, wait_until, watching
 from unit.actors.outside import FRAMES, Peer, answers
 
 NOBODY = 65534
@@ -310,11 +311,12 @@ def test_the_file_of_clients_is_read_at_each_connection(root: Path, keys: Keys) 
 def test_who_connects_while_there_is_no_gateway_is_let_in_by_the_next(root: Path, keys: Keys) -> None:
     """The question about its key waits."""
     let_in(root, keys[0])
-    with opened(root, TCP) as made:
-        for _ in range(3):
+    with opened(root, TCP) as made, watching(made) as events:
+        for deaths in range(1, 4):
             until_up(made)
             made.crash("outside/gateway")
             assert attempt(made, keys) in {"NoSecret", "NotStarted"}  # by the next, or by this one
+            events.wait(lambda event: isinstance(event, ChildFailed), count=deaths)
 
 
 # What is refused when the root is opened.

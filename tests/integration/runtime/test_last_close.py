@@ -108,7 +108,7 @@ def test_a_guest_that_does_not_answer_is_never_started_twice(root: Path) -> None
     os.kill(pid, signal.SIGSTOP)
     begun = time.monotonic()
     with libvirt.open(uri(root), settings={"qemu.qmp_timeout": 0.5}) as conn:
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < SECONDS / 2  # and not when somebody lets it go on
         domain = conn.lookupByName("a")
         with pytest.raises(libvirt.libvirtError, match="domain is already running") as refused:
             domain.create()

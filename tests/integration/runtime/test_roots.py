@@ -6,7 +6,6 @@ import gc
 import os
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import embervirt as libvirt
-from counted import descriptors
+from counted import no_more_than, open_and_running
 from embervirt.runtime import open_roots
 from guest.domain import SECRET, pid_of, qemus, small, uri, watching
 from guest.host import Host
@@ -134,10 +133,10 @@ def test_opening_and_closing_leaks_nothing(root: Path, driver: str, cycles: int)
     """A thousand cycles in all: as many threads and descriptors afterwards as before, and no root is left."""
     for _ in range(3):
         libvirt.open(uri(root, driver)).close()
-    before, threads = descriptors(), threading.active_count()
+    before = open_and_running()
     for _ in range(cycles):
         libvirt.open(uri(root, driver)).close()
-    assert (descriptors(), threading.active_count()) == (before, threads)
+    assert no_more_than(before)
     gc.collect()
     assert open_roots() == []
 
@@ -153,10 +152,10 @@ def test_a_root_with_callbacks_and_guests_leaks_nothing(root: Path) -> None:
                 conn.lookupByName("a").destroy()
 
     cycle()
-    before, threads = descriptors(), threading.active_count()
+    before = open_and_running()
     for _ in range(5):
         cycle()
-    assert (descriptors(), threading.active_count()) == (before, threads)
+    assert no_more_than(before)
 
 
 def test_two_threads_may_open_and_close_the_same_root(root: Path) -> None:
@@ -170,8 +169,8 @@ def test_two_threads_may_open_and_close_the_same_root(root: Path) -> None:
                 assert secret.value() == b"v"
                 secret.undefine()
 
-    before = descriptors()
+    before = open_and_running()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(use, range(4)))
     assert open_roots() == []
-    assert descriptors() == before
+    assert no_more_than(before)

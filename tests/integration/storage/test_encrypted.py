@@ -79,7 +79,7 @@ def io(path: Path | str, format: str, *commands: str, key: bool = True) -> str:
     return subprocess.run(run, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("format", "driver"), [("raw", "luks"), ("qcow2", "qcow2")])
 def test_a_volume_is_made_encrypted_and_a_guest_opens_it(storage: Storage, format: str, driver: str) -> None:
     """With its key; the passphrase is in no argument, file or record of ours, meanwhile and afterwards."""
@@ -124,7 +124,6 @@ def guest(path: str, format: str, uuid: str) -> str:
       </devices></domain>"""
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("format", ["raw", "qcow2"])
 def test_an_encrypted_volume_is_resized_copied_and_wiped(storage: Storage, format: str) -> None:
     """By the secret for its path, when nobody said another; larger and smaller, and copied to plain ones."""
@@ -150,7 +149,7 @@ def test_an_encrypted_volume_is_resized_copied_and_wiped(storage: Storage, forma
     assert "<encryption" not in again.XMLDesc() and not any((storage.folder / "v").read_bytes())
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("source", "target"), [("raw", "raw"), ("qcow2", "qcow2"), ("luks", "raw")])
 def test_a_copy_is_encrypted(storage: Storage, source: str, target: str) -> None:
     """Of a plain volume or of one with the same key, under a new one; its data is the same."""

@@ -21,7 +21,8 @@ from embervirt.drivers.storage.tables import JobRow
 from embervirt.errors import OperationAborted
 from embervirt.supervisor.identity import wait_exit
 from embervirt.supervisor.recorder import reap, spawn
-from guest.domain import crash, uri, wait_until, watching
+from embervirt.supervisor.report import ChildFailed
+from guest.domain import SECONDS, crash, uri, wait_until, watching
 from integration.storage.conftest import Storage, volume_xml
 
 MIB = 1 << 20
@@ -53,7 +54,7 @@ def held() -> Iterator[threading.Event]:
 
     def allocate(file: disk.File, offset: int, length: int) -> None:
         going.set()
-        over.wait(30)
+        over.wait(SECONDS)
 
     with disk.substituted(allocate=allocate):
         try:
@@ -77,7 +78,7 @@ def test_others_are_answered_while_a_volume_is_made(storage: Storage) -> None:
         with pytest.raises(libvirt.libvirtError, match="asynchronous jobs running"):
             storage.pool.destroy()
         over.set()
-        assert making.result(10).name() == "long"
+        assert making.result(SECONDS).name() == "long"
     assert jobs(storage) == []
 
 
@@ -89,7 +90,7 @@ def test_a_cancelled_job_leaves_nothing(storage: Storage) -> None:
         [row] = jobs(storage)
         storage.conn.root.cancel(row.id)
         over.set()
-        assert isinstance(making.exception(10), OperationAborted)
+        assert isinstance(making.exception(SECONDS), OperationAborted)
         [ended] = events.wait(lambda event: isinstance(event, JobEnded) and event.volume == "long")
         assert isinstance(ended, JobEnded) and "cancelled" in ended.error
     assert storage.conn.root.operation(row.id).state == "undone"
@@ -103,7 +104,7 @@ def test_a_crash_in_the_middle_leaves_no_volume(storage: Storage) -> None:
         wait_until(lambda: bool(jobs(storage)))
         [row] = jobs(storage)
         storage.conn.root.crash("drivers/storage")
-        assert isinstance(making.exception(10), libvirt.libvirtError)
+        assert isinstance(making.exception(SECONDS), libvirt.libvirtError)
         over.set()
         storage.pool.refresh()
     wait_until(lambda: storage.conn.root.operation(row.id).state != "open")
@@ -138,8 +139,8 @@ def test_a_program_of_a_dead_process_ends(tmp_path: Path) -> None:
     assert held is not None
     try:
         with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
-            assert (conn.root.operation("x-1").state, wait_exit(held, 10)) == ("failed", True)
-        assert reap(left, 10) and not status.exists()
+            assert (conn.root.operation("x-1").state, wait_exit(held, SECONDS)) == ("failed", True)
+        assert reap(left, SECONDS) and not status.exists()
     finally:
         os.close(held)
 
@@ -202,7 +203,7 @@ def long(storage: Storage, kind: str) -> Iterator[Long]:
         def held(*arguments: Any, **words: Any) -> Any:
             if threading.current_thread().name == f"embervirt-{kind}":
                 going.set()
-                over.wait(30)
+                over.wait(SECONDS)
             return real(*arguments, **words)
 
         return held
@@ -254,7 +255,7 @@ def test_no_kind_of_job_keeps_others_waiting(storage: Storage, kind: str) -> Non
         storage.pool.setAutostart(1)
         assert (storage.pool.autostart(), done.done()) == (1, False)
         work.over.set()
-        done.result(10)
+        done.result(SECONDS)
     wait_until(lambda: storage.conn.root.operation(row.id).state == "done")
     assert jobs(storage) == []
 
@@ -268,9 +269,9 @@ def test_no_kind_of_job_survives_its_driver_by_half(
 
     ``outlives``: its disk keeps the job longer than the driver waits for it; nobody changes the volume then.
     """
-    with long(storage, kind) as work:
+    with long(storage, kind) as work, watching(storage.conn.root) as events:
         done = work.begin()
-        assert work.going.wait(10)
+        assert work.going.wait(SECONDS)
         [row] = jobs(storage)
         if outlives:
             monkeypatch.setattr("embervirt.drivers.storage.actor.jobs.PATIENCE", 0.1)
@@ -283,7 +284,8 @@ def test_no_kind_of_job_survives_its_driver_by_half(
         else:
             storage.conn.root.crash("drivers/storage")
         work.over.set()
-        error = done.exception(10)
+        error = done.exception(SECONDS)
+        events.wait(lambda event: isinstance(event, ChildFailed))  # a job may end before its driver does
     wait_until(lambda: storage.conn.root.operation(row.id).state != "open")
     wait_until(lambda: refreshed(storage))
     record = storage.conn.root.operation(row.id)
@@ -316,7 +318,7 @@ def test_a_program_ends_with_its_job(
     original = storage.make("a", MIB)
     programs, pid = tmp_path / "bin", tmp_path / "pid"
     programs.mkdir()
-    (programs / "qemu-img").write_text(f"#!/bin/sh\necho $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 60\n")
+    (programs / "qemu-img").write_text(f"#!/bin/sh\necho $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 300\n")
     (programs / "qemu-img").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     xml = volume_xml("b", MIB, format="qcow2")
@@ -326,6 +328,6 @@ def test_a_program_ends_with_its_job(
     wait_until(pid.exists)
     [row] = jobs(storage)
     storage.conn.root.cancel(row.id)
-    assert isinstance(done.exception(10), OperationAborted)
+    assert isinstance(done.exception(SECONDS), OperationAborted)
     wait_until(lambda: not Path(f"/proc/{pid.read_text().strip()}").exists())
     assert (storage.files(), storage.conn.root.operation(row.id).state) == (["a"], "undone")

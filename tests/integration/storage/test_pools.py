@@ -9,7 +9,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,11 @@ from typing import Any
 import pytest
 
 import embervirt as libvirt
-from embervirt.drivers.storage.actor import driver
+from embervirt import world
 from embervirt.drivers.storage.backend.directory import Directory
 from embervirt.drivers.storage.messages import PoolLifecycle
-from guest.domain import crash, uri, watching
+from guest.domain import SECONDS, crash, uri, watching
 from integration.storage.conftest import Storage, pool_xml
-
-SECONDS = 10.0
 
 
 def refusal(call: Callable[..., Any], *arguments: Any) -> tuple[int | None, int | None, str]:
@@ -187,7 +185,7 @@ def test_a_pool_that_does_not_answer_holds_nobody_up(tmp_path: Path, monkeypatch
     look = Directory.look
 
     def slow(self: Directory, pool: Any, known: Any, programs: Any) -> Any:
-        assert pool.name != "slow" or answers.wait(30)
+        assert pool.name != "slow" or answers.wait(SECONDS)
         return look(self, pool, known, programs)
 
     for name in ("slow", "quick"):
@@ -196,8 +194,11 @@ def test_a_pool_that_does_not_answer_holds_nobody_up(tmp_path: Path, monkeypatch
         for name in ("slow", "quick"):
             conn.storagePoolDefineXML(pool_xml(name, tmp_path / name)).create()
     monkeypatch.setattr(Directory, "look", slow)
-    monkeypatch.setattr(driver, "PATIENCE", 0.1)
-    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+    real = world.wait
+    until_one = world.substituted(wait=lambda ends, seconds: real(ends, SECONDS, FIRST_COMPLETED))
+    with until_one:  # the driver waits as long as the quick one takes, and no longer
+        conn = libvirt.open(uri(tmp_path / "root", "storage"))
+    with conn:
         assert conn.listStoragePools() == ["quick"]
         pool = conn.storagePoolLookupByName("slow")
         assert refusal(pool.create)[0] == libvirt.VIR_ERR_INTERNAL_ERROR
@@ -254,7 +255,7 @@ def held_looks(count: int = 1) -> Iterator[tuple[threading.Event, threading.Even
         if left[0]:
             left[0] -= 1
             seen.set()
-            assert over.wait(30)
+            assert over.wait(SECONDS)
         return found
 
     with pytest.MonkeyPatch.context() as patched:
@@ -270,11 +271,11 @@ def test_a_refresh_does_not_forget_what_happened_meanwhile(storage: Storage) -> 
     gone = storage.make("gone")
     with ThreadPoolExecutor() as pool, held_looks() as (seen, over):
         refresh = pool.submit(storage.pool.refresh)
-        assert seen.wait(10)
+        assert seen.wait(SECONDS)
         storage.make("new")
         gone.delete()
         over.set()
-        assert refresh.result(10) == 0
+        assert refresh.result(SECONDS) == 0
     assert storage.pool.listVolumes() == ["new"] == storage.files()
 
 
@@ -282,12 +283,12 @@ def test_two_refreshes_at_once_both_look(storage: Storage) -> None:
     """The second waits for the first, and sees what came after that one had looked."""
     with ThreadPoolExecutor() as pool, held_looks() as (seen, over):
         first = pool.submit(storage.pool.refresh)
-        assert seen.wait(10)
+        assert seen.wait(SECONDS)
         (storage.folder / "late").touch()
         second = pool.submit(storage.pool.refresh)
         assert not wait([second], 0.1).done
         over.set()
-        assert (first.result(10), second.result(10)) == (0, 0)
+        assert (first.result(SECONDS), second.result(SECONDS)) == (0, 0)
     assert storage.pool.listVolumes() == ["late"]
 
 
@@ -298,13 +299,13 @@ def test_what_happens_while_a_pool_starts_counts(storage: Storage, tmp_path: Pat
     other = re.sub("<uuid>.*</uuid>", "", xml)
     with ThreadPoolExecutor() as pool, held_looks() as (seen, over):
         start = pool.submit(storage.pool.create)
-        assert seen.wait(10)
+        assert seen.wait(SECONDS)
         storage.pool.setAutostart(1)
         assert refusal(storage.conn.storagePoolCreateXML, other)[0] == libvirt.VIR_ERR_OPERATION_FAILED
         for change in (storage.pool.create, storage.pool.build, storage.pool.delete, storage.pool.undefine):
             assert "asynchronous jobs" in refusal(change)[2]
         over.set()
-        assert start.result(10) == 0
+        assert start.result(SECONDS) == 0
     assert (storage.pool.isActive(), storage.pool.autostart()) == (1, 1)
 
 
@@ -313,11 +314,11 @@ def test_two_pools_of_one_name_are_not_started_at_once(storage: Storage, tmp_pat
     (tmp_path / "one").mkdir()
     with ThreadPoolExecutor() as pool, held_looks() as (seen, over):
         first = pool.submit(storage.conn.storagePoolCreateXML, pool_xml("t", tmp_path / "one"))
-        assert seen.wait(10)
+        assert seen.wait(SECONDS)
         for call in (storage.conn.storagePoolCreateXML, storage.conn.storagePoolDefineXML):
             assert "already exists" in refusal(call, pool_xml("t", tmp_path / "two"))[2]
         over.set()
-        first.result(10).destroy()
+        first.result(SECONDS).destroy()
     assert storage.conn.listStoragePools() == ["images"]
 
 

@@ -54,6 +54,8 @@ def test_left_nothing(embervirt_root):
     import psutil
     assert psutil.Process().children(recursive=True) == []
     assert not os.path.exists(Path(os.environ["ROOT"]).read_text())
+    for thread in set(threading.enumerate()) - {{threading.current_thread()}}:
+        thread.join(60)  # one that has told its end
     assert threading.active_count() == 1
 """
 LIGHT = """
