@@ -21,7 +21,7 @@ OWNER = Owner("22222222-2222-4222-8222-222222222222", "guest", "run-1")
 MAC = "52:54:00:11:11:11"
 HOST = f"<host mac='{MAC}' ip='10.7.7.7'/>"
 SETTINGS: dict[str, object] = {
-    "calls.deadline": 5.0, "supervision.backoff_initial": 0.001, "supervision.backoff_cap": 0.01,
+    "calls.deadline": 20.0, "supervision.backoff_initial": 0.001, "supervision.backoff_cap": 0.01,
 }  # fmt: skip
 LIVE_AND_CONFIG = 3
 

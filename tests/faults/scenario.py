@@ -17,7 +17,7 @@ from embervirt import faults
 NAMES = ("steady", "busy")
 SECRET = "11111111-2222-4333-8444-555555555555"
 VALUES = (b"first", b"second")
-SETTINGS: dict[str, object] = {"calls.deadline": 2.0, "qemu.qmp_timeout": 1.0, "qemu.destroy_timeout": 0.5}
+SETTINGS: dict[str, object] = {"calls.deadline": 20.0, "qemu.qmp_timeout": 3.0, "qemu.destroy_timeout": 0.5}
 """Short, for what is lost is waited for."""
 if os.geteuid() == 0:
     SETTINGS["qemu.group"] = "+65534"  # so that files change hands

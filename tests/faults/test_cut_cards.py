@@ -20,9 +20,6 @@ from guest.namespace import Namespace, entered
 from integration.network.conftest import PROMPT, network_xml
 
 LIVE = 1
-AGREED = 10.0
-"""Seconds until whoever died has been replaced, and the successors have looked around."""
-
 SETTINGS = {**PROMPT, "supervision.guest_intensity": 500, "supervision.driver_intensity": 500}
 BUS = "<controller type='usb' model='qemu-xhci' ports='8'/>"
 CARD = (
@@ -96,7 +93,7 @@ class World:
     def agrees(self, *accepted: dict[str, Any]) -> dict[str, Any]:
         """What is seen, once it is one of these."""
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: self.seen() in accepted, AGREED)
+            wait_until(lambda: self.seen() in accepted)
         found = self.seen()
         assert found in accepted
         return found

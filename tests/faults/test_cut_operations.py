@@ -9,7 +9,7 @@ import pytest
 import embervirt as libvirt
 from embervirt.testing import FakeQemu, guest_shuts_down
 from guest.calls import nothing_is_left
-from guest.domain import uri, wait_until
+from guest.domain import SECONDS, uri, wait_until
 from guest.host import Host
 
 RUNNING, PAUSED, OFF = libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_SHUTOFF
@@ -73,7 +73,7 @@ def test_h07_an_operation_is_completed_or_undone_whenever_its_agent_dies(
     die(Host(embervirt_root, DIES.format(emulator=emulator, what=what, after=after)), fake_qemu, what)
     if again:
         host = Host(embervirt_root, RESOLVES.format(emulator=emulator))
-        assert host.process.wait(30) in (0, -9), host.process.communicate()
+        assert host.process.wait(SECONDS) in (0, -9), host.process.communicate()
         host.kill()
     with libvirt.open(uri(embervirt_root), settings={"qemu.emulator": emulator}) as conn:
         wait_until(lambda: conn.root.journal.open() == [])
@@ -96,5 +96,5 @@ def die(host: Host, fake: FakeQemu, what: str) -> None:
     if what == "restart":
         host.hear()
         fake.now(guest_shuts_down())
-    assert host.process.wait(30) == -9, host.process.communicate()
+    assert host.process.wait(SECONDS) == -9, host.process.communicate()
     host.kill()

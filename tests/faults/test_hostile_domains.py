@@ -121,7 +121,7 @@ def owners(place: Path) -> dict[str, tuple[int, int, int]]:
     return {name: (each.st_uid, each.st_gid, each.st_mode) for name, each in found.items()}
 
 
-@pytest.mark.timeout(60 + EXAMPLES * 20)
+@pytest.mark.timeout(120 + EXAMPLES * 45)
 @pytest.mark.parametrize("family", seeds.FAMILIES)
 def test_mutations_end_in_an_error_or_a_guest(family: str, conn: virConnect, root: Path, place: Path) -> None:
     """Every mutation is refused, also by QEMU, or starts; in time; no file, process or owner changes."""

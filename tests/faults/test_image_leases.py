@@ -10,7 +10,7 @@ import pytest
 import embervirt as libvirt
 from embervirt import faults
 from guest.calls import nothing_is_left
-from guest.domain import crash, kill, pid_of, qemus, small, uri, wait_until
+from guest.domain import SECONDS, crash, kill, pid_of, qemus, small, uri, wait_until
 from guest.host import Host
 
 DISK = "<disk type='file'><source file='{}'/><target dev='vda'/></disk>"
@@ -96,7 +96,7 @@ def test_a_start_that_died_holds_nothing(
     """Wherever the process was killed: the next one undoes the start, and another guest has the image."""
     monkeypatch.setenv(faults.VARIABLE, point)
     host = Host(root, STARTS.format(DISK.format(image)))
-    assert host.process.wait(30) == -9
+    assert host.process.wait(SECONDS) == -9
     host.kill()
     monkeypatch.delenv(faults.VARIABLE)
     with libvirt.open(uri(root)) as conn:

@@ -23,6 +23,9 @@ from guest.image import READY, ensure
 
 SECONDS = float(os.environ.get("FAULT_SECONDS", "22"))
 KILLS = 10
+PATIENCE = 90.0
+"""Seconds for what should take one."""
+
 GUEST = "guests/1-counter"
 DRIVERS = ("secret", "storage", "network", "qemu")
 ACTORS = ("events", "processes", *(f"drivers/{name}" for name in DRIVERS), GUEST)
@@ -63,7 +66,7 @@ def running(callers: list[Caller], over: threading.Event) -> Iterator[None]:
     finally:
         over.set()
         for caller in callers:
-            caller.join(30)
+            caller.join(PATIENCE)
 
 
 @pytest.fixture
@@ -143,7 +146,7 @@ def is_failure(event: object) -> bool:
 
 def wait_up(conn: libvirt.virConnect, actor: str) -> None:
     """Until it and all behind it are up."""
-    deadline, pause = time.monotonic() + 10, threading.Event()
+    deadline, pause = time.monotonic() + PATIENCE, threading.Event()
     while any(state != "up" for state in states(conn.root.tree()).values()):
         assert time.monotonic() < deadline, f"after {actor} was killed: {states(conn.root.tree())}"
         pause.wait(0.005)

@@ -40,7 +40,7 @@ def test_i17_two_hundred_starts_at_once_all_work_and_leak_nothing(
 
 def test_i17_no_more_start_at_a_time_than_the_setting_says(embervirt_root: Path, fake_qemu: FakeQemu) -> None:
     """The others wait for their turn, whatever becomes of those before them."""
-    fake_qemu.on("greeting", waits(0.05))
+    fake_qemu.on("greeting", waits(0.3))
     fake_qemu.on("cont", refuses("not this one"), guest="g3")
     settings = {"qemu.emulator": str(fake_qemu.emulator), "qemu.parallel_starts": 2}
     with libvirt.open(uri(embervirt_root), settings=settings) as conn, ThreadPoolExecutor(12) as pool:

@@ -63,8 +63,8 @@ def test_m04_what_changed_while_the_monitor_was_lost_is_told_once(
         ours = conn.root.paths.domain_dir(1, "a") / "monitor.sock"
         with watching(conn.root) as events:
             for times, (command, state) in enumerate([("stop", PAUSED), ("cont", RUNNING)], 1):
+                holder = sockets.connect(ours)  # it is the next whom QEMU listens to
                 guest_of(conn, "1-a")._link._session.shut()
-                holder = sockets.connect(ours)
                 wait_until(lambda: domain.messages() != [])
                 assert "return" in other.ask(command)[-1]
                 assert domain.isActive() == 1

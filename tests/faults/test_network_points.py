@@ -24,9 +24,9 @@ from integration.network.conftest import namespace
 __all__ = ["namespace"]
 
 SCENARIO = Path(scenario.__file__)
-SECONDS = 60
+SECONDS = 120
 EVERY = os.environ.get("FAULT_PASSES") == "all"
-pytestmark = pytest.mark.timeout(1800 if EVERY else 120)
+pytestmark = pytest.mark.timeout(1800 if EVERY else 300)
 NONE = {"qmp.connecting", "qmp.sent", "qmp.answered", "qmp.event", "file.given", "directory.removed"}
 """Points of guests."""
 

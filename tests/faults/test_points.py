@@ -23,7 +23,7 @@ from faults import scenario
 from guest.domain import kill, pid_of, qemus, uri, wait_until
 
 SCENARIO = Path(scenario.__file__)
-SECONDS = 60
+SECONDS = 120
 EVERY = os.environ.get("FAULT_PASSES") == "all"
 ALONE = [
     *(f"{name}=crash" for name in POINTS),

@@ -13,7 +13,7 @@ from simulation.scheduler import Scheduler
 from simulation.world import World
 
 Script = Callable[[Any], object]
-LONG, SHORT = 5000, 50
+LONG, SHORT = 20_000, 300
 """Milliseconds: that something comes, and that nothing does."""
 
 

@@ -25,7 +25,7 @@ from soak.nemesis import COUNTER, Nemesis, Shape
 
 TESTS = Path(__file__).resolve().parents[1]
 PATH = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-OPENS = 60.0
+OPENS = 180.0
 """Seconds in which a program is at work; the first one boots the counter, on a busy machine."""
 
 ENDS = 200.0
