@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 CONFTEST = Path(__file__).resolve().parents[1] / "conftest.py"
-GRACE = "GRACE = 5.0"
+GRACE = "GRACE = 30.0"
 CLEAN = '''
 import subprocess, threading
 
@@ -39,11 +39,11 @@ def test_compares(golden):
 '''
 
 
-def run(folder: Path, module: str, *options: str) -> str:
-    """What pytest says about a folder with our conftest, impatient, and that one test module."""
+def run(folder: Path, module: str, *options: str, grace: str = GRACE) -> str:
+    """What pytest says about a folder with our conftest, which may be impatient, and that one test module."""
     text = CONFTEST.read_text()
     assert GRACE in text
-    (folder / "conftest.py").write_text(text.replace(GRACE, "GRACE = 0.3"))
+    (folder / "conftest.py").write_text(text.replace(GRACE, grace))
     (folder / "test_planted.py").write_text(module)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(folder)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
@@ -56,7 +56,7 @@ def test_a_clean_module_passes(tmp_path: Path) -> None:
 
 def test_what_is_left_fails_its_module(tmp_path: Path) -> None:
     """Children, threads, what detached itself but has our environment or folder: all is named."""
-    printed = run(tmp_path, LEAKS, "--basetemp", str(tmp_path / "base"))
+    printed = run(tmp_path, LEAKS, "--basetemp", str(tmp_path / "base"), grace="GRACE = 0.3")
     assert "4 passed, 1 error" in printed
     for said in ("sleep 1000", "sleep 1001", f"tail -f /dev/null {tmp_path}", "<Thread(forgotten"):
         assert said in printed.split("these outlive their test module:")[-1]

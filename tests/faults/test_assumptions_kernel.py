@@ -245,3 +245,4 @@ def test_p25_a_call_that_keeps_the_gil_stops_every_thread() -> None:
     wait_until(lambda: max(gaps) > 0.4)
     over.set()
     thread.join(LONG)
+    assert max(gaps) > 0.4
