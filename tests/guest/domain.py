@@ -30,7 +30,7 @@ from guest.image import CMDLINE, INITRD, KERNEL
 if TYPE_CHECKING:
     from embervirt.runtime.root import Root
 
-SECONDS = 90.0
+SECONDS = 60.0
 """How long a test waits for what should take one: more only on a machine that has stopped."""
 
 SECRET = "<secret><usage type='ceph'><name>a</name></usage></secret>"

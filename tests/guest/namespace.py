@@ -69,7 +69,7 @@ T = TypeVar("T")
 
 
 def _told(ask: Callable[[], T], ended: T) -> T:
-    """What a process says of itself, or this once it has ended."""
+    """What a process says of itself, or what is done to it; this once it has ended."""
     try:
         return ask()
     except psutil.NoSuchProcess:
@@ -97,7 +97,7 @@ def entered() -> Iterator[Namespace]:
             left = here.processes()
             for each in left:
                 _told(each.kill, None)
-            psutil.wait_procs(left, 5)
+            psutil.wait_procs(left, 30)
     finally:
         _done(_libc.setns(before, CLONE_NEWNET))
         os.close(before)

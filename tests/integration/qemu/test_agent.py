@@ -15,12 +15,14 @@ import pytest
 
 import embervirt as libvirt
 from embervirt import libvirt_qemu
+from embervirt.drivers.qemu.actor.agent import CONNECTED
+from embervirt.drivers.qemu.messages import AgentState
 from embervirt.testing import FakeQemu, emits, guest_shuts_down
 from guest.calls import code_of
-from guest.domain import crash, small, uri, wait_until
+from guest.domain import SECONDS, crash, small, uri, wait_until, watching
 
-SECONDS = 10.0
 DEFAULT = libvirt_qemu.VIR_DOMAIN_QEMU_AGENT_COMMAND_DEFAULT
+BLOCK = libvirt_qemu.VIR_DOMAIN_QEMU_AGENT_COMMAND_BLOCK
 AGENT = libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT
 ANSWERS: dict[str, Any] = {
     "guest-ping": {"return": {}},
@@ -62,11 +64,15 @@ class Agent:
         answer = self.answers.get(name)
         return b"" if answer is None else json.dumps(answer).encode() + b"\n"
 
+    def hang_up(self) -> None:
+        """On who asks just now; the next one is served."""
+        with contextlib.suppress(OSError):
+            self._client.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Nobody is served any more."""
         self._listener.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            self._client.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
         self._thread.join(SECONDS)
         self._listener.close()
 
@@ -153,22 +159,26 @@ def test_a_silent_agent_holds_nobody_up(
     """Its caller has the time-out that it asked for; the guest does what it is told meanwhile."""
     comes(True)
     agent.answers["guest-ping"] = None
+
+    def ping(timeout: int) -> str:
+        return libvirt_qemu.qemuAgentCommand(domain, '{"execute":"guest-ping"}', timeout, 0)
+
+    assert code_of(ping, 1) == libvirt.VIR_ERR_AGENT_UNRESPONSIVE
+    assert ping(0) == ""
     failed: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-    asking = threading.Thread(
-        target=lambda: failed.put(
-            code_of(lambda: libvirt_qemu.qemuAgentCommand(domain, '{"execute":"guest-ping"}', 1, 0))
-        )
-    )
+    asking = threading.Thread(target=lambda: failed.put(code_of(ping, BLOCK)))
     asking.start()
-    agent.heard.get(timeout=SECONDS)
+    for _ in range(3):
+        agent.heard.get(timeout=SECONDS)
     domain.suspend()
     domain.resume()
     assert failed.empty()
+    agent.hang_up()
     assert failed.get(timeout=SECONDS) == libvirt.VIR_ERR_AGENT_UNRESPONSIVE
     asking.join()
-    assert libvirt_qemu.qemuAgentCommand(domain, '{"execute":"guest-ping"}', 0, 0) == ""
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_patience_with_an_agent_is_the_guests(
     domain: libvirt.virDomain, agent: Agent, comes: Callable[[bool], None], fake: libvirt.virConnect
 ) -> None:
@@ -178,10 +188,12 @@ def test_the_patience_with_an_agent_is_the_guests(
     with pytest.raises(libvirt.libvirtError, match="'-3' is less than the minimum '-2'"):
         domain.agentSetResponseTimeout(-3)
     domain.agentSetResponseTimeout(0)
-    crash(fake.root, f"guests/{domain.ID()}-a")
     other = fake.lookupByName("a")
-    libvirt_qemu.qemuMonitorCommand(other, '{"execute":"query-status"}', 0)
-    comes(True)
+    with watching(fake.root) as events:
+        crash(fake.root, f"guests/{domain.ID()}-a")
+        libvirt_qemu.qemuMonitorCommand(other, '{"execute":"query-status"}', 0)
+        comes(True)
+        events.wait(lambda event: isinstance(event, AgentState) and event.state == CONNECTED)
     with pytest.raises(libvirt.libvirtError, match="guest-get-time was not waited for") as gone:
         other.getTime()
     assert gone.value.get_error_code() == libvirt.VIR_ERR_AGENT_UNRESPONSIVE

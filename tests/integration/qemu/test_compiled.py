@@ -37,7 +37,7 @@ from guest.image import INITRD, KERNEL, ensure
 QEMU = "/usr/bin/qemu-system-x86_64"
 GOLDEN = Path(__file__).resolve().parents[2] / "golden/qemu"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.xml"))
-LONG = 30.0
+LONG = 60.0
 """Seconds that nothing here needs."""
 
 PASSPHRASE = b"correct horse, battery staple"
