@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 """A socket or process that is only collected as garbage is a leak."""
 
 QEMU = "/usr/bin/qemu-system-x86_64"
-LONG = 20.0
+LONG = 60.0
 """Seconds that nothing here needs."""
 
 NOTHING = ("-S", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none")

@@ -18,7 +18,8 @@ import embervirt as libvirt
 from embervirt.drivers.qemu.messages import Lifecycle, Rebooted
 from embervirt.testing import FakeQemu, disk_fails, emits, guest_panics, guest_shuts_down, returns
 from guest.calls import code_of
-from guest.domain import Events, kill, pid_of, small, uri, wait_until, watching
+from guest.domain import SECONDS, Events, kill, pid_of, small, uri, wait_until, watching
+from guest.qmp import Client
 
 RUNNING, PAUSED, SHUTOFF = libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_SHUTOFF
 CRASHED, PMSUSPENDED = libvirt.VIR_DOMAIN_CRASHED, libvirt.VIR_DOMAIN_PMSUSPENDED
@@ -191,16 +192,18 @@ def test_a_reboot_that_its_process_did_not_live_to_see_is_done_by_the_next(
     """That it was asked for is on disk: the guest that is found powered off is reset, not ended."""
     domain = run(fake)
     domain.reboot()
-    fake_qemu.on("system_reset", returns({}), times=1)
     wait_until(lambda: b'"reboots":true' in (embervirt_root / "run/qemu/a.json").read_bytes())
     fake.close()
     fake_qemu.now(guest_shuts_down())
+    client = Client(embervirt_root / "lib/qemu/domain-1-a/monitor.sock").negotiate()
+    wait_until(lambda: client.value("query-status")["status"] == "shutdown")
+    client.close()
     settings = {"qemu.emulator": str(fake_qemu.emulator)}
-    fake_qemu.clear()
     with libvirt.open(uri(embervirt_root), settings=settings) as again:
         found = again.lookupByName("a")
-        wait_until(lambda: found.state()[0] == RUNNING)
-        assert len(fake_qemu.log("spawn", "a")) == 1
+        wait_until(lambda: [(e.what, e.state) for e in again.root.journal.values()][-1] == ("restart", "done"))
+        assert fake_qemu.commands("a")[-2:] == ["system_reset", "cont"]
+        assert (found.state()[0], len(fake_qemu.log("spawn", "a"))) == (RUNNING, 1)
         found.destroy()
 
 
@@ -271,7 +274,7 @@ def test_a_clock_that_the_guest_sets_is_told_from_utc(
     told: queue.SimpleQueue[int] = queue.SimpleQueue()
     fake.domainEventRegisterAny(domain, 2, lambda conn, dom, offset, opaque: told.put(offset), None)
     fake_qemu.now(emits("RTC_CHANGE", {"offset": 7, "qom-path": "/machine/rtc"}))
-    assert told.get(timeout=10) == expected
+    assert told.get(timeout=SECONDS) == expected
     assert ("adjustment='-93'" in domain.XMLDesc()) == (expected == -93)
     domain.destroy()
 
@@ -282,7 +285,7 @@ def test_a_balloon_that_moved_is_seen(fake: libvirt.virConnect, fake_qemu: FakeQ
     told: queue.SimpleQueue[int] = queue.SimpleQueue()
     fake.domainEventRegisterAny(domain, 13, lambda conn, dom, actual, opaque: told.put(actual), None)
     fake_qemu.now(emits("BALLOON_CHANGE", {"actual": 20 * 2**20}))
-    assert told.get(timeout=10) == 20 * 1024
+    assert told.get(timeout=SECONDS) == 20 * 1024
     wait_until(lambda: domain.info()[2] == 20 * 1024)
     assert ">20480</currentMemory>" in domain.XMLDesc()
     assert ">20480<" not in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)

@@ -15,9 +15,8 @@ import embervirt as libvirt
 from embervirt import libvirt_qemu
 from embervirt.drivers.qemu.messages import Lifecycle, Rebooted
 from guest.calls import code_of
-from guest.domain import Console, linux, small, wait_until, watching
+from guest.domain import SECONDS, Console, linux, small, wait_until, watching
 
-SECONDS = 30.0
 SCREEN = "<video><model type='vga'/></video><graphics type='vnc' autoport='yes'/>"
 
 
@@ -36,7 +35,7 @@ def test_a_program_talks_to_linux_and_reboots_it(conn: libvirt.virConnect, tmp_p
     console.until("EMBERVIRT-GUEST READY")
     stream = conn.newStream()
     assert domain.openConsole(None, stream) == 0
-    assert stream.send(b"echo $((6*7))-$((6*8))\n") > 0
+    assert stream.send(b"\necho $((6*7))-$((6*8))\n") > 0  # ``shell.typed`` says why it is two lines
     heard = b""
     while b"42-48" not in heard:
         got = stream.recv(1000)

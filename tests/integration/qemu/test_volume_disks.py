@@ -137,6 +137,7 @@ def test_a_volume_comes_goes_and_is_a_medium(conn: libvirt.virConnect, tmp_path:
     assert files(guest) == {"plain": "raw"}
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_it_is_survives_the_end_of_the_root(conn: libvirt.virConnect, tmp_path: Path) -> None:
     """Who finds the guest again knows its file, without the pool, and shows it as before."""
     domain = conn.defineXML(small("kept", devices=disk("plain")))
