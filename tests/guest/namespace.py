@@ -56,19 +56,19 @@ class Namespace:
 
     def programs(self, *names: str, of: str = "") -> list[psutil.Process]:
         """Those of them with such a name and ``of`` in their words; one that ends meanwhile is none."""
-        named = [each for each in self.processes() if _told(each.name, "").startswith(names)]
-        return [each for each in named if of in " ".join(_told(each.cmdline, []))]
+        named = [each for each in self.processes() if told(each.name, "").startswith(names)]
+        return [each for each in named if of in " ".join(told(each.cmdline, []))]
 
     def traces(self) -> list[str]:
         """What is there that was not when it was made."""
-        ran = (" ".join(_told(each.cmdline, [])) for each in self.processes())
+        ran = (" ".join(told(each.cmdline, [])) for each in self.processes())
         return [*self.links(), *self.tables(), *(words for words in ran if words)]
 
 
 T = TypeVar("T")
 
 
-def _told(ask: Callable[[], T], ended: T) -> T:
+def told(ask: Callable[[], T], ended: T) -> T:
     """What a process says of itself, or what is done to it; this once it has ended."""
     try:
         return ask()
@@ -96,7 +96,7 @@ def entered() -> Iterator[Namespace]:
         finally:
             left = here.processes()
             for each in left:
-                _told(each.kill, None)
+                told(each.kill, None)
             psutil.wait_procs(left, 30)
     finally:
         _done(_libc.setns(before, CLONE_NEWNET))

@@ -17,7 +17,7 @@ import pytest
 
 import embervirt
 from guest.domain import has_ended, kill, qemus, uri, wait_until
-from guest.namespace import Namespace, entered
+from guest.namespace import Namespace, entered, told
 from integration.network.conftest import PROMPT
 
 SCRIPT = """
@@ -70,11 +70,17 @@ class Daemon:
 
     def signal(self, number: int) -> None:
         """To libvirtd itself; one that is killed has ended when this returns."""
-        inside = psutil.Process(self.holder.pid).children(recursive=True)
-        [found] = [each for each in inside if each.name() == "libvirtd" and not has_ended(each)]
+        found = self._process()
         found.send_signal(number)
         if number == signal.SIGKILL:
             wait_until(lambda: has_ended(found))
+
+    def _process(self) -> psutil.Process:
+        """It has children, which go by its name until they execute something else."""
+        inside = psutil.Process(self.holder.pid).children(recursive=True)
+        named = [each for each in inside if told(each.name, "") == "libvirtd" and not has_ended(each)]
+        [found] = [each for each in named if told(each.ppid, 0) not in {other.pid for other in named}]
+        return found
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -127,7 +133,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
             finally:
                 inside = psutil.Process(holder.pid).children(recursive=True)
                 holder.kill()
-                psutil.wait_procs(inside, 10)
+                psutil.wait_procs(inside, 30)
 
 
 Opened = Callable[..., Any]

@@ -257,8 +257,11 @@ def addresses(domain: Any) -> list[str]:
     return [each["addr"] for card in found.values() for each in card["addrs"]]
 
 
-def test_a_libvirtd_that_hangs_ends_calls_by_their_deadline(daemon: Daemon, root: Opened) -> None:
+def test_a_libvirtd_that_hangs_ends_calls_by_their_deadline(
+    daemon: Daemon, root: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The actor answers others meanwhile; what the libvirtd did too late is taken back; then all works."""
+    monkeypatch.setattr("embervirt.drivers.libvirtd.asking.SHARE", 0.05)
     make_network(daemon)
     uuid = make_secret(daemon, "/a")
     daemon.namespace.run("ip", "link", "add", "br7", "type", "bridge")
@@ -274,9 +277,9 @@ def test_a_libvirtd_that_hangs_ends_calls_by_their_deadline(daemon: Daemon, root
         ):
             begun = time.monotonic()
             with pytest.raises(OperationTimeout, match="its libvirtd hangs or is busy") as late:
-                conn.root.bus.call(driver, request, deadline=begun + 1)
+                conn.root.bus.call(driver, request, deadline=begun + 20)
             assert daemon.uri(driver) in str(late.value)
-            assert time.monotonic() - begun < 1.1
+            assert time.monotonic() - begun < 20
         taps = plug(conn, "br7", type="bridge", run="run-3")[1]
         close_taps(taps)
     wait_until(lambda: ports(daemon) == [])
