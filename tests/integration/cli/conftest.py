@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guest.domain import kill
 from integration.cli.harness import Cli
 
 
@@ -16,4 +17,4 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
     made = Cli(tmp_path)
     yield made
     for process in made.qemus():
-        process.kill()
+        kill(process.pid)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from guest.domain import wait_until
 from integration.cli.harness import Cli
 
 MIB = 1 << 20
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_bar_is_shown_and_ctrl_c_cancels(cli: Cli, words: tuple[str, ...], say
 def test_ctrl_c_in_a_pipeline_leaves_nothing_half_made(cli: Cli) -> None:
     """SIGINT to a conversion: no copy, no hidden file, the record says undone, and the next one goes."""
     with cli.running("vol-create-from", "p", large(cli), "a", root=True) as command:
-        wait_for_staged(cli)
+        wait_until(lambda: len(files(cli)) == 2)  # something is being made
         command.send(signal.SIGINT)
         status, out, err = command.end()
     assert (status, out, err) == (1, "", "error: cancelled; nothing of it is left\n")
@@ -87,9 +88,3 @@ def large(cli: Cli) -> Path:
     cli("secret-set-value", uuid, "--plain", "--file", cli.file("key", "passphrase"))
     encryption = "<encryption format='luks'><secret type='passphrase' usage='k'/></encryption>"
     return cli.file("v.xml", f"<volume><name>b</name><target>{encryption}</target></volume>")
-
-
-def wait_for_staged(cli: Cli) -> None:
-    """Until something is being made."""
-    while len(files(cli)) < 2:
-        pass

@@ -23,6 +23,10 @@ LUKS = f"""<disk type='file' device='disk'><driver name='qemu' type='raw'/><sour
 <target dev='vda' bus='virtio'/></disk>"""
 
 
+SUM = b"\recho sum $((6 * 7))\r"
+"""Two lines, for the reason that ``guest.shell.typed`` gives."""
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command line, with its temporary files below the test's own folder."""
@@ -153,7 +157,7 @@ def test_the_terminal_is_the_guests(cli: Cli, linux: Path) -> None:
     """What is typed runs in the guest, Ctrl-C powers it off, and the terminal is as before."""
     with cli.on_terminal("run", linux) as terminal:
         terminal.until(READY.encode())
-        terminal.type(b"echo sum $((6 * 7))\r")
+        terminal.type(SUM)
         terminal.until(b"sum 42")
         terminal.type(b"\x03")
         terminal.until(b"guest 'demo' shut down")
@@ -181,12 +185,12 @@ def test_the_command_console_joins_a_running_guest(cli: Cli, linux: Path) -> Non
     with cli.on_terminal("console", "demo", root=True) as terminal:
         terminal.until(b"Connected to domain 'demo'; Ctrl-] leaves")
         terminal.until(b"tick")
-        terminal.type(b"echo sum $((6 * 7))\r")
+        terminal.type(SUM)
         terminal.until(b"sum 42")
         terminal.type(b"\x03")
         assert cli("domstate", "demo") == "running\n"
         terminal.type(b"\x1d")
         assert terminal.end() == 0
         assert terminal.modes() == terminal.before
-    assert cli("shutdown", "demo", "--wait", "30") == "Domain 'demo' shut down\n"
+    assert cli("shutdown", "demo", "--wait", "100") == "Domain 'demo' shut down\n"
     assert cli.qemus() == []

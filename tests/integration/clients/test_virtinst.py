@@ -16,7 +16,7 @@ import embervirt as libvirt
 from guest.domain import uri
 
 PYTHON = "/usr/bin/python3"
-SECONDS = 60
+SECONDS = 200
 Run = Callable[..., str]
 
 
@@ -34,7 +34,7 @@ def why_not() -> str:
     )
 
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.timeout(900)]
 
 
 @pytest.fixture

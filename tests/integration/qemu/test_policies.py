@@ -201,7 +201,8 @@ def test_a_reboot_that_its_process_did_not_live_to_see_is_done_by_the_next(
     settings = {"qemu.emulator": str(fake_qemu.emulator)}
     with libvirt.open(uri(embervirt_root), settings=settings) as again:
         found = again.lookupByName("a")
-        wait_until(lambda: [(e.what, e.state) for e in again.root.journal.values()][-1] == ("restart", "done"))
+        changes = again.root.journal
+        wait_until(lambda: [(each.what, each.state) for each in changes.values()][-1] == ("restart", "done"))
         assert fake_qemu.commands("a")[-2:] == ["system_reset", "cont"]
         assert (found.state()[0], len(fake_qemu.log("spawn", "a"))) == (RUNNING, 1)
         found.destroy()
