@@ -134,7 +134,7 @@ class FakeQemu:
         """The names of the commands that guests were sent, in their order; not those of probes."""
         return [each.name for each in self.log("command", guest) if each.guest]
 
-    def wait(self, fits: Callable[[Entry], bool], *, count: int = 1, seconds: float = 10.0) -> list[Entry]:
+    def wait(self, fits: Callable[[Entry], bool], *, count: int = 1, seconds: float = 30.0) -> list[Entry]:
         """Waits until the log has ``count`` fitting entries; those. Raises TimeoutError."""
         deadline, pause = time.monotonic() + seconds, threading.Event()
         while len(found := [each for each in self.log() if fits(each)]) < count:
@@ -144,7 +144,7 @@ class FakeQemu:
             pause.wait(LOOK)
         return found
 
-    def wait_for(self, step: str, *, count: int = 1, seconds: float = 10.0) -> list[Entry]:
+    def wait_for(self, step: str, *, count: int = 1, seconds: float = 30.0) -> list[Entry]:
         """Waits until a guest has come to ``step``, a command's name or a kind of entry, that many times."""
 
         def fits(each: Entry) -> bool:
