@@ -12,7 +12,7 @@ from embervirt.actors.bus import Bus
 from embervirt.config import accounts
 from embervirt.config.accounts import Account
 from embervirt.config.settings import Settings
-from embervirt.drivers.driver import Environment
+from embervirt.drivers.driver import GUESTS, Environment
 from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.backend.real import RealBackend
 from embervirt.drivers.qemu.capabilities import Capabilities
@@ -20,6 +20,7 @@ from embervirt.drivers.qemu.errors import VIR_FROM_QEMU, NoEmulator
 from embervirt.drivers.qemu.model import Domain, Interface, written
 from embervirt.drivers.qemu.model.interface import Mac
 from embervirt.drivers.qemu.owners import Owners
+from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.postparse import postparse
 from embervirt.drivers.qemu.tables import Running, Tables
 from embervirt.drivers.qemu.validate import validate
@@ -52,6 +53,8 @@ class Face:
         self.journal = environment.journal
         self.tables = Tables()
         self.adopting: list[Future[None]] = []
+        self.starts: dict[str, Future[None]] = {}
+        """Ends of those under way, by UUID; a guest's actor goes on with one when the driver's has died."""
         self.swept = False
         self.monitor_listeners: set[tuple[int, int]] = set()
         chosen = self.settings.qemu
@@ -73,6 +76,11 @@ class Face:
     def check_open(self) -> None:
         """Raises InvalidConnection once the root is closed or failed."""
         self.bus.routes.check_open()
+
+    def goes_on(self, plan: Plan) -> bool:
+        """Whether somebody finds a run on record whose actor was given up: a successor or the next opening."""
+        there = self.supervisor.tree.find((*GUESTS, plan.child)) is not None
+        return there or self.bus.routes.closed is not None
 
     @property
     def backend(self) -> RealBackend:

@@ -35,6 +35,11 @@ class Plan:
         """Its actor's name on the bus."""
         return guest_actor(self.id)
 
+    @property
+    def child(self) -> str:
+        """The id of that actor among its supervisor's children."""
+        return f"{self.id}-{self.domain.name}"
+
     def directory(self, paths: RootPaths) -> Path:
         """Monitor socket, master key and exit status of this run."""
         return paths.domain_dir(self.id, self.domain.name)

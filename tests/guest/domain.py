@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 import embervirt as libvirt
+from embervirt.actors.exits import Exit
 from embervirt.actors.messages import Event, Numbered
 from embervirt.actors.subscription import Subscription
 from embervirt.libvirt.connect import virConnect
@@ -163,6 +165,25 @@ def crash(root: Root, path: str) -> None:
 def who_failed(event: ChildFailed) -> str:
     """Its path below the root."""
     return f"{event.supervisor}/{event.child}".removeprefix("root/")
+
+
+def give_up(root: Root, path: str) -> None:
+    """An actor is fenced as one that hangs, or whose start takes too long; its thread goes on."""
+    over: Future[None] = Future()
+
+    def task(now: float) -> None:
+        tree = root.supervisor.tree
+        child = tree.find(("root", *path.split("/")))
+        assert child is not None
+        if child.phase == "up":
+            tree.hung(child, child.generation, Exit("hung"), now)
+        else:
+            child.by = now
+            tree._touch(child)
+
+    root.supervisor.post(task)
+    root.supervisor.post(lambda now: over.set_result(None))  # when what follows from it was done
+    over.result(SECONDS)
 
 
 def wait_until(true: Callable[[], bool], seconds: float = SECONDS) -> None:

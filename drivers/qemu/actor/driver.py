@@ -42,7 +42,7 @@ class QemuDriver(Actor):
         self._store = Store(face.paths, context.fence, face.owners, face.leases)
         self._domains = Domains(self._store, face.tables, context.fence, self.publish)
         self._definitions = Definitions(self._domains, self._store, face.tables, context.fence, self.publish)
-        self._starts: dict[str, Future[None]] = {}
+        self._starts = face.starts
         self._revivals: dict[str, tuple[float, ...]] = {}
 
     def setup(self) -> None:

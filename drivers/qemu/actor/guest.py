@@ -97,8 +97,9 @@ class Guest(Serving):
         try:
             with self._changes.begun("start", **about) as operation:
                 run = start.start(
-                    self._plan, self._face, self._store, self.call, self._link.callbacks(), operation
-                )
+                    self._plan, self._face, self._store, self.call, self._link.callbacks(), operation,
+                    self.on_cancel,
+                )  # fmt: skip
                 self._take(run)
                 self._agent.started()
                 self._seen.announce(states.STARTED_BOOTED)
@@ -115,8 +116,9 @@ class Guest(Serving):
             self._seen.live = run.live
             self._seen.publish(State(*run.record.state))
         except BaseException:
-            start.revoke(run, self._store)
-            cards.end(run.record, self.bus)
+            if start.ended(run, self._plan, self._face, self._store):
+                start.revoke(run, self._store)
+                cards.end(run.record, self.bus)
             raise
         self.context.reports.keep()  # others see it now: what fails from here on is the next generation's
 
@@ -241,7 +243,7 @@ class Guest(Serving):
             self._face.tables.ending.setdefault(self._plan.id, (ending, why))
         cards.end(self._seen.record, self.bus)
         tpm.end(self._seen.record, self._face.paths)
-        tpm.forget(self._seen.record, self._plan.domain, self._face.paths)
+        tpm.forget(self._seen.record, self._plan.domain, self._store)
         self._store.forget(self._seen.record)
         self._changes.resolve_all()
         self._tell_end()

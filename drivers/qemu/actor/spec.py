@@ -14,7 +14,7 @@ USES = frozenset({"secret", "storage", "network", PROCESSES_ACTOR})
 def guest_spec(plan: Plan, face: Face) -> ChildSpec:
     """Transient: it ends with its guest. When it fails too often it is quarantined, and the guest runs on."""
     return face.child(
-        f"{plan.id}-{plan.domain.name}",
+        plan.child,
         lambda context: Guest(context, face, plan),
         name=plan.actor,
         uses=USES,

@@ -9,6 +9,7 @@ from embervirt.drivers.qemu import firmware
 from embervirt.drivers.qemu.errors import VIR_FROM_QEMU
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.root import files
+from embervirt.drivers.root.files import Fence
 from embervirt.errors import OperationFailed, SystemError_
 
 LARGEST = 64 << 20
@@ -23,10 +24,10 @@ def file_of(domain: Domain) -> Path | None:
     return Path(nvram.path)
 
 
-def provide(domain: Domain, reset: bool = False) -> bool:
+def provide(domain: Domain, fence: Fence, reset: bool = False) -> bool:
     """Make the file if it is not there, or anew with ``reset``; at once or not at all. Whether it did.
 
-    Raises OperationFailed when no template is known, SystemError_ for a template that cannot be read.
+    Raises OperationFailed when no template is known, SystemError_ for a template that cannot be read, Fenced.
     """
     loader, nvram, path = domain.os.loader, domain.os.nvram, file_of(domain)
     if loader is None or nvram is None or path is None or (path.exists() and not reset):
@@ -45,5 +46,5 @@ def provide(domain: Domain, reset: bool = False) -> bool:
         text = f"template '{template}' is no firmware's: it has more than {LARGEST} bytes"
         raise OperationFailed(text, virdomain=VIR_FROM_QEMU)
     files.make_directories([path.parent])
-    files.write(path, content, durable=True)
+    files.write(path, content, durable=True, fence=fence)
     return True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from embervirt import world
+from embervirt.actors.fence import Fenced
 from embervirt.drivers.qemu import parts, states
 from embervirt.drivers.qemu.backend.protocol import MONITOR_SOCKET, Command, Session
 from embervirt.drivers.qemu.errors import LaunchFailed, MonitorLost, MonitorTimeout
@@ -54,6 +56,9 @@ EXIT_STATUS = "exit-status"
 Callbacks = tuple[Callable[[dict[str, Any]], None], Callable[[Exception | None], None]]
 """For events and for the session's end; called on the monitors' thread."""
 
+OnCancel = Callable[[Callable[[], object]], AbstractContextManager[None]]
+"""Around what may block: how it is woken."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -71,10 +76,17 @@ def monitor_path(record: Record) -> Path:
 
 
 def start(
-    plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks, operation: Operating
+    plan: Plan,
+    face: Face,
+    store: Store,
+    call: Call,
+    callbacks: Callbacks,
+    operation: Operating,
+    on_cancel: OnCancel,
 ) -> Run:
     """Spawn QEMU stopped, record it, let it go. After an error nothing of it is left but its log.
 
+    But of a generation that was given up when the record was there: that is its successor's.
     Raises SystemError_ for a missing file, NoEmulator, LaunchFailed (with QEMU's last words), MonitorError,
     what the secret driver said.
     """
@@ -102,6 +114,7 @@ def start(
                 command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
             )
         undo.callback(launched.monitor.close)
+        handed.enter_context(on_cancel(launched.monitor.shut))
         watched = Watched(launched.identity, launched.spawned, str(command.status_file))
         undo.callback(watched.status)
         process = Process.attach(launched.identity)
@@ -115,8 +128,13 @@ def start(
         live = _set_up(run, face, with_sockets(cards.live(domain, made), directory), directory)
         run = replace(run, live=live, record=msgspec.structs.replace(run.record, live=render(live)))
         store.keep(run.record)
-        operation.mark("recorded")
-        _let_go(run, plan, face)
+        try:
+            operation.mark("recorded")
+            _let_go(run, plan, face)
+        except BaseException:
+            if not ended(run, plan, face, store):
+                undo.pop_all()
+            raise
         undo.pop_all()
     return run
 
@@ -170,6 +188,19 @@ def _ask(run: Run, command: str, face: Face, arguments: dict[str, Any] | None = 
         raise LaunchFailed(f"the start of '{run.record.name}' ended at {command}: {lost.detail}") from lost
 
 
+def ended(run: Run, plan: Plan, face: Face, store: Store) -> bool:
+    """Whether a run on record was sent to its end: not if another generation has found it, or is to."""
+    try:
+        with store.fence.guard():
+            run.process.signal(signal.SIGKILL)
+    except Fenced:
+        if face.goes_on(plan):
+            run.monitor.close()
+            run.process.close()
+            return False
+    return True
+
+
 def revoke(run: Run, store: Store) -> None:
     """Undo a start. The recorder is waited for: it writes into the directory that goes."""
     stop.kill(run.process)
@@ -203,7 +234,8 @@ def _command(
     MasterKey.create(directory)
     consoles.begin(face.paths.console_log(plan.domain.name))
     prepare.make_huge_page_dirs(plan.domain, face.paths)
-    access.arrange(plan, face, store, ram_dir, nvram.provide(plan.domain, plan.reset_nvram))
+    new_nvram = nvram.provide(plan.domain, store.fence, plan.reset_nvram)
+    access.arrange(plan, face, store, ram_dir, new_nvram)
     log = face.paths.qemu_log / f"{plan.domain.name}.log"
     capabilities = face.capabilities(plan.domain.devices.emulator)
 

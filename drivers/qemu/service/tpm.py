@@ -14,7 +14,7 @@ from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.model import Domain
 from embervirt.drivers.qemu.plan import Plan
 from embervirt.drivers.qemu.service.keys import Call
-from embervirt.drivers.qemu.store import Record
+from embervirt.drivers.qemu.store import Record, Store
 from embervirt.drivers.root import reach
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.paths import RootPaths, short_name
@@ -86,12 +86,11 @@ def end(record: Record, paths: RootPaths) -> None:
         disk.unlink(socket(paths, record.id, record.name), missing_ok=True)
 
 
-def forget(record: Record, domain: Domain, paths: RootPaths) -> None:
+def forget(record: Record, domain: Domain, store: Store) -> None:
     """What the TPM of a guest without a definition remembers goes with the guest, as libvirt has it.
 
     A definition that nobody can read is one.
     """
-    transient = not (paths.qemu_etc / f"{record.name}.xml").exists()
-    found = state(paths, record.uuid)
-    if record.tpm is not None and transient and not persists(domain) and found.is_dir():
-        disk.remove_tree(found)
+    transient = not (store.paths.qemu_etc / f"{record.name}.xml").exists()
+    if record.tpm is not None and transient and not persists(domain):
+        store.discard(state(store.paths, record.uuid))

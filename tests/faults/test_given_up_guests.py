@@ -1,0 +1,181 @@
+"""What goes on after the end of its actor's generation: nothing of it harms what its successor serves."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import embervirt as libvirt
+from embervirt import faults
+from embervirt.drivers.qemu import firmware
+from guest.domain import crash, give_up, kill, opened, pid_of, qemus, small, uri, wait_until
+
+EFI = """
+    <domain type='qemu'><name>a</name><memory unit='MiB'>64</memory>
+      <os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os>
+      <features><acpi/></features></domain>"""
+RUNNING = libvirt.VIR_DOMAIN_RUNNING
+
+
+def began(call: object) -> Future[object]:
+    """On a thread of its own."""
+    done: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())  # type: ignore[operator]
+        except BaseException as error:  # noqa: BLE001 - it is the waiting test's
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
+def threads(run: int) -> int:
+    """Of the actor of that run of a guest, given up or not."""
+    return sum(each.name == f"embervirt-guest/{run}" for each in threading.enumerate())
+
+
+@contextmanager
+def replaced(root: Path, point: str, **where: str) -> Iterator[tuple[libvirt.virConnect, libvirt.virDomain]]:
+    """A start is given up at that point, with all guests, and replaced; it goes on after the ``with``."""
+    settings = {"supervision.shutdown_timeout": 0.2, "supervision.backoff_initial": 0.01}
+    with libvirt.open(uri(root), settings=settings) as conn:
+        domain = conn.defineXML(small("a"))
+        with faults.inject(point, faults.hang(), times=1, where=where) as hung:
+            starting = began(domain.create)
+            hung.wait()
+            conn.root.crash("processes")
+            wait_until(lambda: generation(conn) == 2)
+            yield conn, domain
+            hung.release()
+        wait_until(lambda: threads(1) <= 1)
+        assert isinstance(starting.exception(30), libvirt.libvirtError)
+
+
+def generation(conn: libvirt.virConnect) -> int:
+    """Of the guest's actor that is up."""
+    found = next(group.children for group in conn.root.tree().children if group.id == "guests")
+    return max((each.generation for each in found if each.state == "up"), default=0)
+
+
+@pytest.mark.parametrize("step", ["recorded", "cont"])
+def test_a_guest_that_a_successor_has_found_is_not_ended_by_the_start_that_was_given_up(
+    tmp_path: Path, step: str
+) -> None:
+    """It is on record, so it is looked after: the thread that started it lets go."""
+    root = tmp_path / "root"
+    where = {"step": step} if step == "recorded" else {"command": step}
+    try:
+        with replaced(root, "journal.mark" if step == "recorded" else "qmp.sent", **where) as (conn, domain):
+            wait_until(lambda: domain.isActive() == 1)
+            pid = pid_of(root, "a")
+        assert qemus(root) == [pid]
+        with libvirt.open(uri(root)) as conn:
+            domain = conn.lookupByName("a")
+            wait_until(lambda: (domain.state()[0], domain.messages()) == (RUNNING, []))
+            domain.destroy()
+    finally:
+        for left in qemus(root):
+            kill(left)
+
+
+def test_a_start_that_was_given_up_for_good_ends_its_guest(tmp_path: Path) -> None:
+    """Nobody comes after it: its caller knows that it failed, and the domain can be started again."""
+    root = tmp_path / "root"
+    with opened(root) as conn:
+        domain = conn.defineXML(small("a"))
+        with faults.inject("journal.mark", faults.hang(), times=1, where={"step": "recorded"}) as hung:
+            starting = began(domain.create)
+            hung.wait()
+            give_up(conn.root, "guests/1-a")
+            assert isinstance(starting.exception(30), libvirt.libvirtError)
+            assert (len(qemus(root)), domain.isActive()) == (1, 0)
+            hung.release()
+            wait_until(lambda: threads(1) == 0)
+        assert qemus(root) == []
+        domain.create()
+        assert (qemus(root), domain.ID()) == ([pid_of(root, "a")], 2)
+        domain.destroy()
+
+
+@contextmanager
+def started_again(
+    conn: libvirt.virConnect, xml: str, point: str, path: Path, flags: int = 0
+) -> Iterator[libvirt.virDomain]:
+    """A start is given up at that point of a file, and another made; the first goes on after the ``with``."""
+    domain = conn.defineXML(xml)
+    with faults.inject(point, faults.hang(), times=1, where={"path": str(path)}) as hung:
+        starting = began(lambda: domain.createWithFlags(flags))
+        hung.wait()
+        give_up(conn.root, "guests/1-a")
+        assert isinstance(starting.exception(30), libvirt.libvirtError)
+        domain.create()
+        yield domain
+        hung.release()
+        wait_until(lambda: threads(1) == 0)
+
+
+@pytest.mark.skipif(not firmware.known(), reason="no firmware descriptors: install ovmf")
+def test_variables_of_firmware_are_not_made_anew_by_a_start_that_was_given_up(tmp_path: Path) -> None:
+    """They are those of the guest that runs."""
+    root, reset = tmp_path / "root", libvirt.VIR_DOMAIN_START_RESET_NVRAM
+    file = root / "lib/qemu/nvram/a_VARS.fd"
+    with opened(root) as conn:
+        with started_again(conn, EFI, "file.synced", file, reset) as domain, file.open("r+b") as variables:
+            variables.write(b"mine")
+        assert file.read_bytes()[:4] == b"mine"
+        domain.destroy()
+
+
+@pytest.mark.skipif(shutil.which("swtpm") is None, reason="swtpm is not installed")
+def test_what_a_tpm_remembers_is_not_forgotten_by_an_end_that_was_given_up(tmp_path: Path) -> None:
+    """A transient guest's goes with it; it may run again by the time that goes on."""
+    root, uuid = tmp_path / "root", "11111111-2222-3333-4444-555555555555"
+    xml = small("a", uuid=uuid, devices="<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>")
+    where = {"path": str(root / "run/swtpm/1-a-swtpm.sock")}
+    with opened(root) as conn:
+        domain = conn.createXML(xml)
+        state = root / "lib/swtpm" / uuid / "tpm2/tpm2-00.permall"
+        with faults.inject("file.removed", faults.hang(), times=1, where=where) as hung:
+            ended = began(domain.destroy)
+            hung.wait()
+            give_up(conn.root, "guests/1-a")
+            ended.exception(30)
+            wait_until(lambda: conn.listAllDomains() == [] and threads(1) == 1)
+            again = conn.createXML(xml)
+            assert state.exists()
+            hung.release()
+            wait_until(lambda: threads(1) == 0)
+        assert state.exists()
+        again.destroy()
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("what", ["rename", "undefine"])
+def test_a_start_that_outlives_the_driver_is_waited_for_by_its_successor(tmp_path: Path, what: str) -> None:
+    """What must not happen beside a start does not, whoever began that start."""
+    with opened(tmp_path / "root") as conn:
+        domain = conn.defineXML(small("a"))
+        with faults.inject("journal.mark", faults.hang(), times=1, where={"step": "spawned"}) as hung:
+            starting = began(domain.create)
+            hung.wait()
+            crash(conn.root, "drivers/qemu")
+            with pytest.raises(libvirt.libvirtError, match="it may have happened"):
+                starting.result(30)
+            changed = began(domain.undefine if what == "undefine" else lambda: domain.rename("b"))
+            with pytest.raises(TimeoutError):
+                changed.result(0.5)
+            hung.release()
+            wait_until(changed.done)
+        if what == "rename":
+            with pytest.raises(libvirt.libvirtError, match="cannot rename active domain"):
+                changed.result()
+        assert (domain.name(), domain.state()[0]) == ("a", RUNNING)
+        domain.destroy()
