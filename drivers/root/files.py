@@ -56,6 +56,22 @@ def write(
         _commit(lambda: disk.rename(staged, path), path, durable, fence)
 
 
+def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """A file, durably, unless there is one by then: that stays as it is. Raises SystemError_."""
+    with explained("write", path), _discarded(_temporary(path)) as staged:
+        _fill(disk.create(staged, mode, target=path), data, durable=True)
+        try:
+            disk.link(staged, path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if not os.path.lexists(path):
+                disk.rename(staged, path)
+        disk.sync_directory(path.parent)
+
+
 def point(path: Path, target: Path, *, durable: bool, fence: Fence | None = None) -> None:
     """Make ``path`` a symbolic link to ``target``, in the place of what is there. Raises SystemError_."""
     with explained("link", path), _discarded(_temporary(path)) as staged:

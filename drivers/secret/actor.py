@@ -35,7 +35,7 @@ class SecretDriver(Actor):
     def __init__(self, context: Context, face: Face) -> None:
         super().__init__(context)
         self._face = face
-        self._vault = Vault(face.directory, face.key, context.fence)
+        self._vault = Vault(face.directory, face.key, context.fence, face.wished)
         disk = Disk(face.directory, self._vault, context.fence)
         self._service = SecretService(disk, face.memory, face.rows, context.fence)
 
@@ -77,8 +77,10 @@ class SecretDriver(Actor):
     def rewrap(self, request: Rewrap) -> None:
         """From now on the root's values open with the new key only."""
         source = key_source(self.bus.handover.take(request.token))
+        self._face.wished = (source, *self._face.wished)
         self._vault.rewrap(source)
-        self._face.key = source
+        with self.context.fence.guard():
+            self._face.key, self._face.wished = source, ()
 
     def _token(self, value: SecretValue) -> Token:
         return self.bus.handover.put(value, self.activity.deadline or world.monotonic() + self.bus.seconds)

@@ -25,6 +25,8 @@ class Face:
         self.memory = Memory()
         configured = environment.settings.secret.key_file or self.directory / KEY_FILE
         self.key: KeySource = key_source(environment.secret_key or configured)
+        self.wished: tuple[KeySource, ...] = ()
+        """Of changes of the key whose end nobody lived to see: one of these may be the key by now."""
 
     @staticmethod
     def read(text: str, *, strict: bool = False) -> tuple[str, str]:

@@ -24,9 +24,12 @@ class SecretService:
         self._disk, self._memory, self._table, self._fence = disk, memory, table, fence
 
     def load(self) -> None:
-        """Publish what is there."""
-        rows = [*self._disk.load(), *self._memory.load()]
-        self._table.replace(self._fence, {row.uuid: row for row in rows})
+        """Publish what is there. One that was moved halfway is where it was, or is to be: on disk."""
+        rows = {row.uuid: row for row in self._disk.load()}
+        for row in self._memory.load():
+            if rows.setdefault(row.uuid, row) is not row:
+                self._memory.remove(row)
+        self._table.replace(self._fence, rows)
 
     def find(self, uuid: str) -> SecretRow:
         """Raises NoSecret."""
@@ -58,7 +61,8 @@ class SecretService:
         try:
             self._place(known).remove(known)
         except BaseException:
-            self._place(row).remove(row)
+            if not self._fence.refuses():  # else a successor has found it
+                self._place(row).remove(row)
             raise
 
     def undefine(self, uuid: str) -> SecretRow:

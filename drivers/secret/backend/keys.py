@@ -37,11 +37,14 @@ class KeyFile:
     path: Path
 
     def key(self, *, create: bool) -> bytes:
-        """The content; a missing file is made with a random key when ``create`` allows it."""
+        """The content; a missing file is made with a random key when ``create`` allows it.
+
+        Never in the place of one that somebody made meanwhile, for that protects values already.
+        """
         try:
             if create and not self.path.exists():
                 files.make_directories([self.path.parent])
-                files.write(self.path, secrets.token_bytes(KEY_SIZE), durable=True)
+                files.write_new(self.path, secrets.token_bytes(KEY_SIZE))
             return self._read()
         except OSError as error:
             reason = f"key file '{self.path}' cannot be read: {error.strerror}"

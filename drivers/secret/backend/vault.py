@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from embervirt.drivers.root import files
 from embervirt.drivers.root.files import Fence
 from embervirt.drivers.secret.backend.keys import KeySource
-from embervirt.drivers.secret.errors import VaultDamaged, WrongKey
+from embervirt.drivers.secret.errors import KeyUnavailable, VaultDamaged, WrongKey
 from embervirt.drivers.secret.value import SecretValue
 
 FORMAT = 1
@@ -42,10 +43,19 @@ class WrappedKey(msgspec.Struct, frozen=True):
 
 
 class Vault:
-    """``directory`` is etc/secrets; ``fence`` is that of the generation which writes."""
+    """``directory`` is etc/secrets; ``fence`` is that of the generation which writes.
 
-    def __init__(self, directory: Path, source: KeySource, fence: Fence | None = None) -> None:
-        self._directory, self._source, self._fence = directory, source, fence
+    ``others``: sources of which one may have become the key instead of ``source``.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        source: KeySource,
+        fence: Fence | None = None,
+        others: tuple[KeySource, ...] = (),
+    ) -> None:
+        self._directory, self._source, self._fence, self._others = directory, source, fence, others
         self._data_key: bytes | None = None
 
     # Values.
@@ -137,8 +147,14 @@ class Vault:
             path = self._directory / DATA_KEY
             if create and not path.exists():
                 self._create(path)
-            self._data_key = _unwrap(path, self._source.key(create=False))
+            self._data_key = self._open(path)
         return self._data_key
+
+    def _open(self, path: Path) -> bytes:
+        for each in self._others:
+            with suppress(WrongKey, KeyUnavailable):
+                return _unwrap(path, each.key(create=False))
+        return _unwrap(path, self._source.key(create=False))
 
     def _create(self, path: Path) -> None:
         """A root's first value makes its data key. Values without one are not opened by a new one."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import embervirt as libvirt
+from embervirt import disk
 from embervirt.drivers.secret.backend.keys import KeyCallable, KeyFile, key_source
 from embervirt.drivers.secret.errors import KeyUnavailable
 from embervirt.errors import InvalidArgument
@@ -132,3 +133,20 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
         assert secret.value() == b"value"
         drivers = next(node for node in conn.root.tree().children if node.id == "drivers")
         assert [node.generation for node in drivers.children] == [1]
+
+
+def test_a_key_that_is_made_meanwhile_stays(tmp_path: Path) -> None:
+    """By another root, or a generation that came while this one waited for its disk: it protects values."""
+    path, sync = tmp_path / "new", disk.sync
+    made: list[bytes] = []
+
+    def late(file: disk.File) -> None:
+        if not made:
+            made.append(b"")
+            made[0] = KeyFile(path).key(create=True)
+        sync(file)
+
+    with disk.substituted(sync=late):
+        found = KeyFile(path).key(create=True)
+    assert [found, path.read_bytes()] == made * 2
+    assert list(tmp_path.iterdir()) == [path]
