@@ -78,7 +78,7 @@ class Face:
         self.bus.routes.check_open()
 
     def goes_on(self, plan: Plan) -> bool:
-        """Whether somebody finds a run on record whose actor was given up: a successor or the next opening."""
+        """Whether a run on record is found, its actor given up: by a successor, or the next opening."""
         there = self.supervisor.tree.find((*GUESTS, plan.child)) is not None
         return there or self.bus.routes.closed is not None
 

@@ -65,8 +65,7 @@ class Store(Definitions):
 
     def __init__(self, paths: RootPaths, fence: Fence, owners: Owners, leases: Leases) -> None:
         super().__init__(paths.qemu_etc, paths.qemu_autostart, fence)
-        self.paths, self.fence = paths, fence
-        self._paths = paths
+        self.paths = self._paths = paths
         self._owners, self._leases = owners, leases
         self._log = get_logger(driver="qemu")
 

@@ -19,6 +19,11 @@ class Definitions:
     def __init__(self, directory: Path, autostart: Path, fence: Fence) -> None:
         self._directory, self._autostart, self._fence = directory, autostart, fence
 
+    @property
+    def fence(self) -> Fence:
+        """Of the generation that writes."""
+        return self._fence
+
     def define(self, name: str, xml: str) -> None:
         """Keep a definition, durably."""
         write(self._definition(name), xml.encode(), durable=True, fence=self._fence)

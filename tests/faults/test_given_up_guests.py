@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.qemu import firmware
+from guest.calls import began, threads
 from guest.domain import crash, give_up, kill, opened, pid_of, qemus, small, uri, wait_until
 
 EFI = """
@@ -21,25 +20,6 @@ EFI = """
       <os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os>
       <features><acpi/></features></domain>"""
 RUNNING = libvirt.VIR_DOMAIN_RUNNING
-
-
-def began(call: object) -> Future[object]:
-    """On a thread of its own."""
-    done: Future[object] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(call())  # type: ignore[operator]
-        except BaseException as error:  # noqa: BLE001 - it is the waiting test's
-            done.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return done
-
-
-def threads(run: int) -> int:
-    """Of the actor of that run of a guest, given up or not."""
-    return sum(each.name == f"embervirt-guest/{run}" for each in threading.enumerate())
 
 
 @contextmanager
@@ -55,7 +35,7 @@ def replaced(root: Path, point: str, **where: str) -> Iterator[tuple[libvirt.vir
             wait_until(lambda: generation(conn) == 2)
             yield conn, domain
             hung.release()
-        wait_until(lambda: threads(1) <= 1)
+        wait_until(lambda: threads("guest/1") <= 1)
         assert isinstance(starting.exception(30), libvirt.libvirtError)
 
 
@@ -98,7 +78,7 @@ def test_a_start_that_was_given_up_for_good_ends_its_guest(tmp_path: Path) -> No
             assert isinstance(starting.exception(30), libvirt.libvirtError)
             assert (len(qemus(root)), domain.isActive()) == (1, 0)
             hung.release()
-            wait_until(lambda: threads(1) == 0)
+            wait_until(lambda: threads("guest/1") == 0)
         assert qemus(root) == []
         domain.create()
         assert (qemus(root), domain.ID()) == ([pid_of(root, "a")], 2)
@@ -119,7 +99,7 @@ def started_again(
         domain.create()
         yield domain
         hung.release()
-        wait_until(lambda: threads(1) == 0)
+        wait_until(lambda: threads("guest/1") == 0)
 
 
 @pytest.mark.skipif(not firmware.known(), reason="no firmware descriptors: install ovmf")
@@ -148,11 +128,11 @@ def test_what_a_tpm_remembers_is_not_forgotten_by_an_end_that_was_given_up(tmp_p
             hung.wait()
             give_up(conn.root, "guests/1-a")
             ended.exception(30)
-            wait_until(lambda: conn.listAllDomains() == [] and threads(1) == 1)
+            wait_until(lambda: conn.listAllDomains() == [] and threads("guest/1") == 1)
             again = conn.createXML(xml)
             assert state.exists()
             hung.release()
-            wait_until(lambda: threads(1) == 0)
+            wait_until(lambda: threads("guest/1") == 0)
         assert state.exists()
         again.destroy()
     assert not state.exists()

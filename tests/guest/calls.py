@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,25 @@ def raced(barrier: threading.Barrier, call: Callable[[], object]) -> int | None:
     except libvirt.libvirtError as error:
         return error.get_error_code()
     return None
+
+
+def began(call: Callable[[], Any]) -> Future[Any]:
+    """On a thread of its own."""
+    done: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is the waiting test's
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
+def threads(actor: str) -> int:
+    """Of that actor, given up or not."""
+    return sum(each.name == f"embervirt-{actor}" for each in threading.enumerate())
 
 
 def nothing_is_left(conn: libvirt.virConnect, root: Path, before: set[str]) -> bool:

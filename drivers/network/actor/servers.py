@@ -56,7 +56,7 @@ class Servers(Actor):
         paths = self._face.paths
         if privileged():
             return Host(self._links, hash8, self.context.fence.check), Planner(paths)
-        return Sockets(paths.ports, self._reread), SwitchPlanner(paths)
+        return Sockets(paths.ports, self._reread, self.context.fence), SwitchPlanner(paths)
 
     def _reread(self, network: str) -> None:
         record = self._records.get(network)

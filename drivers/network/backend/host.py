@@ -98,24 +98,46 @@ class Host:
         Rules name their link, which need not be there yet: nft works on them beside all else.
         """
         self._may()
-        with _applying(plan, new=new):
+        with self._applying(plan, new=new):
             if plan.bridge is not None:
                 self._ensure_bridge(plan, new=new)
             for version in plan.forwards:
                 sysctl.forward(version)
             if plan.police is not None:
-                nftables.apply(self._policing(plan.joined, plan.police))
+                nftables.apply(self._policing(plan.joined, plan.police), self._may)
             yield
+
+    @contextmanager
+    def _applying(self, plan: Plan, *, new: bool) -> Iterator[None]:
+        """The network's own rules. To replace a table costs more than all else: a new one is tried first."""
+        if not new or not plan.firewall:
+            with self._applied(_replacing(plan)):
+                yield
+            return
+        done = False
+        try:
+            with self._applied(f"create table {' '.join(plan.tables[0])}\n{plan.firewall}"):
+                yield
+                done = True
+        except NetworkInternal:
+            if not done:
+                raise
+            nftables.apply(_replacing(plan), self._may)
+
+    def _applied(self, rules: str) -> AbstractContextManager[None]:
+        """Beside what is done meanwhile; nothing for no rules."""
+        return nftables.applying(rules, self._may) if rules else nullcontext()
 
     def rule(self, plans: Iterable[Plan]) -> None:
         """Raises NetworkInternal. nft needs as long for many tables as for one."""
         self._may()
-        with _applied("".join(_replacing(plan) for plan in plans)):
+        with self._applied("".join(_replacing(plan) for plan in plans)):
             return
 
     def _ensure_bridge(self, plan: Plan, *, new: bool) -> None:
         wish = plan.bridge
         assert wish is not None
+        self._may()  # nft may have taken long to come
         found = None if new else self._links.find(wish.name)
         index = self._links.make_bridge(wish) if found is None else found.index
         sysctl.ipv6(wish.name, enabled=plan.ipv6)
@@ -134,10 +156,11 @@ class Host:
     def remove(self, record: Record) -> None:
         """Raises NetworkSystemError, NetworkInternal. Others' changes to the bridge go with it."""
         self._may()
-        with _applied("".join(map(_gone, record.tables))):
+        with self._applied("".join(map(_gone, record.tables))):
             if record.mac:
                 link = self._links.find(record.bridge)
                 if link is not None and is_ours(link, record.mac):
+                    self._may()  # else it may be the next one's
                     self._links.remove(link.index)
 
     # Ports.
@@ -225,7 +248,7 @@ class Host:
             rules += _gone(self._police_table(row))
         if plan.filter is not None and (plan.filter or not new):
             rules += plan.filter or _gone(self._filter_table(row))
-        with _applied(rules):
+        with self._applied(rules):
             return
 
     def _police_table(self, row: PortRow) -> tuple[str, str]:
@@ -248,7 +271,7 @@ class Host:
                 self._links.remove(link.index)
             elif row.bridge:
                 self._links.set(link.index, master=0)
-        with _applied("".join(map(_gone, self._tables_of(row)))):
+        with self._applied("".join(map(_gone, self._tables_of(row)))):
             return
 
     def filtered(self) -> set[str]:
@@ -286,29 +309,6 @@ def is_ours(link: Link, mac: str) -> bool:
 def _gone(table: tuple[str, str]) -> str:
     family, name = table
     return f"add table {family} {name}\ndelete table {family} {name}\n"
-
-
-def _applied(rules: str) -> AbstractContextManager[None]:
-    """Beside what is done meanwhile; nothing for no rules."""
-    return nftables.applying(rules) if rules else nullcontext()
-
-
-@contextmanager
-def _applying(plan: Plan, *, new: bool) -> Iterator[None]:
-    """The network's own rules. To replace a table costs more than all else, so a new one is tried first."""
-    if not new or not plan.firewall:
-        with _applied(_replacing(plan)):
-            yield
-        return
-    done = False
-    try:
-        with nftables.applying(f"create table {' '.join(plan.tables[0])}\n{plan.firewall}"):
-            yield
-            done = True
-    except NetworkInternal:
-        if not done:
-            raise
-        nftables.apply(_replacing(plan))
 
 
 def _replacing(plan: Plan) -> str:

@@ -7,11 +7,12 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from embervirt.drivers.network.errors import NetworkInternal, NetworkSystemError, told
+from embervirt.errors import libvirtError
 
 PATIENCE = 20.0
 """Seconds; it needs some milliseconds."""
@@ -33,15 +34,18 @@ def program(name: str) -> str:
     return found
 
 
-def apply(ruleset: str) -> None:
+def apply(ruleset: str, may: Callable[[], None] = lambda: None) -> None:
     """One transaction, in nft's own words. Raises NetworkInternal with what nft says to it."""
-    with applying(ruleset):
+    with applying(ruleset, may):
         return
 
 
 @contextmanager
-def applying(ruleset: str) -> Iterator[None]:
-    """The same beside what is done meanwhile: it has taken effect at the end of the ``with``."""
+def applying(ruleset: str, may: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """The same beside what is done meanwhile: it has taken effect at the end of the ``with``.
+
+    Not when ``may`` raises then: nft takes nothing before its input ends.
+    """
     process = _start(["-f", "-"])
     try:
         assert process.stdin is not None
@@ -50,7 +54,13 @@ def applying(ruleset: str) -> Iterator[None]:
             process.stdin.flush()
         yield
     finally:
-        said = _end(process)
+        try:
+            may()
+        except libvirtError:
+            process.kill()
+            raise
+        finally:
+            said = _end(process)
     said.check()
 
 

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from embervirt import disk
 from embervirt.drivers.network.backend.protocol import Plan, PortPlan
 from embervirt.drivers.network.errors import NetworkUnsupported
 from embervirt.drivers.network.store import Record
 from embervirt.drivers.network.switch.config import ENDING, Port
 from embervirt.drivers.network.tables import PortRow
-from embervirt.drivers.root.files import make_directories, write
+from embervirt.drivers.root.files import Fence, make_directories, remove, write
 from embervirt.drivers.root.sockets import ADDRESS_MAX
 
 CAP_NET_ADMIN = 12
@@ -34,12 +33,15 @@ def privileged() -> bool:
 
 
 class Sockets:
-    """``directory`` of all ports of the root; ``reread`` tells the switch of a network to look there."""
+    """``directory`` of all ports of the root; ``reread`` tells the switch of a network to look there.
+
+    ``fence``: of the generation at work.
+    """
 
     server = "switch"
 
-    def __init__(self, directory: Path, reread: Callable[[str], None]) -> None:
-        self._directory, self._reread = directory, reread
+    def __init__(self, directory: Path, reread: Callable[[str], None], fence: Fence) -> None:
+        self._directory, self._reread, self._fence = directory, reread, fence
 
     def check(self, plan: Plan) -> None:
         """What it could not do, the plan has refused."""
@@ -78,15 +80,16 @@ class Sockets:
                 raise NetworkUnsupported(f"{text}; expected none of it on a switch of sockets")
         far, near = ends(self._directory, row.tap)
         port = Port(row.id, row.network, row.mac, near.name, far.name, row.isolated, row.link_up)
-        write(self._directory / f"{row.tap}{ENDING}", msgspec.json.encode(port), durable=False)
+        content = msgspec.json.encode(port)
+        write(self._directory / f"{row.tap}{ENDING}", content, durable=False, fence=self._fence)
         self._reread(row.network)
 
     def unplug(self, row: PortRow, *, keep_tap: bool = False) -> None:
         """Its sockets go too: the switch removes its own."""
-        disk.unlink(self._directory / f"{row.tap}{ENDING}", missing_ok=True)
+        remove(self._directory / f"{row.tap}{ENDING}", durable=False, fence=self._fence)
         self._reread(row.network)
         for path in ends(self._directory, row.tap):
-            disk.unlink(path, missing_ok=True)
+            remove(path, durable=False, fence=self._fence)
 
     def filtered(self) -> set[str]:
         """None can be."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from embervirt import disk
+from embervirt.actors.fence import Fenced
 from embervirt.drivers.network.backend import server as servers
 from embervirt.drivers.network.backend.protocol import Plan, Switch
 from embervirt.drivers.network.errors import NetworkInvalid
 from embervirt.drivers.network.model import Network
 from embervirt.drivers.network.service.planning import Planner
 from embervirt.drivers.network.store import Record, Store, namespace
-from embervirt.drivers.root.files import write
+from embervirt.drivers.root.files import remove, write
 from embervirt.drivers.root.journal import Operating
 from embervirt.drivers.xml import render
 from embervirt.errors import libvirtError
@@ -60,7 +60,7 @@ class Running:
         self.end_server(record, plan)
         self.switch.remove(record)
         for path in self.planner.all_files(str(network.name)):
-            disk.unlink(path, missing_ok=True)
+            remove(path, durable=False, fence=self.store.fence)
         self.store.forget(record)
 
     def _undo(self, record: Record) -> None:
@@ -151,13 +151,20 @@ class Running:
     def write_files(self, plan: Plan) -> None:
         """What the server reads."""
         for path, content in plan.files.items():
-            write(path, content.encode(), durable=False)
+            write(path, content.encode(), durable=False, fence=self.store.fence)
 
     def _serve(self, plan: Plan) -> Watched | None:
+        """Raises Fenced, and nothing runs, when a successor is in charge: it would not know the server."""
         if plan.server is None:
             return None
         self.write_files(plan)
-        return plan.server.start()
+        server = plan.server.start()
+        try:
+            with self.store.fence.guard():
+                return server
+        except Fenced:
+            servers.stop(server)
+            raise
 
 
 def _restarts(before: Plan, after: Plan) -> bool:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -263,9 +263,9 @@ def test_many_networks_get_their_rules_again_at_once(
     namespace.run("nft", "flush", "ruleset")
     runs, applying = [], nftables.applying
 
-    def counted(ruleset: str) -> AbstractContextManager[None]:
+    def counted(ruleset: str, may: Callable[[], None]) -> AbstractContextManager[None]:
         runs.append(ruleset)
-        return applying(ruleset)
+        return applying(ruleset, may)
 
     monkeypatch.setattr(nftables, "applying", counted)
     with libvirt.open(uri(tmp_path / "root", "network")) as conn:
