@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +26,7 @@ ALLOCATE, DELTA, SHRINK = 1, 2, 4
 """virStorageVolResizeFlags."""
 
 ZEROES = wiping(0)
+IsOver = Callable[[], bool]
 
 
 def new_capacity(row: VolumeRow, capacity: int, flags: int, space: Space) -> int:
@@ -60,8 +61,10 @@ def resizing(
     return known
 
 
-def resize(job: Job, known: Volume, capacity: int, flags: int, given: Hands) -> None:
+def resize(job: Job, known: Volume, capacity: int, flags: int, given: Hands, is_over: IsOver) -> None:
     """To so many bytes; it is as it was when this raises. Never what a link leads to.
+
+    ``is_over``: whether nobody waits for this any more, and others do not know of it.
 
     Raises StorageSystemError, StorageInternal (qemu-img's own words), and as ``Hands.key``, ``chains.check``.
     """
@@ -70,7 +73,7 @@ def resize(job: Job, known: Volume, capacity: int, flags: int, given: Hands) -> 
     room = staging.room(path.parent, what, lambda: max(capacity - (known.allocation or 0), 0))
     with room, staging.in_place(path) as file:
         if image_format(known) == "raw":
-            _resize_raw(job, file, capacity, bool(flags & ALLOCATE))
+            _resize_raw(job, file, capacity, bool(flags & ALLOCATE), is_over)
             return
         chains.check(known.path, known.format)
         key, opened = given.key(known), given.image(known, file.descriptor)
@@ -79,10 +82,10 @@ def resize(job: Job, known: Volume, capacity: int, flags: int, given: Hands) -> 
             given.run(job, argv, capacity)
 
 
-def _resize_raw(job: Job, file: File, capacity: int, allocate: bool) -> None:
+def _resize_raw(job: Job, file: File, capacity: int, allocate: bool, is_over: IsOver) -> None:
     before = os.fstat(file.descriptor).st_size
     empty = copying.holes(file.descriptor, 0, min(before, capacity)) if allocate else []
-    with _undone(file, before if capacity > before else None, empty):
+    with _undone(file, before if capacity > before else None, empty, is_over):
         disk.truncate(file, capacity)
         if allocate:
             copying.allocate(job, file, 0, capacity)
@@ -90,11 +93,16 @@ def _resize_raw(job: Job, file: File, capacity: int, allocate: bool) -> None:
 
 
 @contextmanager
-def _undone(file: File, size: int | None, empty: list[copying.Range]) -> Iterator[None]:
-    """If it fails: so long again, and these holes again."""
+def _undone(file: File, size: int | None, empty: list[copying.Range], is_over: IsOver) -> Iterator[None]:
+    """If it fails: so long again, and these holes again.
+
+    Not after the end of the root: whoever opened it again knows nothing of this, and may change the volume.
+    """
     try:
         yield
     except BaseException:
+        if is_over():
+            raise
         if size is not None:
             disk.truncate(file, size)
         copying.give_back(file, empty)

@@ -54,8 +54,11 @@ def resize(
         return lambda job: devices.resize(row, capacity, pool.pool, Programs(job, scratch), fence)
     known = changing.resizing(row, pool.pool, capacity, flags, secret)
 
+    def is_over() -> bool:
+        return bus.routes.closed is not None and fence.refuses()
+
     def work(job: Job) -> None:
         with hands(bus, scratch) as given:
-            changing.resize(job, known, capacity, flags, given)
+            changing.resize(job, known, capacity, flags, given, is_over)
 
     return work

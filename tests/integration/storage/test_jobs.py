@@ -331,3 +331,25 @@ def test_a_program_ends_with_its_job(
     assert isinstance(done.exception(SECONDS), OperationAborted)
     wait_until(lambda: not Path(f"/proc/{pid.read_text().strip()}").exists())
     assert (storage.files(), storage.conn.root.operation(row.id).state) == (["a"], "undone")
+
+
+def test_a_change_that_outlives_its_root_is_not_taken_back_over_a_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root was closed and opened again while a resize waited for its disk."""
+    monkeypatch.setattr("embervirt.drivers.storage.actor.jobs.PATIENCE", 0.1)
+    folder, settings = tmp_path / "pool", {"supervision.shutdown_timeout": 1.0}
+    folder.mkdir()
+    xml = f"<pool type='dir'><name>p</name><target><path>{folder}</path></target></pool>"
+    with held() as over:
+        with libvirt.open(uri(tmp_path / "root", "storage"), settings=settings) as conn:
+            pool = conn.storagePoolCreateXML(xml)
+            volume = pool.createXML(volume_xml("a", MIB))
+            resized = begun(lambda: volume.resize(4 * MIB, libvirt.VIR_STORAGE_VOL_RESIZE_ALLOCATE))
+            wait_until(lambda: (folder / "a").stat().st_size == 4 * MIB)
+        assert isinstance(resized.exception(10), libvirt.libvirtError)
+        with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+            conn.storagePoolLookupByName("p").storageVolLookupByName("a").resize(8 * MIB)
+            over.set()
+            wait_until(lambda: all(each.name != "embervirt-vol-resize" for each in threading.enumerate()))
+            assert (folder / "a").stat().st_size == 8 * MIB
