@@ -32,7 +32,14 @@ class Agent:
     def __init__(self, actor: Actor, face: Face, seen: Seen) -> None:
         self._actor, self._face, self._seen = actor, face, seen
         self._turn: Future[None] | None = None
+        self._asked: Future[bytes] = Future()
         self.connected = False
+        actor.resources.callback(self._hang_up)
+        actor.resources.enter_context(actor.on_cancel(self._hang_up))
+
+    def _hang_up(self) -> None:
+        """From any thread: its channel has one client, and that is a successor's turn."""
+        self._asked.cancel()
 
     @property
     def _channel(self) -> channels.Port | None:
@@ -114,7 +121,9 @@ class Agent:
         turn, patience = (Future[None](), PATIENCE.get(timeout, float(timeout)))
         self._turn = turn
         try:
-            reply = yield self._face.backend.converse(self.path(), request, patience)
+            self._actor.context.fence.check()
+            self._asked = self._face.backend.converse(self.path(), request, patience)
+            reply = yield self._asked
         finally:
             turn.set_result(None)
         return _checked(command, reply.decode(errors="replace"))

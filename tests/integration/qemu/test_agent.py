@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import queue
 import socket
@@ -18,7 +19,7 @@ from embervirt import libvirt_qemu
 from embervirt.drivers.qemu.actor.agent import CONNECTED
 from embervirt.drivers.qemu.messages import AgentState
 from embervirt.testing import FakeQemu, emits, guest_shuts_down
-from guest.calls import code_of
+from guest.calls import began, code_of
 from guest.domain import SECONDS, crash, small, uri, wait_until, watching
 
 DEFAULT = libvirt_qemu.VIR_DOMAIN_QEMU_AGENT_COMMAND_DEFAULT
@@ -116,6 +117,14 @@ def comes(fake_qemu: FakeQemu, domain: libvirt.virDomain) -> Callable[[bool], No
     return come
 
 
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """What ends only because nobody refers to it any more goes on."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def test_that_an_agent_comes_and_goes_is_told(
     fake: libvirt.virConnect, domain: libvirt.virDomain, comes: Callable[[bool], None]
 ) -> None:
@@ -206,6 +215,26 @@ def test_the_patience_with_an_agent_is_the_guests(
     comes(True)
     agent.answers["guest-get-time"] = ANSWERS["guest-get-time"]
     assert domain.getTime() == {"seconds": 1_700_000_000, "nseconds": 5}
+
+
+def test_a_command_that_its_actor_leaves_behind_does_not_keep_the_channel(
+    domain: libvirt.virDomain,
+    agent: Agent,
+    comes: Callable[[bool], None],
+    fake: libvirt.virConnect,
+    without_collector: None,
+) -> None:
+    """It was to wait for ever; QEMU serves one client of a channel, and that is the successor's turn."""
+    comes(True)
+    agent.answers["guest-get-time"] = None
+    command, blocks = '{"execute":"guest-get-time"}', libvirt_qemu.VIR_DOMAIN_QEMU_AGENT_COMMAND_BLOCK
+    asked = began(lambda: libvirt_qemu.qemuAgentCommand(domain, command, blocks, 0))
+    assert agent.heard.get(timeout=SECONDS)["execute"] == "guest-get-time"
+    crash(fake.root, f"guests/{domain.ID()}-a")
+    assert isinstance(asked.exception(SECONDS), libvirt.libvirtError)
+    libvirt_qemu.qemuMonitorCommand(domain, '{"execute":"query-status"}', 0)
+    comes(True)
+    assert libvirt_qemu.qemuAgentCommand(domain, '{"execute":"guest-ping"}', DEFAULT, 0)
 
 
 def test_a_password_reaches_the_agent(
