@@ -41,8 +41,8 @@ class Cards:
             with ExitStack() as undo:
                 maker = self._maker(undo, handed)
                 found = [maker.one(each) for each in wanted if cards.made(each)]
+                self._keep(found)
                 undo.pop_all()
-            self._keep(found)
             try:
                 yield found
             except (OutcomeUnknown, OperationTimeout):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ import psutil
 import pytest
 
 import embervirt as libvirt
+from embervirt import faults
 from embervirt.libvirt.qemu import qemuMonitorCommand
-from guest.domain import Console, crash, has_ended, linux, opened, small, wait_until
+from guest.calls import began, threads
+from guest.domain import Console, crash, give_up, has_ended, linux, opened, small, wait_until
 from guest.image import READY, ensure
 from guest.namespace import Namespace
 from guest.shell import Shell
@@ -173,6 +176,27 @@ def test_cards_that_come_later_survive_their_actor_and_go_with_their_other_end(
     wait_until(lambda: qmp_netdevs(domain) == [])
     assert domain.messages() == []
     domain.destroy()
+
+
+def test_a_passt_of_an_actor_that_was_given_up_is_ended(
+    conn: libvirt.virConnect, namespace: Namespace
+) -> None:
+    """It began beside a successor, who does not know of it, and has the same card plugged."""
+    domain = conn.createXML(small("net", devices="<controller type='pci' model='pcie-root'/>" + PORT * 4), 0)
+    where = {"program": shutil.which("passt")}
+    with faults.inject("process.spawning", faults.hang(), times=1, where=where) as hung:
+        plugged = began(lambda: domain.attachDevice(PASST.format("")))
+        hung.wait()
+        give_up(conn.root, f"guests/{domain.ID()}-net")
+        assert isinstance(plugged.exception(30), libvirt.libvirtError)
+        wait_until(lambda: domain.messages() == [] and conn.root.journal.open() == [])
+        hung.release()
+        wait_until(lambda: threads(f"guest/{domain.ID()}") == 1)
+    assert passts(namespace) == []
+    domain.attachDevice(PASST.format(""))
+    assert len(passts(namespace)) == 1
+    domain.destroy()
+    assert passts(namespace) == []
 
 
 def plugged(root: Path, card: str) -> list[str]:
