@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import embervirt as libvirt
 from embervirt import faults
 from embervirt.drivers.qemu import firmware
+from embervirt.drivers.qemu.service.domains import Domains
 from guest.calls import began, threads
 from guest.domain import crash, give_up, kill, opened, pid_of, qemus, small, uri, wait_until
 
@@ -159,3 +161,30 @@ def test_a_start_that_outlives_the_driver_is_waited_for_by_its_successor(tmp_pat
                 changed.result()
         assert (domain.name(), domain.state()[0]) == ("a", RUNNING)
         domain.destroy()
+
+
+def test_a_driver_that_was_given_up_starts_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looked at a disk that did not answer; the domain can be started, or is no more, by then."""
+    looking, over, look = threading.Event(), threading.Event(), Domains._check_saved
+
+    def slow(domains: Domains, name: str, force: bool) -> None:
+        look(domains, name, force)
+        if not looking.is_set():
+            looking.set()
+            over.wait(30)
+
+    monkeypatch.setattr(Domains, "_check_saved", slow)
+    with opened(tmp_path / "root") as conn:
+        domain, other = conn.defineXML(small("a")), conn.defineXML(small("b"))
+        starting = began(domain.create)
+        assert looking.wait(10)
+        give_up(conn.root, "drivers/qemu")
+        assert isinstance(starting.exception(30), libvirt.libvirtError)
+        other.create()
+        over.set()
+        wait_until(lambda: threads("qemu") == 1)
+        assert (qemus(tmp_path / "root"), domain.isActive()) == ([pid_of(tmp_path / "root", "b")], 0)
+        domain.create()
+        assert domain.state()[0] == RUNNING
+        for each in (domain, other):
+            each.destroy()

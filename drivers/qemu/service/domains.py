@@ -96,6 +96,7 @@ class Domains:
             self._refuse_start(request)
         domain, xml = (given, request.xml) if given is not None else self._defined(request.uuid)
         self._check_saved(domain.name, bool(request.flags & START_FORCE_BOOT))
+        self._fence.check()
         self._tables.starting[domain.uuid] = domain.name
         paused, autodestroy = bool(request.flags & START_PAUSED), bool(request.flags & START_AUTODESTROY)
         reset = bool(request.flags & START_RESET_NVRAM)
