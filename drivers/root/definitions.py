@@ -24,6 +24,11 @@ class Definitions:
         """Of the generation that writes."""
         return self._fence
 
+    def check_fence(self) -> None:
+        """Raises when that was given up: before what takes too long to be guarded."""
+        with self._fence.guard():
+            return
+
     def define(self, name: str, xml: str) -> None:
         """Keep a definition, durably."""
         write(self._definition(name), xml.encode(), durable=True, fence=self._fence)

@@ -141,11 +141,13 @@ class Running:
         return record
 
     def end_server(self, record: Record, plan: Plan) -> None:
-        """None runs with that configuration when this returns."""
+        """None runs with that configuration when this returns. Raises Fenced: they are a successor's then."""
+        self.store.check_fence()
         recorded = record.server is not None and servers.alive(record.server)
         if record.server is not None:
             servers.stop(record.server)
         if plan.server is not None and not recorded:
+            self.store.check_fence()
             servers.end_all(plan.server)
 
     def write_files(self, plan: Plan) -> None:

@@ -108,3 +108,29 @@ def test_files_of_a_server_are_not_written_by_a_start_that_was_given_up(
     assert file.read_text() == content
     network.destroy()
     assert namespace.traces() == []
+
+
+def test_an_update_that_was_given_up_leaves_the_servers_of_its_successor_alone(
+    conn: libvirt.virConnect, namespace: Namespace
+) -> None:
+    """What it cannot finish it does not take back either."""
+    network = conn.networkDefineXML(network_xml())
+    network.create()
+    conf = conn.root.paths.dnsmasq / "net.conf"
+    add, section, live = (
+        libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST,
+        libvirt.VIR_NETWORK_SECTION_IP_DHCP_RANGE,
+        libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE,
+    )
+    more = "<range start='10.7.7.210' end='10.7.7.220'/>"
+    with faults.inject("file.written", faults.hang(), times=1, where={"path": str(conf)}) as hung:
+        done = began(lambda: network.update(add, section, 0, more, live))
+        hung.wait()
+        replaced(conn, done)
+        content, servers = conf.read_text(), namespace.programs("dnsmasq")
+        hung.release()
+        wait_until(lambda: threads("network") == 1)
+    assert len(servers) == 1
+    assert (conf.read_text(), namespace.programs("dnsmasq")) == (content, servers)
+    network.destroy()
+    assert namespace.traces() == []

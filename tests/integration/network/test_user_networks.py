@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -183,7 +182,7 @@ def test_a_passt_of_an_actor_that_was_given_up_is_ended(
 ) -> None:
     """It began beside a successor, who does not know of it, and has the same card plugged."""
     domain = conn.createXML(small("net", devices="<controller type='pci' model='pcie-root'/>" + PORT * 4), 0)
-    where = {"program": shutil.which("passt")}
+    where = {"program": "*/passt"}
     with faults.inject("process.spawning", faults.hang(), times=1, where=where) as hung:
         plugged = began(lambda: domain.attachDevice(PASST.format("")))
         hung.wait()
