@@ -73,8 +73,8 @@ class Swtpm:
 
     @property
     def _new(self) -> Path:
-        """State that is not complete."""
-        return self.state / f"{STATE[self.version]}.new"
+        """State that is not complete; of this run, for the start of an earlier one may go on beside it."""
+        return self.state / f"{STATE[self.version]}-{self.run.name}.new"
 
     @property
     def nonce(self) -> str:
@@ -86,8 +86,8 @@ class Swtpm:
         if self.directory.is_dir():
             self._give(self.directory)
             return
-        if self._new.is_dir():
-            disk.remove_tree(self._new)  # of a program that was killed while it did this
+        for left in self.state.glob(f"{STATE[self.version]}-*.new"):
+            disk.remove_tree(left)  # of a program that was killed while it did this
         make_directories([self._new, self.authority])
         self._configure()
         self._give(self._new, self.authority)

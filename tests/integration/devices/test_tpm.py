@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
 import pytest
 
 import embervirt as libvirt
+from embervirt import disk
 from embervirt.drivers.qemu.backend import swtpm
 from embervirt.drivers.qemu.backend.swtpm import Swtpm
 from embervirt.drivers.qemu.messages import Degraded
 from embervirt.drivers.qemu.store import Record
 from embervirt.supervisor import search
+from guest.calls import began
 from guest.domain import SECONDS, Console, kill, linux, pid_of, qemus, small, uri, wait_until, watching
 from guest.image import READY, ensure
 
@@ -153,6 +158,42 @@ def test_a_swtpm_that_nobody_recorded_is_found_by_its_run(tmp_path: Path) -> Non
         assert spawned.hold() is None or swtpms(tmp_path) == []
     finally:
         swtpm.abandon(spawned)
+
+
+def test_a_tpm_is_never_half_of_one_start_and_half_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was given up goes on with its own, while the next makes another: what is used is whole."""
+    state, log, sock = (tmp_path / name for name in ("state", "log", "sock"))
+    first, second = (
+        Swtpm("a:b", "2.0", state, tmp_path / "authority", log, sock, tmp_path / name)
+        for name in ("run-1", "run-2")
+    )
+    rename, set_up = disk.rename, Swtpm._set_up
+
+    def late(path: Path, target: Path) -> None:
+        if target == first.directory and len(runs) == 1:
+            runs.append(began(lambda: second.manufacture(SECONDS)))
+            assert making.wait(SECONDS)
+        rename(path, target)
+
+    def held(made: Swtpm, seconds: float) -> None:
+        if made is second:
+            making.set()
+            assert over.wait(SECONDS)
+        set_up(made, seconds)
+
+    runs: list[Any] = [None]
+    making, over = threading.Event(), threading.Event()
+    monkeypatch.setattr(Swtpm, "_set_up", held)
+    with disk.substituted(rename=late):
+        with contextlib.suppress(OSError):
+            first.manufacture(SECONDS)
+        over.set()
+        runs[1].exception(SECONDS)
+        second.manufacture(SECONDS)
+    assert (second.directory / "tpm2-00.permall").stat().st_size
+    assert list(state.iterdir()) == [second.directory]
 
 
 def test_an_encrypted_tpm_needs_its_secret(conn: libvirt.virConnect, tmp_path: Path) -> None:
