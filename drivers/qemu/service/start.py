@@ -76,14 +76,9 @@ def monitor_path(record: Record) -> Path:
 
 
 def start(
-    plan: Plan,
-    face: Face,
-    store: Store,
-    call: Call,
-    callbacks: Callbacks,
-    operation: Operating,
+    plan: Plan, face: Face, store: Store, call: Call, callbacks: Callbacks, operation: Operating,
     on_cancel: OnCancel,
-) -> Run:
+) -> Run:  # fmt: skip
     """Spawn QEMU stopped, record it, let it go. After an error nothing of it is left but its log.
 
     But of a generation that was given up when the record was there: that is its successor's.
@@ -128,15 +123,20 @@ def start(
         live = _set_up(run, face, with_sockets(cards.live(domain, made), directory), directory)
         run = replace(run, live=live, record=msgspec.structs.replace(run.record, live=render(live)))
         store.keep(run.record)
-        try:
-            operation.mark("recorded")
-            _let_go(run, plan, face)
-        except BaseException:
-            if not ended(run, plan, face, store):
-                undo.pop_all()
-            raise
-        undo.pop_all()
+        _recorded(run, plan, face, store, operation, undo)
     return run
+
+
+def _recorded(run: Run, plan: Plan, face: Face, store: Store, operation: Operating, undo: ExitStack) -> None:
+    """Let it go. What fails is undone, unless another generation has the run by then."""
+    try:
+        operation.mark("recorded")
+        _let_go(run, plan, face)
+    except BaseException:
+        if not ended(run, plan, face, store):
+            undo.pop_all()
+        raise
+    undo.pop_all()
 
 
 def _with_cards(

@@ -234,31 +234,6 @@ def test_a_secret_moves_between_disk_and_memory_with_its_value(root: Root, value
     assert root.value(ONE) == value
 
 
-def test_a_move_that_was_given_up_does_not_take_the_secret_from_memory(
-    root: Root, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It waited for its disk; the next generation has the secret by the time that it is put back."""
-    root.define(ONE)
-    root.put(ONE, b"x")
-    remove, before = Disk.remove, root.fence
-
-    def replaced(disk: Disk, row: SecretRow) -> None:
-        monkeypatch.undo()
-        before.close()
-        root.restart()
-        root.define(ONE, ephemeral="yes")
-        root.put(ONE, b"y")
-        remove(disk, row)
-
-    monkeypatch.setattr(Disk, "remove", replaced)
-    with pytest.raises(Fenced):
-        root.define(ONE, ephemeral="yes")
-    assert root.value(ONE) == b"y"
-    assert root.names() == set()
-    root.restart()
-    assert root.value(ONE) == b"y"
-
-
 # What is on disk is not always what we wrote.
 
 
