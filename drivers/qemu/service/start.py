@@ -104,10 +104,10 @@ def start(
         maker = cards.Maker(plan, face.paths, face.account, call, face.bus, undo, handed)
         made, command = _with_cards(command, maker, nets)
         emulator = tpm.start(plan, face, call, undo)
+        heard, lost = callbacks
+        store.check_fence()  # a successor may have undone this start, and made another
         with leases.explained(domain.devices.disks):
-            launched = face.backend.launch(
-                command, deadline=deadline, on_event=callbacks[0], on_close=callbacks[1]
-            )
+            launched = face.backend.launch(command, deadline=deadline, on_event=heard, on_close=lost)
         undo.callback(launched.monitor.close)
         handed.enter_context(on_cancel(launched.monitor.shut))
         watched = Watched(launched.identity, launched.spawned, str(command.status_file))
