@@ -13,16 +13,13 @@ import functools
 import os
 import select
 import signal
-from pathlib import Path
 from types import TracebackType
 from typing import Annotated
 
 import msgspec
 
 from embervirt import faults
-
-STATE, PARENT, START_TIME = 3, 4, 22
-"""Numbers of fields of ``/proc/PID/stat``, counted from 1 as proc(5) does."""
+from embervirt.supervisor import proc
 
 PID_MAX = 4194304
 """The kernel's upper limit of pids on 64-bit machines (proc(5), ``pid_max``)."""
@@ -48,54 +45,38 @@ class Identity(msgspec.Struct, frozen=True):
 @functools.cache
 def boot_id() -> str:
     """The kernel's random id of this boot (random(4))."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return proc.boot()
 
 
 def start_time(pid: int) -> int | None:
     """Clock ticks from boot to the start of ``pid``, zombie or not; None when there is no such process."""
-    return _stat(pid, START_TIME)
+    return _field(pid, proc.START_TIME)
 
 
 def parent(pid: int) -> int | None:
     """Pid of the present parent of ``pid``; None when there is no such process."""
-    return _stat(pid, PARENT)
+    return _field(pid, proc.PARENT)
 
 
 def stopped(pid: int) -> bool:
     """Whether ``pid`` is stopped by a signal or a debugger."""
-    return _field(pid, STATE) in (b"T", b"t")
+    return proc.stat(pid).get(proc.STATE) in (b"T", b"t")
 
 
-def _stat(pid: int, field: int) -> int | None:
-    value = _field(pid, field)
+def _field(pid: int, field: int) -> int | None:
+    value = proc.stat(pid).get(field)
     return None if value is None else int(value)
-
-
-def _field(pid: int, field: int) -> bytes | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    after_name = stat[stat.rindex(b")") + 2 :].split()
-    return after_name[field - 3]
 
 
 def command_line(pid: int) -> bytes:
     """Its arguments, each with a zero byte behind it; empty when the process is gone, or has none."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
+    return proc.read(pid, "cmdline")
 
 
 def rights(pid: int) -> tuple[int, int] | None:
     """User and group that it acts as (proc(5), ``status``); None when it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = dict(line.split(":", 1) for line in status.splitlines())
-    return int(fields["Uid"].split()[1]), int(fields["Gid"].split()[1])
+    fields = dict(line.split(b":", 1) for line in proc.read(pid, "status").splitlines())
+    return (int(fields[b"Uid"].split()[1]), int(fields[b"Gid"].split()[1])) if fields else None
 
 
 def hold(pid: int, start: int) -> int | None:
@@ -119,7 +100,7 @@ def identify(pid: int, nonce: str) -> Identity | None:
     if held is None:
         return None
     try:
-        ticks, exe = start_time(pid), _executable(pid)
+        ticks, exe = start_time(pid), proc.executable(pid)
         if ticks is None or exe is None or not _carries(pid, nonce) or has_exited(held):
             return None
         return Identity(boot_id(), pid, ticks, exe, nonce)
@@ -229,14 +210,6 @@ def _open(pid: int) -> int | None:
         if error.errno in NOT_A_PROCESS:
             return None
         raise
-
-
-def _executable(pid: int) -> tuple[int, int] | None:
-    try:
-        found = Path(f"/proc/{pid}/exe").stat()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _carries(pid: int, nonce: str) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 from embervirt import world
-from embervirt.supervisor import identity
+from embervirt.supervisor import identity, proc
 from embervirt.supervisor.identity import Identity
 from embervirt.supervisor.recorder import SCRIPT, Spawned
 
@@ -21,8 +20,7 @@ LOOK = 0.01
 def carrying(nonce: str) -> list[int]:
     """Pids of all processes with ``nonce`` on their command line: programs and their recorders."""
     wanted = os.fsencode(nonce)
-    pids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if wanted in identity.command_line(pid)]
+    return [pid for pid in proc.pids() if wanted in identity.command_line(pid)]
 
 
 def program(nonce: str) -> tuple[Identity, Spawned] | None:

@@ -20,7 +20,7 @@ from embervirt.drivers.qemu.tables import Definition
 from embervirt.drivers.root.definitions import Definitions
 from embervirt.drivers.root.files import Fence, move, read, remove, write
 from embervirt.drivers.root.leases import Lease, Leases, Lives
-from embervirt.drivers.root.paths import RootPaths
+from embervirt.drivers.root.paths import RootPaths, below
 from embervirt.drivers.xml import parse
 from embervirt.errors import SystemError_, libvirtError
 from embervirt.log import get_logger
@@ -124,7 +124,7 @@ class Store(Definitions):
 
     def record(self, name: str) -> Record | None:
         """Of one guest, None when there is none, or nobody can read it. Raises FileRefused."""
-        path = self._paths.qemu_run / f"{name}.json"
+        path = self._record(name)
         try:
             return msgspec.json.decode(read(path), type=Record) if path.exists() else None
         except msgspec.MsgspecError as error:
@@ -141,7 +141,7 @@ class Store(Definitions):
     def note(self, record: Record) -> None:
         """Write a guest's record alone."""
         content = msgspec.json.encode(record)
-        write(self._paths.qemu_run / f"{record.name}.json", content, durable=False, fence=self._fence)
+        write(self._record(record.name), content, durable=False, fence=self._fence)
 
     def forget(self, record: Record) -> None:
         """Remove what a run of a guest left: its directory, its memory, its pid file, and last its record."""
@@ -152,12 +152,15 @@ class Store(Definitions):
         self.clean(id_, name, ram_dir)
         record = self.record(name)
         if record is None or record.id == id_:
-            for path in (*self._pid_files(name), self._paths.qemu_run / f"{name}.json"):
+            for path in (*self._pid_files(name), self._record(name)):
                 remove(path, durable=False, fence=self._fence)
+
+    def _record(self, name: str) -> Path:
+        return below(self._paths.qemu_run, f"{name}.json")
 
     def _pid_files(self, name: str) -> list[Path]:
         """None for a guest called ``driver``: that one is the lock of libvirt's driver."""
-        path = self._paths.qemu_run / f"{name}.pid"
+        path = below(self._paths.qemu_run, f"{name}.pid")
         return [] if path in self._paths.libvirt_locks else [path]
 
     def clean(self, id_: int, name: str, ram_dir: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from embervirt.drivers.root.files import Fence, point, remove, sweep, write
+from embervirt.drivers.root.paths import below
 from embervirt.errors import libvirtError
 from embervirt.log import get_logger
 
@@ -51,10 +52,10 @@ class Definitions:
             remove(self._link(name), durable=True, fence=self._fence)
 
     def _definition(self, name: str) -> Path:
-        return self._directory / f"{name}.xml"
+        return below(self._directory, f"{name}.xml")
 
     def _link(self, name: str) -> Path:
-        return self._autostart / f"{name}.xml"
+        return below(self._autostart, f"{name}.xml")
 
 
 def usable(directory: Path, read: Callable[[Path], T], what: str, driver: str) -> Iterator[T]:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import string
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from embervirt.errors import ConfigUnsupported, InvalidArgument
@@ -133,7 +133,7 @@ class RootPaths:
 
     def managed_save(self, name: str) -> Path:
         """Where libvirt keeps the memory of a guest that is to go on with it at its next start."""
-        return self.qemu_lib / "save" / f"{name}.save"
+        return below(self.qemu_lib / "save", f"{name}.save")
 
     @property
     def nvram(self) -> Path:
@@ -165,7 +165,7 @@ class RootPaths:
 
     def console_log(self, name: str) -> Path:
         """What the guest's first serial port says in its current run."""
-        return self.qemu_log / f"{name}.console"
+        return below(self.qemu_log, f"{name}.console")
 
     @property
     def qemu_cache(self) -> Path:
@@ -235,11 +235,11 @@ class RootPaths:
 
     def domain_dir(self, id: int, name: str) -> Path:
         """Directory of one run of a guest: its monitor socket and master key."""
-        return self.qemu_lib / f"domain-{id}-{short_name(name)}"
+        return below(self.qemu_lib, f"domain-{id}-{short_name(name)}")
 
     def passt_dir(self, id: int) -> Path:
         """Of the sockets of one run's passts: a short path, for a socket's has 107 bytes."""
-        return self.qemu_run / "passt" / str(id)
+        return below(self.qemu_run / "passt", str(id))
 
     def ram_path(self, id: int, name: str, memory_backing_dir: str | None) -> Path:
         """Directory of the files that back a guest's memory.
@@ -248,10 +248,16 @@ class RootPaths:
         """
         plain = f"{id}-{short_name(name)}"
         if memory_backing_dir is None:
-            return self.qemu_lib / "ram" / plain
+            return below(self.qemu_lib / "ram", plain)
         shared = Path(memory_backing_dir, "libvirt/qemu")
         inside = Path(os.path.realpath(memory_backing_dir)).is_relative_to(self.path)
         return shared / (plain if inside else f"qemu-embed-{self.hash8}-{plain}")
+
+
+@lru_cache(maxsize=2048)
+def below(directory: Path, name: str) -> Path:
+    """``directory / name``, made once of what is asked for over and over: see ``supervisor.proc``."""
+    return directory / name
 
 
 def short_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 class Arguments(NamedTuple):
     """``monitor`` is the number of a socket, which listens if ``listens``; ``ptys`` and ``monitor_label`` are
-    ids of chardevs."""
+    ids of chardevs, ``devices`` ids of devices with their drivers."""
 
     name: str | None
     uuid: str | None
@@ -20,6 +21,7 @@ class Arguments(NamedTuple):
     monitor_label: str
     listens: bool
     ptys: tuple[str, ...]
+    devices: tuple[tuple[str, str], ...]
 
 
 def read(argv: Sequence[str]) -> Arguments:
@@ -42,7 +44,21 @@ def read(argv: Sequence[str]) -> Arguments:
         monitor_label=label,
         listens=monitor.get("server") == "on",
         ptys=tuple(id_ for id_, keys in chardevs.items() if keys[""] == "pty"),
+        devices=devices(argv),
     )
+
+
+def devices(argv: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Ids and drivers of those that have an id, given as JSON or not."""
+    given = (_device(value) for name, value in _options(argv) if name == "device")
+    return tuple((each["id"], each["driver"]) for each in given if "id" in each)
+
+
+def _device(value: str) -> dict[str, str]:
+    if value.startswith("{"):
+        return dict(json.loads(value))
+    keys = _keys(value)
+    return {"driver": keys.get("", ""), **keys}
 
 
 def _options(argv: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ class Machine:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self.devices = dict(facts.devices)
         self.status = "prelaunch" if facts.stopped else "running"
         self.negotiated = False
         self.over = False
@@ -55,6 +56,10 @@ class Machine:
         if name in ACTS:
             check(arguments, ())
             return getattr(self, ACTS[name])(events)
+        if name in CHANGES:
+            return getattr(self, CHANGES[name])(arguments, events)
+        if name in BACK_ENDS:
+            return {}
         if name in ANSWERS:
             check(arguments, ARGUMENTS.get(name, ()))
             return ANSWERS[name](self.facts, self.status, arguments)
@@ -95,6 +100,29 @@ class Machine:
     def _quit(self, events: list[Message]) -> Message:
         self._end(events, guest=False, reason="host-qmp-quit")
         return {}
+
+    # Devices.
+
+    def _device_add(self, arguments: Message, events: list[Message]) -> Message:
+        if arguments.get("id") in self.devices:
+            raise Refusal("GenericError", f"Duplicate device ID '{arguments['id']}'")
+        if "id" in arguments:
+            self.devices[arguments["id"]] = arguments["driver"]
+        return {}
+
+    def _device_del(self, arguments: Message, events: list[Message]) -> Message:
+        """Of a guest that gives it back at once; QEMU may also tell that after its reply."""
+        id_ = arguments["id"]
+        if self.devices.pop(id_, None) is None:
+            raise Refusal("DeviceNotFound", f"Device '{id_}' not found")
+        events.append(event("DEVICE_DELETED", device=id_, path=f"{PERIPHERAL}/{id_}"))
+        return {}
+
+    def _qom_list(self, arguments: Message, events: list[Message]) -> list[Message]:
+        if arguments["path"] != PERIPHERAL:
+            raise Refusal("DeviceNotFound", f"Device '{arguments['path']}' not found")
+        found = [{"name": id_, "type": f"child<{driver}>"} for id_, driver in self.devices.items()]
+        return [{"name": "type", "type": "string"}, *found]
 
     # What comes from elsewhere than the monitor.
 
@@ -155,7 +183,18 @@ ACTS = {
 }
 """Commands without arguments that change something, and the methods that do it."""
 
-COMMANDS = sorted({"qmp_capabilities", "query-commands", *ACTS, *ANSWERS})
+CHANGES = {"device_add": "_device_add", "device_del": "_device_del", "qom-list": "_qom_list"}
+"""Commands about devices."""
+
+PERIPHERAL = "/machine/peripheral"
+"""Where QEMU has those with an id."""
+
+BACK_ENDS = """
+    blockdev-add blockdev-del netdev_add netdev_del object-add object-del
+""".split()  # noqa: SIM905
+"""What a device stands on comes and goes, and nobody looks at it."""
+
+COMMANDS = sorted({"qmp_capabilities", "query-commands", *ACTS, *CHANGES, *BACK_ENDS, *ANSWERS})
 
 DEEDS = {
     "shuts down": "_guest_shuts_down",

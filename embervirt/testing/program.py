@@ -266,6 +266,7 @@ def _facts(arguments: Arguments, version: tuple[int, int, int], wire: Wire) -> F
         thread=os.getpid(),
         stopped=arguments.stopped,
         stays=arguments.stays,
+        devices=arguments.devices,
         version=version,
     )
 

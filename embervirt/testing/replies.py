@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 class Facts(NamedTuple):
     """What a QEMU is started with, as far as its monitor tells of it.
 
-    ``chardevs`` are entries of ``query-chardev``, ``stopped`` is ``-S``, ``stays`` is ``-no-shutdown``.
+    ``chardevs`` are entries of ``query-chardev``, ``stopped`` is ``-S``, ``stays`` is ``-no-shutdown``;
+    ``devices`` are ids and drivers of the devices that have an id.
     """
 
     name: str | None = None
@@ -22,6 +23,7 @@ class Facts(NamedTuple):
     thread: int = 0
     stopped: bool = True
     stays: bool = True
+    devices: tuple[tuple[str, str], ...] = ()
     version: tuple[int, int, int] = (7, 2, 0)
 
 

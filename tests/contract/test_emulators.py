@@ -186,6 +186,52 @@ def test_what_is_no_json_is_refused(client: Client) -> None:
     assert client.ask("stop") == [OK]
 
 
+# Devices.
+
+PERIPHERAL = "/machine/peripheral"
+BUS = ("-device", "qemu-xhci,id=usb", "-device", '{"driver":"usb-kbd","bus":"usb.0","id":"keys"}')
+
+
+def test_a_device_comes_and_goes(start: Start) -> None:
+    """Of USB, which no guest need give back: that it is gone is told before the reply, or after it."""
+    client = start(*BUS).client().negotiate()
+    assert client.ask("device_add", driver="usb-tablet", bus="usb.0", id="tab") == [OK]
+    found = {each["name"]: each["type"] for each in client.value("qom-list", path=PERIPHERAL)}
+    assert found == {
+        "type": "string",
+        "usb": "child<qemu-xhci>",
+        "keys": "child<usb-kbd>",
+        "tab": "child<usb-tablet>",
+    }
+    gone = event("DEVICE_DELETED", device="tab", path=f"{PERIPHERAL}/tab")
+    heard = client.ask("device_del", id="tab")
+    assert [*heard, *([client.hear()] if len(heard) == 1 else [])] in ([gone, OK], [OK, gone])
+    assert "tab" not in {each["name"] for each in client.value("qom-list", path=PERIPHERAL)}
+
+
+def test_what_cannot_be_done_with_devices(start: Start) -> None:
+    """One that is there twice, one that is not there, a place that is none."""
+    client = start(*BUS).client().negotiate()
+    twice = client.ask("device_add", driver="usb-tablet", bus="usb.0", id="keys")
+    assert twice == [refusal("Duplicate device ID 'keys'")]
+    assert client.ask("device_del", id="tab") == [refusal("Device 'tab' not found", "DeviceNotFound")]
+    nowhere = client.ask("qom-list", path="/nowhere")
+    assert nowhere == [refusal("Device '/nowhere' not found", "DeviceNotFound")]
+
+
+def test_what_a_device_stands_on_comes_and_goes(start: Start) -> None:
+    """An object, a node, the host's side of a card."""
+    client = start().client().negotiate()
+    for add, drop, arguments in (
+        ("object-add", "object-del", {"qom-type": "rng-builtin", "id": "a"}),
+        ("blockdev-add", "blockdev-del", {"driver": "null-co", "node-name": "a"}),
+        ("netdev_add", "netdev_del", {"type": "user", "id": "a"}),
+    ):
+        assert client.ask(add, **arguments) == [OK]
+        name = "node-name" if "node-name" in arguments else "id"
+        assert client.ask(drop, **{name: "a"}) == [OK]
+
+
 # Ends.
 
 

@@ -12,10 +12,9 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from embervirt.supervisor import identity, recorder, search
+from embervirt.supervisor import identity, proc, recorder, search
 from simulation.scheduler import Scheduler, Signal
 from simulation.sockets import Descriptors
 from simulation.threads import until
@@ -153,10 +152,28 @@ class Kernel:
         """As ``select``'s."""
         return Poll(self)
 
-    def path(self, *parts: Any) -> Any:
-        """As ``pathlib``'s ``Path``, of what is below /proc."""
-        path = Path(*parts)
-        return Proc(self, path) if path.parts[:2] == ("/", "proc") else path
+    # As ``supervisor.proc``'s.
+
+    def pids(self) -> list[int]:
+        """Of all processes."""
+        return sorted(self.processes)
+
+    def executable(self, pid: int) -> tuple[int, int] | None:
+        """One for all."""
+        self.scheduler.checkpoint()
+        return EXECUTABLE if pid in self.processes else None
+
+    def read(self, pid: int, name: str) -> bytes:
+        """``stat`` and ``cmdline``."""
+        self.scheduler.checkpoint()
+        process = self.processes.get(pid)
+        if process is None or name not in ("stat", "cmdline"):
+            return b""
+        if name == "cmdline":
+            return process.command
+        state, between = b"T" if process.stopped else b"S", b"0 " * 17
+        about = (process.pid, state, process.parent, between, process.start)
+        return b"%d (qemu) %s %d %s%d\n" % about
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -165,9 +182,9 @@ class Kernel:
             (identity, "os", Instead(os, pidfd_open=self.pidfd_open, close=self.close)),
             (identity, "signal", Instead(signal, pidfd_send_signal=self.pidfd_send_signal)),
             (identity, "select", Instead(select, poll=self.poll)),
-            (identity, "Path", self.path),
+            *((proc, name, getattr(self, name)) for name in ("pids", "executable", "read")),
+            (proc, "boot", lambda: self.boot),
             (search, "os", Instead(os, close=self.close)),
-            (search, "Path", self.path),
             (recorder, "os", Instead(os, close=self.close, waitid=_not_ours)),
         ]
         before = [getattr(module, name) for module, name, _ in names]
@@ -217,46 +234,3 @@ class Poll:
         ready = scheduler.until(readable, (changed,), until(scheduler, milliseconds / 1000))
         return [(self._number, select.POLLIN)] if ready else []
 
-
-class Proc:
-    """A file below /proc."""
-
-    def __init__(self, kernel: Kernel, path: Path) -> None:
-        self._kernel, self._parts = kernel, path.parts
-
-    def __truediv__(self, name: str) -> Proc:
-        return Proc(self._kernel, Path(*self._parts, name))
-
-    @property
-    def name(self) -> str:
-        """The last part."""
-        return self._parts[-1]
-
-    def iterdir(self) -> Iterator[Proc]:
-        """Of /proc itself: the processes."""
-        return iter([self / str(pid) for pid in self._kernel.processes])
-
-    def _process(self) -> Process:
-        self._kernel.scheduler.checkpoint()
-        process = self._kernel.processes.get(int(self._parts[2]))
-        if process is None:
-            raise FileNotFoundError(2, "No such file or directory")
-        return process
-
-    def read_text(self) -> str:
-        """Of the boot id."""
-        return f"{self._kernel.boot}\n"
-
-    def read_bytes(self) -> bytes:
-        """Of ``stat`` and ``cmdline``."""
-        process = self._process()
-        if self._parts[3] == "cmdline":
-            return process.command
-        state, between = b"T" if process.stopped else b"S", b"0 " * 17
-        about = (process.pid, state, process.parent, between, process.start)
-        return b"%d (qemu) %s %d %s%d\n" % about
-
-    def stat(self) -> Any:
-        """Of ``exe``."""
-        self._process()
-        return Instead(os, st_dev=EXECUTABLE[0], st_ino=EXECUTABLE[1])

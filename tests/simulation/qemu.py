@@ -20,6 +20,7 @@ from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.errors import LaunchFailed, MonitorError, MonitorLost, MonitorTimeout
 from embervirt.supervisor.identity import identify
 from embervirt.supervisor.recorder import Spawned, reap
+from embervirt.testing.arguments import devices
 from embervirt.testing.machine import Machine
 from embervirt.testing.replies import Facts
 from simulation.kernel import Kernel
@@ -38,7 +39,7 @@ class Qemu:
 
     def __init__(self, host: Host, command: Command, argv: Sequence[str]) -> None:
         self.host, self.directory, self.name = host, command.directory, command.log.stem
-        self.machine = Machine(Facts(stopped=True))
+        self.machine = Machine(Facts(stopped=True, devices=devices(argv)))
         self.sessions: list[Session] = []
         self.acknowledged = self.asked_to_end = False
         self.scheduler = host.scheduler

@@ -13,7 +13,7 @@ KEPT = 4
 
 def begin(path: Path) -> None:
     """A run's own log begins empty; those before it move on by a number. Raises SystemError_."""
-    names = [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, KEPT + 1))]
+    names = [path, *(path.with_suffix(f"{path.suffix}.{number}") for number in range(1, KEPT + 1))]
     for older, newer in reversed(list(zip(names[1:], names[:-1], strict=True))):
         if newer.exists():
             with explained("rename", newer):

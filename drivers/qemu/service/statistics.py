@@ -10,9 +10,7 @@ from typing import Any
 from embervirt.drivers.qemu.errors import VIR_FROM_STORAGE
 from embervirt.drivers.qemu.model import Disk
 from embervirt.errors import InternalError, SystemError_
-
-TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-"""Nanoseconds."""
+from embervirt.supervisor import proc
 
 PAGE = os.sysconf("SC_PAGE_SIZE") // 1024
 """KiB."""
@@ -55,8 +53,6 @@ DEVICES, TRANSMIT = Path("/proc/thread-self/net/dev"), 8
 """Devices of the caller's network namespace, and where the counts of what one sent begin."""
 NEIGHBOURS = Path("/proc/thread-self/net/arp")
 INCOMPLETE = "0x0"
-CPU, UTIME, STIME = 36, 11, 12
-"""Fields of ``/proc/PID/stat`` behind the name: the processor, user and system time."""
 
 
 def block(told: list[dict[str, Any]], devices: Collection[str]) -> dict[str, int]:
@@ -85,20 +81,17 @@ def balloon(told: Mapping[str, Any]) -> dict[str, int]:
 
 def resident(pid: int) -> int:
     """KiB of memory that a process has; 0 when it has just ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    said = proc.read(pid, "statm")
+    return int(said.split()[1]) * PAGE if said else 0
 
 
 def vcpu(number: int, pid: int, thread: int) -> tuple[int, int, int, int]:
     """``(number, running, CPU time in ns, CPU of the host)`` of a vCPU's thread."""
-    try:
-        stat = Path(f"/proc/{pid}/task/{thread}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+    fields = proc.stat(pid, thread)
+    if not fields:
         return number, 0, 0, -1
-    fields = stat[stat.rindex(")") + 2 :].split()
-    return number, 1, (int(fields[UTIME]) + int(fields[STIME])) * TICK, int(fields[CPU])
+    ticks = int(fields[proc.USER_TIME]) + int(fields[proc.SYSTEM_TIME])
+    return number, 1, ticks * proc.TICK, int(fields[proc.PROCESSOR])
 
 
 def network(device: str) -> tuple[int, int, int, int, int, int, int, int]:
@@ -138,22 +131,10 @@ def _is_device(file: str) -> bool:
     return Path(file).is_block_device()
 
 
-def process_times(pid: int) -> tuple[int, int]:
-    """Nanoseconds that a process and its threads spent in user and system mode; 0 when it has just ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0, 0
-    fields = stat[stat.rindex(")") + 2 :].split()
-    return int(fields[UTIME]) * TICK, int(fields[STIME]) * TICK
-
-
 def delay(pid: int, thread: int) -> int:
     """Nanoseconds that a thread was ready and waited for a CPU."""
-    try:
-        return int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    said = proc.read(pid, f"task/{thread}/schedstat")
+    return int(said.split()[1]) if said else 0
 
 
 FAMILIES = {"ipv4": 0, "ipv6": 1}

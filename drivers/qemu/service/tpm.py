@@ -17,16 +17,17 @@ from embervirt.drivers.qemu.service.keys import Call
 from embervirt.drivers.qemu.store import Record, Store
 from embervirt.drivers.root import reach
 from embervirt.drivers.root.files import make_directories
-from embervirt.drivers.root.paths import RootPaths, short_name
+from embervirt.drivers.root.paths import RootPaths, below, short_name
 from embervirt.drivers.secret.messages import GetValue
 from embervirt.supervisor.processes import Watched
 
-LOST = "tpm: its swtpm ended"
+WHAT = "tpm"
+"""As what a guest that has lost it is told to."""
 
 
 def socket(paths: RootPaths, id_: int, name: str) -> Path:
     """Where the swtpm of a run is reached, as libvirt names it."""
-    return paths.path / "run/swtpm" / f"{id_}-{short_name(name)}-swtpm.sock"
+    return below(paths.path / "run/swtpm", f"{id_}-{short_name(name)}-swtpm.sock")
 
 
 def state(paths: RootPaths, uuid: str) -> Path:
@@ -91,6 +92,6 @@ def forget(record: Record, domain: Domain, store: Store) -> None:
 
     A definition that nobody can read is one.
     """
-    transient = not (store.paths.qemu_etc / f"{record.name}.xml").exists()
+    transient = not below(store.paths.qemu_etc, f"{record.name}.xml").exists()
     if record.tpm is not None and transient and not persists(domain):
         store.discard(state(store.paths, record.uuid))

@@ -69,7 +69,7 @@ def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path, umask: None, mask
 def test_the_file_is_never_more_open(tmp_path: Path, umask: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under umask 0 the file is 0600 before anything is done to it by its name."""
     seen: list[int] = []
-    monkeypatch.setattr(Path, "chmod", lambda self, mode: seen.append(self.stat().st_mode & 0o777))
+    monkeypatch.setattr(os, "chmod", lambda path, mode: seen.append(Path(path).stat().st_mode & 0o777))
     os.umask(0)
     sockets.listen(tmp_path / "s").close()
     assert seen == [0o600]
