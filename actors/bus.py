@@ -63,7 +63,8 @@ class Bus:
         self.session = world.token_bytes(4).hex()
         self._pid = os.getpid()
         self._traces, self._callers = itertools.count(1), itertools.count(1)
-        self._lock = world.Condition()
+        self._lock = world.RLock()  # not the condition, see ``Routes``
+        self._idles = world.Condition(self._lock)
         self._idle: list[Caller] = []
         self._busy, self._in_flight = 0, in_flight
         self._closing = False
@@ -112,7 +113,7 @@ class Bus:
                 self._idle.append(taken)
             else:
                 taken[0].close(0)
-                self._lock.notify_all()
+                self._idles.notify_all()
 
     def _check_open(self) -> None:
         if self._closing:
@@ -281,7 +282,7 @@ class Bus:
         self.routes.close(InvalidConnection("the root was closed"))
         with self._lock:
             self._closing = True
-            self._lock.wait_for(lambda: not self._busy, PATIENCE)
+            self._idles.wait_for(lambda: not self._busy, PATIENCE)
             for each in [self._notices, self._tells, *(sock for sock, _ in self._idle)]:
                 each.close(0)
         self.handover.clear()

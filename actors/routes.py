@@ -54,7 +54,9 @@ class Routes:
 
     def __init__(self, mailbox: int) -> None:
         self._mailbox = mailbox
-        self._changed = world.Condition()
+        # A condition's ``with`` is Python, and what interrupts it, Ctrl-C say, may leave it locked for ever.
+        self._lock = world.RLock()
+        self._changed = world.Condition(self._lock)
         self._routes: dict[str, Route] = {}
         self._calls: dict[int, Pending] = {}
         self._ids = itertools.count(1)
@@ -66,7 +68,7 @@ class Routes:
 
     @contextmanager
     def _change(self, name: str) -> Iterator[Route]:
-        with self._changed:
+        with self._lock:
             yield self._routes.setdefault(name, Route())
             self._changed.notify_all()
 
@@ -85,7 +87,7 @@ class Routes:
 
         ``notify`` is the way its replies went, so that no notice overtakes one; None: another thread says so.
         """
-        with self._changed:
+        with self._lock:
             route = self._routes.get(name)
             if route is None or route.generation != generation:
                 return
@@ -109,13 +111,13 @@ class Routes:
 
     def forget(self, name: str) -> None:
         """The name is gone."""
-        with self._changed:
+        with self._lock:
             self._routes.pop(name, None)
             self._changed.notify_all()
 
     def close(self, error: libvirtError) -> None:
         """From now on every call fails with ``error``; those in flight are settled."""
-        with self._changed:
+        with self._lock:
             self.closed = error
             lost = [pending for route in self._routes.values() for pending in self._take(route)]
             self._changed.notify_all()
@@ -124,7 +126,7 @@ class Routes:
 
     def fail(self, error: libvirtError) -> None:
         """From now on every call fails with ``error``, while what needs none goes on to work."""
-        with self._changed:
+        with self._lock:
             self.failed = error
             self._changed.notify_all()
 
@@ -137,7 +139,7 @@ class Routes:
         """Register a call; waits while the actor is between two generations, until ``deadline``."""
         if name not in self._routes and self.closed is None:
             self.missing(name)
-        with self._changed:
+        with self._lock:
             route = self._wait_up(name, deadline)
             if len(route.pending) >= self._mailbox:
                 text = f"{self._mailbox} calls wait for {name} already (setting calls.mailbox)"
@@ -165,7 +167,7 @@ class Routes:
 
     def begin(self, id_: int) -> bool:
         """The actor takes the call in hand; False when nobody waits for it any more, or it did so before."""
-        with self._changed:
+        with self._lock:
             pending = self._calls.get(id_)
             if pending is None or pending.begun:
                 return False
@@ -176,13 +178,13 @@ class Routes:
         """Whether somebody still waits for the reply to this call; a late one is counted."""
         waits = id_ in self._calls
         if id_ and not waits:
-            with self._changed:
+            with self._lock:
                 self.unheard += 1
         return waits
 
     def settle(self, pending: Pending) -> None:
         """The caller has its answer, or has stopped waiting: then ``pending.begun`` is final."""
-        with self._changed:
+        with self._lock:
             self._calls.pop(pending.id, None)
             route = self._routes.get(pending.name)
             if route is not None:

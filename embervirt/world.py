@@ -10,6 +10,7 @@ import concurrent.futures
 import os
 import queue
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,11 +32,50 @@ uniform: Callable[[float, float], float] = random.Random().uniform
 token_bytes: Callable[[int], bytes] = os.urandom
 """Ids that nobody guesses and nobody else has."""
 
-Thread: Any = threading.Thread
+FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS}
+"""Signals that a thread causes itself, by what it executes."""
+
+SIGNALS = signal.valid_signals() - FAULTS
+
+
+class OwnThread(threading.Thread):
+    """A thread that takes none of the program's signals, nor SIGPIPE for what it writes itself.
+
+    A program that blocks a signal in its threads, and waits for it, does not know of ours: the kernel would
+    give it to one of these. ``mask`` is the one that the program's own code has, see ``programs_signals``.
+    """
+
+    mask: set[int]
+
+    def start(self) -> None:
+        """As threading's; the thread begins with the mask that its starter has at that moment."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self.mask = getattr(threading.current_thread(), "mask", before)
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def programs_signals() -> Iterator[None]:
+    """Around a callback of the program: it and its children have its mask, on a thread of ours too."""
+    mask = getattr(threading.current_thread(), "mask", None)
+    if mask is None:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+Thread: Any = OwnThread
 current_thread: Callable[[], Any] = threading.current_thread
 Lock: Callable[[], Any] = threading.Lock
 RLock: Callable[[], Any] = threading.RLock
-Condition: Callable[[], Any] = threading.Condition
+Condition: Callable[..., Any] = threading.Condition
 SimpleQueue: Any = queue.SimpleQueue
 
 wait: Callable[..., Any] = concurrent.futures.wait

@@ -29,6 +29,7 @@ STARTER = ("/usr/bin/env", "--default-signal", "bash", "-p", "-c")
 
 SCRIPT = """\
 ulimit -c 0
+for each in d f n t u v; do ulimit -S -$each hard; done
 {{ exec {pipe}>&-; exec "$@"; }} &
 trap '' HUP INT QUIT TERM PIPE
 exec </dev/null >/dev/null 2>&1 {passed}
@@ -37,9 +38,11 @@ exec {pipe}>&-
 wait $!
 printf '%s\\n' $? >"$0.tmp" && exec mv -f -- "$0.tmp" "$0"
 """
-"""``$0`` is the status file, ``$@`` the program. The trap comes after the fork, for the recorder alone: what
-ends a session, or an agent that no longer reads the pipe, must not end it. SIGINT and SIGQUIT, which a shell
-ignores in its background, are bash's to restore at the exec."""
+"""``$0`` is the status file, ``$@`` the program. Soft limits (of data, file size, descriptors, CPU time,
+processes, address space) are the host program's for itself: a program that reached one would be ended, or
+refused something, so ours have what the hard ones leave. The trap comes after the fork, for the recorder
+alone: what ends a session, or an agent that no longer reads the pipe, must not end it. SIGINT and SIGQUIT,
+which a shell ignores in its background, are bash's to restore at the exec."""
 
 SIGNALLED = range(129, 193)
 """What a shell's ``$?`` is after a death by signal: 128 + its number (POSIX 2.8.2), 1 to 64 on Linux."""

@@ -7,7 +7,6 @@ its successor if it is ``safe``, as with ``Bus.call``.
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 
 import zmq
 
+from embervirt import world
 from embervirt.actors import codec
 from embervirt.actors.bus import Bus, too_late
 from embervirt.actors.exchange import send
@@ -57,7 +57,7 @@ class Calls:
             self._forward(call)
         else:
             name = f"embervirt-gateway-{call.name[:40]}"
-            threading.Thread(target=self._find, args=(call,), name=name, daemon=True).start()
+            world.Thread(target=self._find, args=(call,), name=name, daemon=True).start()
 
     def _find(self, call: Call) -> None:
         """On a thread of its own: a driver may take seconds to start, or refuse."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from embervirt import world
 from embervirt.actors.messages import Event, Numbered
 from embervirt.actors.subscription import Overflow, Subscription
 from embervirt.libvirt.eventloop import loop
@@ -39,7 +40,7 @@ class Dispatcher:
         self._registered: dict[int, Registration] = {}
         self._next = 0
         self._subscription: Subscription = root.subscribe()
-        self._thread = threading.Thread(target=self._run, name="embervirt-callbacks", daemon=True)
+        self._thread = world.Thread(target=self._run, name="embervirt-callbacks", daemon=True)
         self._thread.start()
 
     def add(self, registration: Registration) -> int:
@@ -75,7 +76,8 @@ class Dispatcher:
 
     def _call(self, registration: Registration, event: Event) -> None:
         try:
-            registration.deliver(event)
+            with world.programs_signals():
+                registration.deliver(event)
         except Exception:  # noqa: BLE001 - the host program's own bug; libvirt prints it and goes on too
             self._log.exception("an event callback raised")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import queue
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from embervirt import world
 from embervirt.errors import InvalidArgument, OperationFailed, OperationInvalid
 from embervirt.libvirt.polling import READABLE, Poll
 from embervirt.libvirt.reporting import told
@@ -88,7 +88,12 @@ def hand(callback: Callable[[], object], name: str) -> None:
     if loop.registered:
         loop.put(callback)
     else:
-        threading.Thread(target=callback, name=name, daemon=True).start()
+        world.Thread(target=_run, args=(callback,), name=name, daemon=True).start()
+
+
+def _run(callback: Callable[[], object]) -> None:
+    with world.programs_signals():
+        callback()
 
 
 def _invoke(*arguments: Any) -> None:

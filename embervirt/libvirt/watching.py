@@ -7,6 +7,7 @@ import select
 import threading
 from collections.abc import Callable
 
+from embervirt import world
 from embervirt.libvirt.eventloop import loop
 from embervirt.libvirt.polling import asked, told
 from embervirt.log import get_logger
@@ -20,7 +21,7 @@ class Watching:
         self._events, self._over = events, False
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="embervirt-stream", daemon=True)
+        self._thread = world.Thread(target=self._run, name="embervirt-stream", daemon=True)
         self._thread.start()
 
     def update(self, events: int) -> None:
@@ -78,6 +79,7 @@ class Watching:
         if self._over:
             return
         try:
-            self._deliver(events)
+            with world.programs_signals():
+                self._deliver(events)
         except Exception:  # noqa: BLE001 - the host program's own bug; libvirt prints it and goes on too
             get_logger().exception("a stream's callback raised")

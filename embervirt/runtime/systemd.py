@@ -56,7 +56,7 @@ def fed(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
         while not over.wait(seconds / 2):
             feed(environment["NOTIFY_SOCKET"])
 
-    thread = threading.Thread(target=run, name="embervirt-systemd", daemon=True)
+    thread = world.Thread(target=run, name="embervirt-systemd", daemon=True)
     thread.start()
     try:
         yield

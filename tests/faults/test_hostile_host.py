@@ -102,6 +102,48 @@ def misbehave():
     os.environ.clear()
     os.environ.update(LANG="tr_TR.UTF-8", PATH="/usr/sbin:/usr/bin:/bin", BASH_ENV="/etc/passwd", IFS="q")
 """,
+    "waits for its signals itself": """
+import subprocess
+def misbehave():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        os.kill(os.getpid(), number)  # it would end the process, if any thread took it
+        assert signal.sigtimedwait([number], 60)
+""",
+    "has warnings for errors": """
+import warnings
+def misbehave():
+    warnings.simplefilter("error")
+misbehave()
+""",
+    "has sockets with a time limit": """
+import socket
+def misbehave():
+    socket.setdefaulttimeout(0.001)
+misbehave()
+""",
+    "has threads with small stacks": """
+def misbehave():
+    threading.stack_size(64 * 1024)
+misbehave()
+""",
+    "has an event loop policy of its own": """
+import asyncio
+class Policy(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self):
+        raise RuntimeError("no loops here")
+    get_event_loop = new_event_loop
+def misbehave():
+    asyncio.set_event_loop_policy(Policy())
+misbehave()
+""",
+    "is interrupted all the time": """
+import atexit
+def misbehave():
+    signal.signal(signal.SIGALRM, lambda *about: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
+""",
     "traces every line it runs": """
 def misbehave():
     threading.settrace(lambda *event: None)

@@ -105,10 +105,11 @@ class MonitorLoop:
         self._lock = threading.Lock()
         self._open = True
         self._stop = asyncio.Event()
-        # With a factory the runner leaves the current event loop of this thread, the host's, alone.
-        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        # With a factory the runner leaves the current event loop of this thread, the host's, alone; a policy
+        # that the host has for its loops is not for this one.
+        self._runner = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)
         self._loop = self._runner.get_loop()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = world.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from embervirt import world
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import AutostartFailed, Create
 from embervirt.drivers.qemu.tables import Definition, Tables
@@ -21,7 +24,9 @@ def begin(face: Face) -> None:
     try:
         rows = due(face.paths, face.tables)
         if rows:
-            with ThreadPoolExecutor(face.settings.qemu.parallel_starts, "embervirt-autostart") as threads:
+            quiet = partial(signal.pthread_sigmask, signal.SIG_BLOCK, world.SIGNALS)
+            most, name = face.settings.qemu.parallel_starts, "embervirt-autostart"
+            with ThreadPoolExecutor(most, name, initializer=quiet) as threads:
                 list(threads.map(lambda row: _start(face, row), rows))
         if not done(face.paths.autostarted):
             mark(face.paths.autostarted)

@@ -322,6 +322,29 @@ print(read_status(status), subprocess._active, oct(status.stat().st_mode))
 """
 
 
+LIMITED = """
+import os, resource, sys
+from pathlib import Path
+from embervirt.supervisor.recorder import reap, spawn
+
+log = os.open(sys.argv[1] + "/log", os.O_WRONLY | os.O_CREAT, 0o600)
+soft = {"AS": 1 << 34, "CPU": 50, "DATA": 1 << 33, "FSIZE": 1 << 20, "NOFILE": 100, "NPROC": 5000}
+for name, value in soft.items():
+    number = getattr(resource, "RLIMIT_" + name)
+    resource.setrlimit(number, (value, resource.getrlimit(number)[1]))
+options = ["--noheadings", "--raw", "--output=RESOURCE,SOFT,HARD", *(f"--{name.lower()}" for name in soft)]
+assert reap(spawn(["prlimit", *options], status_file=Path(sys.argv[1], "status"), log_fd=log), 20)
+"""
+
+
+def test_n03_soft_limits_of_the_host_are_not_its_programs(tmp_path: Path) -> None:
+    """A host that bounds its own files, say, does not bound its guests' logs; hard limits are for all."""
+    subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], check=True)
+    limits = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert sorted(name for name, _, _ in limits) == ["AS", "CPU", "DATA", "FSIZE", "NOFILE", "NPROC"]
+    assert [soft for _, soft, _ in limits] == [hard for _, _, hard in limits]
+
+
 @pytest.mark.parametrize("hostility", HOSTILE.values(), ids=HOSTILE.keys())
 def test_n01_n02_n03_a_hostile_host_changes_nothing(tmp_path: Path, hostility: str) -> None:
     """The status is right, the program starts with no signal ignored or blocked, and no warning is given."""
