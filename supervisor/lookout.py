@@ -15,7 +15,7 @@ from embervirt.actors.activity import Activity
 from embervirt.actors.exits import Exit
 from embervirt.actors.messages import Event
 from embervirt.supervisor.report import HealthChanged, SlowOperation, Zombie
-from embervirt.supervisor.spec import Handle
+from embervirt.supervisor.spec import Handle, Path
 from embervirt.supervisor.state import Child
 from embervirt.supervisor.tree import Tree
 from embervirt.supervisor.watch import Limits, Overdue, Watch
@@ -71,6 +71,10 @@ class Lookout:
     def ended(self, child: Child, generation: int) -> None:
         """It reported its end, given up or not."""
         self._limbo.pop((child, generation), None)
+
+    def generation(self, path: Path) -> int:
+        """The last of ``path`` that was given up and has not ended; 0 when there is none."""
+        return max((generation for child, generation in self._limbo if child.path == path), default=0)
 
     # Looks.
 
@@ -129,7 +133,7 @@ class Lookout:
         old = [each for each in self._limbo.values() if now - each.since >= self._limits.every]
         stuck = {key[0] for key, each in self._limbo.items() if each.on_disk} | set(self._on_disk)
         reasons = [f"io: {path} waits for a disk" for path in sorted("/".join(c.path) for c in stuck)]
-        reasons += [f"{what}: {why}" for what, why in self._broken.items()]
+        reasons += [f"{what}: {why}" for what, why in list(self._broken.items())]
         if len(old) > self._limits.zombies:
             reasons.append(
                 f"restart_required: more than {self._limits.zombies} threads were given up and do not end "

@@ -169,11 +169,13 @@ def picture(
     )
 
 
-def health(root: Node, degraded: Sequence[str]) -> Health:
-    """Of the tree below ``root``."""
+def health(root: Node, degraded: Sequence[str], limbo: Mapping[Child, list[Zombie]] = NOTHING) -> Health:
+    """Of the tree below ``root``, and of all that were given up, in the tree or not any more."""
     nodes = dict(_walk(root, ""))
     states = Counter(each.state for each in nodes.values())
-    zombies = {path: each.zombies for path, each in nodes.items() if each.zombies}
+    zombies: dict[str, list[Zombie]] = {}
+    for child, given_up in limbo.items():
+        zombies.setdefault("/".join(child.path), []).extend(given_up)
     lacking = [f"{path}: {n.why}" for path, n in nodes.items() if n.state == "degraded" and n is not root]
     return Health([*degraded, *lacking], dict(states), zombies)
 

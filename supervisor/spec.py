@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from embervirt.actors.activity import Activity
 from embervirt.actors.exits import Exit
@@ -137,6 +137,13 @@ class ChildSpec:
     on_give_up: GiveUp = "escalate"
     on_trial: bool = True
     name: str = ""
+
+    def __new__(cls, **fields: Any) -> ChildSpec:
+        """Raises TypeError for a field that there is not."""
+        known = cls.__dataclass_fields__
+        for key in fields.keys() - known.keys():
+            raise TypeError(f"child {fields.get('id')!r}: {key}: expected one of {', '.join(known)}")
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         def refuse(key: str, expected: str) -> None:

@@ -82,8 +82,8 @@ class Supervisor:
         self._log = get_logger(supervisor=spec.id)
         self._tasks: queue.SimpleQueue[Task] = world.SimpleQueue()
         self._handles: dict[Child, Handle] = {}
-        self._every, self._look_at = limits.every, 0.0
-        self.looked = world.monotonic()
+        self._every = limits.every
+        self.looked = self._look_at = world.monotonic()
         self._lookout = Lookout(self.tree, self._handles, limits, self._tell, bus.broken)
         self._up: dict[Child, list[Future[None]]] = defaultdict(list)
         self._down: dict[Child, list[Future[None]]] = defaultdict(list)
@@ -175,11 +175,13 @@ class Supervisor:
 
     def health(self) -> report.Health:
         """What does not work as it should."""
-        return report.health(self.picture(), self._lookout.reasons)
+        limbo = self._lookout.zombies(world.monotonic())
+        return report.health(self.picture(), self._lookout.reasons, limbo)
 
     # The supervisor's thread.
 
     def _run(self) -> None:
+        self._look_at = world.monotonic()
         try:
             while not self._over:
                 self._round()
@@ -203,11 +205,19 @@ class Supervisor:
             pass
         else:
             task(world.monotonic())
-        if world.monotonic() >= self._look_at:
-            self._look(world.monotonic())
+        if (now := self._now()) >= self._look_at:
+            self._look(now)
         while actions := self._plan():
             for action in sorted(actions, key=lambda action: isinstance(action, Failed)):
                 self._carry_out(action)  # reports last: no restart waits for a log
+
+    def _now(self) -> float:
+        """As in ``watch``, what this thread is late by nobody can be blamed for: a held GIL, say."""
+        now = world.monotonic()
+        if now - self._look_at > self._every:
+            self.tree.excuse(now - self._look_at)
+            self._look_at = now
+        return now
 
     def _look(self, now: float) -> None:
         self.looked, self._look_at = now, now + self._every
@@ -220,7 +230,7 @@ class Supervisor:
         self.tree.exited(child, generation, reason, now)
 
     def _plan(self) -> list[Action]:
-        self._planned = world.monotonic()
+        self._planned = self._now()
         return self.tree.plan(self._planned)
 
     def _settle(self) -> None:
@@ -332,6 +342,8 @@ class Supervisor:
                 started.set_exception(ActorUnavailable(str(error)))
                 return
             self._check(child)
+            for each in child.walk():  # one that was given up may still be there under its name
+                each.generation = self._lookout.generation(each.path)
         if child.phase == "up" and child.wanted:
             started.set_result(None)
         elif not child.expected:

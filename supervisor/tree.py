@@ -82,6 +82,13 @@ class Tree:
             self._actions.append(Abandon(child, generation))
             self.exited(child, generation, reason, now)
 
+    def excuse(self, seconds: float) -> None:
+        """So long nobody could do anything: who is starting or stopping has that much more time."""
+        for child in self.root.walk():
+            if child.by < NEVER:
+                child.by, child.latest = child.by + seconds, child.latest + seconds
+                self._touch(child)
+
     def exited(self, child: Child, generation: int, reason: Exit, now: float) -> None:
         """It ended, asked or not."""
         if child.generation != generation or child.phase == "down":

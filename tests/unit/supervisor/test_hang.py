@@ -17,9 +17,9 @@ from embervirt.actors.work import Work
 from embervirt.drivers.root import files
 from embervirt.errors import InternalError, NotStarted, OutcomeUnknown
 from embervirt.supervisor.child import actor_child
-from embervirt.supervisor.report import HealthChanged, SlowOperation
+from embervirt.supervisor.report import ChildFailed, HealthChanged, SlowOperation
 from embervirt.supervisor.watch import Limits
-from unit.actors.harness import PATIENCE, Asking, Echo, Server
+from unit.actors.harness import PATIENCE, Asking, Echo, Server, World
 from unit.supervisor.hanging import Brief, Do, Doer, Gate, doer, no_zombies, quick_disk, told, until
 from unit.supervisor.real import Root, settled, wait_for
 from unit.supervisor.world import supervisor
@@ -204,6 +204,40 @@ def test_g10_a_c_call_that_holds_the_gil_makes_nobody_hung(quick: Root) -> None:
     settled(sup)
     assert [quick.generation(id_) for id_ in "ab"] == [1, 1]
     assert told(quick, SlowOperation) == []
+
+
+def test_g10_a_held_gil_takes_no_time_from_who_starts_or_stops(quick: Root, gate: Gate) -> None:
+    """More than its limit passes while nobody can run: the start ends well, the stop is an orderly one."""
+
+    class Slow(Server):
+        def setup(self) -> None:
+            super().setup()
+            starting.set()
+            assert gate.opened.wait(PATIENCE)
+
+        def teardown(self) -> None:
+            stopping.set()
+            assert gate.opened.wait(PATIENCE)
+            super().teardown()
+
+    starting, stopping, path = threading.Event(), threading.Event(), ("root", "slow")
+    mine = quick.worlds["slow"] = World()
+    slow = actor_child("slow", lambda it: Slow(it, mine), quick.bus, start_timeout=1.0, shutdown=1.0)
+    sup = quick.open(quick.child("a"))
+    asked: list[tuple[Callable[[], Future[None]], threading.Event]] = [
+        (lambda: sup.start_child(("root",), slow), starting),
+        (lambda: sup.stop_child(path), stopping),
+    ]
+    for ask, begun in asked:
+        gate.opened.clear()
+        answer = ask()
+        assert begun.wait(PATIENCE)
+        ctypes.PyDLL(None).usleep(1_500_000)
+        settled(sup)
+        gate.opened.set()
+        answer.result(PATIENCE)
+    assert (mine.setups, mine.teardowns, told(quick, ChildFailed)) == ([1], [1], [])
+    assert [each.reason for each in sup.picture().children[1].exits] == ["shutdown"]
 
 
 def test_g11_two_actors_that_ask_each_other_are_told_apart(quick: Root) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,9 +50,12 @@ def test_a04_a_bad_field_is_refused_at_build(fields: dict[str, Any], said: str) 
 
 
 def test_a04_an_unknown_field_is_refused() -> None:
-    """A04: OTP tolerates it, we do not."""
-    with pytest.raises(TypeError, match="intensty"):
+    """A04: OTP tolerates it, we do not; the message names the child, what there is, and what is missing."""
+    with pytest.raises(TypeError, match="child 'a': intensty: expected one of id, start, supervision,"):
         leaf("a", intensty=3)
+    with pytest.raises(TypeError, match="'id'"):
+        ChildSpec(start=never)  # type: ignore[call-arg]
+    assert copy.copy(leaf("a")) == replace(leaf("a"), id="a") == leaf("a")
 
 
 def test_a01_two_children_of_one_id_are_refused() -> None:

@@ -17,9 +17,11 @@ from embervirt.actors.exchange import send
 from embervirt.actors.exits import Exit
 from embervirt.actors.messages import Header
 from embervirt.errors import ActorUnavailable, NotStarted, Quarantined
+from embervirt.supervisor.child import actor_child
 from embervirt.supervisor.report import ChildFailed
 from embervirt.supervisor.spec import Backoff
-from unit.actors.harness import PATIENCE, Asking, Count, Echo, Hold
+from unit.actors.harness import PATIENCE, Asking, Count, Echo, Hold, Server
+from unit.actors.harness import World as Harness
 from unit.supervisor.hanging import Do, Doer, Gate, doer, told, until
 from unit.supervisor.real import ROOT, SLOW, Root, settled, wait_for
 from unit.supervisor.world import World, leaf, supervisor
@@ -79,11 +81,7 @@ def test_d09_a_stop_of_the_root_during_a_delay_ends_it_at_once(root: Root) -> No
 
 def test_d10_while_the_host_is_suspended_delays_and_windows_stand_still() -> None:
     """An hour passes, none of it monotonic: the delay goes on where it was, and the window still counts."""
-    tree = World(
-        supervisor(
-            "root", [supervisor("guests", (), "dynamic", 2, period=10)], intensity=0
-        )
-    )
+    tree = World(supervisor("root", [supervisor("guests", (), "dynamic", 2, period=10)], intensity=0))
     delayed = Backoff(initial=4, factor=1, cap=4, jitter=0)
     tree.add("guests", leaf("g", backoff=delayed, on_give_up="quarantine"))
     tree.kill("g").kill("g")
@@ -182,48 +180,80 @@ def test_e11_a_stop_during_a_start_leaves_nothing_half_made(root: Root, whom: st
         assert root.bus.call("late", Echo("x")) == "x"
 
 
+def test_e03_two_hundred_stop_in_parallel_and_those_that_do_not_are_given_up(root: Root) -> None:
+    """Each takes a second, three of them a minute, of the two that they have: all is over within three."""
+
+    class Leisurely(Server):
+        def teardown(self) -> None:
+            over.wait(60 if self.context.name.endswith("-late") else 1)
+
+    over = threading.Event()
+    sup = root.open()
+
+    def seconds(group: str) -> float:
+        """That its stop takes."""
+        sup.start_child(ROOT, supervisor(group, (), "dynamic")).result(PATIENCE)
+        names = [f"{group}-{n}{'-late' * (n % 70 == 5)}" for n in range(200)]
+        made = [
+            actor_child(name, lambda it: Leisurely(it, Harness()), root.bus, shutdown=2.0) for name in names
+        ]
+        for started in [sup.start_child(("root", group), child) for child in made]:
+            started.result(PATIENCE)
+        root.bus.outbox.clear()
+        began = time.monotonic()
+        sup.stop_child(("root", group)).result(PATIENCE)
+        spent = time.monotonic() - began
+        settled(sup)
+        reports = [(each.child, each.context, each.reason) for each in told(root, ChildFailed)]
+        late = [name for name in names if name.endswith("-late")]
+        assert sorted(reports) == [(name, "shutdown_error", "fenced") for name in sorted(late)]
+        assert len(late) == 3 and spent >= 2.0
+        return spent
+
+    assert any(seconds(group) < 3.0 for group in "abcde")  # others use this machine too
+    over.set()
+    until(lambda: not sup.health().zombies)
+
+
 # F: storms.
 
 
 def test_f07_a_storm_of_restarts_in_one_domain_does_not_slow_the_others(root: Root) -> None:
-    """Fifty actors: while one dies again and again, the 99th percentile of calls to the others stays near."""
+    """Fifty actors, one of which dies three times a second: calls to the others take less than twice as long.
+
+    That is their 99th percentile, the median of rounds.
+    """
     sup = root.open(supervisor("guests", (), "dynamic", intensity=10_000))
     names = [f"g{n}" for n in range(50)]
     for started in [sup.start_child(GUESTS, root.child(name)) for name in names]:
         started.result(PATIENCE)
 
-    def p99() -> float:
-        taken = []
-        for n in range(1500):
-            began = time.monotonic()
-            root.bus.call(names[1 + n % 49], Echo("x"))
-            taken.append(time.monotonic() - began)
+    def p99(storm: bool) -> float:
+        """Of a hundred calls and a seventh of a second at least, in which one actor dies, or none."""
+        taken: list[float] = []
+        began = time.monotonic()
+        if storm:
+            sup.crash((*GUESTS, "g0"), RuntimeError("boom"))
+        while len(taken) < 100 or time.monotonic() - began < 0.15:
+            before = time.monotonic()
+            root.bus.call(names[1 + len(taken) % 49], Echo("x"))
+            taken.append(time.monotonic() - before)
         return statistics.quantiles(taken, n=100)[98]
 
-    def in_a_storm() -> float:
-        over = threading.Event()
+    def ratio() -> float:
+        """Rounds of both kinds in turn, so that what else the machine does meets both."""
+        rounds = [(p99(False), p99(True)) for _ in range(15)]
+        calm, stormy = (statistics.median(each[kind] for each in rounds) for kind in (0, 1))
+        return stormy / calm
 
-        def storm() -> None:
-            while not over.wait(0.02):  # fifty times as often as once a second
-                sup.crash((*GUESTS, "g0"), RuntimeError("boom"))
-
-        thread = threading.Thread(target=storm)
-        thread.start()
-        try:
-            return min(p99() for _ in range(3))
-        finally:
-            over.set()
-            thread.join()
-
-    for _ in range(10):  # others use this machine too, and a storm that slows calls does so each time
-        baseline, measured = p99(), in_a_storm()
-        if measured < max(4 * baseline, 0.005):
-            break
+    ratios = list[float]()
+    while not ratios or (ratios[-1] >= 2 and len(ratios) < 10):  # a storm that slows calls does so each time
+        ratios.append(ratio())
     settled(sup)
     died = sup.picture().children[0].children[0].generation
-    print(f"p99 {baseline * 1e6:.0f} us, in the storm {measured * 1e6:.0f} us, {died} generations")  # noqa: T201
-    assert died > 5
-    assert measured < max(4 * baseline, 0.005)
+    print(f"p99 in the storm / without: {ratios}, {died} generations")  # noqa: T201
+    assert ratios[-1] < 2
+    assert died > 15
     assert all(each.generation == 1 for each in sup.picture().children[0].children[1:])
 
 

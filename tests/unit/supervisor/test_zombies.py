@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from embervirt import disk
-from embervirt.actors.fence import Fenced
+from embervirt.actors.fence import Fence, Fenced
 from embervirt.actors.table import Table
 from embervirt.drivers.root import files
 from embervirt.errors import OutcomeUnknown
@@ -35,6 +35,7 @@ def test_g04_a_zombie_that_writes_late_never_replaces_its_successors_content(
         text = f"of generation {actor.context.generation}"
         if actor.context.generation == 1:
             zombie.append(threading.current_thread())
+            fences.append(actor.context.fence)
             if where == "before":
                 gate()
         try:
@@ -45,6 +46,7 @@ def test_g04_a_zombie_that_writes_late_never_replaces_its_successors_content(
         return text
 
     zombie: list[threading.Thread] = []
+    fences: list[Fence] = []
     quick.limits = Limits(operation=0.1, grace=0.1, every=0.01, zombies=3)
     with quick_disk(), disk.substituted(rename=rename):
         sup = quick.open(doer(quick, "a", write, write))
@@ -53,11 +55,13 @@ def test_g04_a_zombie_that_writes_late_never_replaces_its_successors_content(
         if where == "within":  # the successor may not begin before what hangs in the kernel is over
             gate.opened.set()
         assert quick.bus.call("a", Do()) == "of generation 2"
+        counted = fences[0].refused
         refused = wait_for(sup, "a", lambda node: node).zombies
         gate.opened.set()
         zombie[0].join(PATIENCE)
     assert path.read_text() == "of generation 2"
     assert [type(each) for each in outcomes] == ([Fenced] if where == "before" else [])
+    assert where == "within" or fences[0].refused == counted + 1
     assert len(refused) == (where == "before")
     assert list(tmp_path.iterdir()) == [path]
 
