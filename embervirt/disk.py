@@ -236,7 +236,7 @@ def set_mode(path: Path, mode: int) -> None:
     try:
         if stat.S_ISLNK(os.fstat(descriptor).st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-        Path(f"/proc/self/fd/{descriptor}").chmod(mode)
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)  # noqa: PTH101
     finally:
         os.close(descriptor)
 

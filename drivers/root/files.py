@@ -28,7 +28,16 @@ PORTION = 4096
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """A file system without hard links says one of these; a sync that fails there leaves the new content."""
 
-_PREFIX, _SUFFIX = ".embervirt-", ".tmp"
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+"""What a disk says that takes nothing, whichever file it is."""
+
+READS = {"read", "read volume", "look at", "open directory", "start QEMU"}
+"""What changes nothing, as an error calls it."""
+
+_PREFIX, _SUFFIX = ".embervirt", ".tmp"
+
+_TOLD: dict[str, Callable[[Path, str], None]] = {}
+"""By directory: who hears of what the disk refused below it, and why."""
 
 
 class Fence(Protocol):
@@ -60,16 +69,24 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """A file, durably, unless there is one by then: that stays as it is. Raises SystemError_."""
     with explained("write", path), _discarded(_temporary(path)) as staged:
         _fill(disk.create(staged, mode, target=path), data, durable=True)
-        try:
-            disk.link(staged, path)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            if not os.path.lexists(path):
-                disk.rename(staged, path)
+        with contextlib.suppress(FileExistsError):
+            place(staged, path)
         disk.sync_directory(path.parent)
+
+
+def place(staged: Path, path: Path, *, fence: Fence | None = None) -> None:
+    """Give a file its name. Raises FileExistsError when something has it, other OSErrors, as the fence."""
+    guard = nullcontext if fence is None else fence.guard
+    try:
+        with guard():
+            disk.link(staged, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with guard():  # where a file has one name only
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            disk.rename(staged, path)
 
 
 def point(path: Path, target: Path, *, durable: bool, fence: Fence | None = None) -> None:
@@ -139,6 +156,24 @@ def make_directories(paths: Iterable[Path]) -> None:
     for path in paths:
         with explained("create directory", path):
             _make_directory(path)
+
+
+def tell_refusals(directory: Path, refused: Callable[[Path, str], None]) -> None:
+    """From now on ``refused(path, why)`` of each change below it that the disk does not take."""
+    _TOLD[f"{directory}/"] = refused
+
+
+def tell_no_more(directory: Path) -> None:
+    """More than once is fine."""
+    _TOLD.pop(f"{directory}/", None)
+
+
+def probe(directory: Path) -> None:
+    """Whether it takes a file, durably; nothing is left of that. Raises SystemError_."""
+    path = directory / f"{_PREFIX}.probe{_SUFFIX}"
+    with explained("write", path), _discarded(path):
+        disk.unlink(path, missing_ok=True)
+        _fill(disk.create(path), b"probe", durable=True)
 
 
 def settle(directories: Iterable[Path]) -> None:
@@ -224,7 +259,8 @@ def _read_all(descriptor: int, path: Path, limit: int, size: int) -> bytes:
 
 
 def _temporary(path: Path) -> Path:
-    return path.parent / f"{_PREFIX}{world.token_bytes(8).hex()}{_SUFFIX}"
+    """Not by ``/``, which interns the name: see ``supervisor.proc``."""
+    return (path.parent / _PREFIX).with_suffix(f".{world.token_bytes(8).hex()}{_SUFFIX}")
 
 
 def _guard(fence: Fence | None) -> AbstractContextManager[None]:
@@ -262,4 +298,8 @@ def explained(what: str, path: Path) -> Iterator[None]:
         if error.errno == errno.ELOOP:
             message = f"'{path}' is a symbolic link, expected a regular file"
             raise FileRefused(message, int1=errno.ELOOP) from error
+        if error.errno in REFUSALS and what not in READS:
+            for directory, refused in list(_TOLD.items()):
+                if str(path).startswith(directory):
+                    refused(path, error.strerror or str(error))
         raise SystemError_(f"cannot {what} '{path}': {error.strerror}", int1=error.errno or -1) from error

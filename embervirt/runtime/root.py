@@ -20,7 +20,7 @@ from embervirt.actors.subscription import Subscription
 from embervirt.config.load import Loaded, load
 from embervirt.drivers.driver import DRIVERS, Environment, KeyProvider, Part
 from embervirt.drivers.root.descriptors import check_spare, spare_standard
-from embervirt.drivers.root.files import make_directories, settle, sweep
+from embervirt.drivers.root.files import make_directories, settle, sweep, tell_no_more, tell_refusals
 from embervirt.drivers.root.journal import Journal, Operation
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.paths import RootPaths
@@ -35,6 +35,7 @@ from embervirt.errors import (
 from embervirt.log import get_logger
 from embervirt.runtime import drivers
 from embervirt.runtime.gateway import open_door
+from embervirt.runtime.probe import refusals
 from embervirt.runtime.tree import journal_of_events, limits, root_spec
 from embervirt.supervisor.report import Health, Node
 from embervirt.supervisor.supervisor import Supervisor
@@ -88,6 +89,8 @@ class Root:
             self.paths, self.settings, self.bus, self.supervisor, resources, self.journal, secret_key
         )
         self.bus.routes.missing = self._missing
+        tell_refusals(self.paths.path, refusals(self.settings, self.bus, self.supervisor))
+        undo.callback(tell_no_more, self.paths.path)
         started = self.supervisor.start()
         undo.push(self._stop_after)
         self._wait(started, ("root",))

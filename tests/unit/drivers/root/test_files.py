@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -321,3 +322,17 @@ def test_a_file_or_directory_gets_another_name(tmp_path: Path) -> None:
     files.move(tmp_path / "old", tmp_path / "new")
     files.move(tmp_path / "old", tmp_path / "newer")
     assert [path.name for path in tmp_path.rglob("*")] == ["new", "x"]
+
+
+def test_the_name_of_a_temporary_file_is_not_interned(tmp_path: Path) -> None:
+    """Millions of them, that nobody asks for again, would pass through the interpreter's table."""
+    staged: list[Path] = []
+
+    def seen(path: Path, target: Path) -> None:
+        staged.append(path)
+        path.rename(target)
+
+    with disk.substituted(rename=seen):
+        files.write(tmp_path / "file", NEW, durable=True)
+    fresh = "".join(list(staged[0].name))
+    assert sys.intern(fresh) is fresh
