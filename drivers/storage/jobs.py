@@ -5,8 +5,9 @@ from __future__ import annotations
 import select
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from embervirt import world
@@ -82,8 +83,9 @@ class Job:
 
 @dataclass(frozen=True)
 class UnderWay:
-    """A job, its thread, and which generation of the driver began it."""
+    """A job, its thread, which generation of the driver began it, and its end."""
 
     job: Job
     thread: Any
     fence: Fence
+    ended: Future[None] = field(default_factory=Future)

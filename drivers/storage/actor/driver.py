@@ -18,6 +18,7 @@ from embervirt.drivers.storage.backend.kinds import backend
 from embervirt.drivers.storage.backend.programs import Programs
 from embervirt.drivers.storage.backend.protocol import Volumes as Rows
 from embervirt.drivers.storage.face import Face
+from embervirt.drivers.storage.jobs import UnderWay
 from embervirt.drivers.storage.messages import PoolLifecycle, PoolRef, PoolRefreshed
 from embervirt.drivers.storage.reading import read_pool
 from embervirt.drivers.storage.service import discovering
@@ -50,6 +51,8 @@ class StorageDriver(Volumes):
         """Publish what is on disk, and what is in the pools that are active."""
         self._jobs.settle(self._face.paths.storage_run)
         self._pools.load(self._looks)
+        for each in self._jobs.outliving(("pool-start", "pool-destroy")):
+            self.work(self._outlived(each))
 
     def _looks(self, wanted: list[Wanted]) -> dict[str, Answer]:
         """A job each. One that is late, because its server does not answer, say, holds nobody up."""
@@ -72,9 +75,22 @@ class StorageDriver(Volumes):
         """Nothing else is begun with the pool until it has answered."""
         with self._change(wanted.row):
             answer: Answer = yield end
+        before = self._pools.is_active(wanted.row.uuid)
         self._pools.answered(wanted, answer)
-        if not isinstance(answer, str):
-            self._announce(wanted.row, STARTED)
+        active = not isinstance(answer, str)
+        if active != before:
+            self._announce(wanted.row, STARTED if active else STOPPED)
+
+    def _outlived(self, late: UnderWay) -> Work[None]:
+        """What came of a start or stop that waited for its disk longer than its generation lived."""
+        row = self._face.tables.pools.get(late.job.row.pool)
+        if row is None:
+            return
+        with self._change(row):
+            yield late.ended
+        wanted = Wanted(self._pools.find(row.uuid), recorded=row.active)
+        end = self._begun("pool-load", row, partial(_resumed, wanted, self._jobs.left()), on_record=False)
+        yield from self._awaited(wanted, end)
 
     @handles(messages.Define)
     def define(self, request: messages.Define) -> PoolRef:

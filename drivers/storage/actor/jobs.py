@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,6 +58,11 @@ class Jobs:
         """Files that jobs which are over may have left under a staged name."""
         over = (each for each in self._journal.values() if each.state != "open")
         return [Path(each.plan["staged"]) for each in over if each.plan.get("staged")]
+
+    def outliving(self, what: Collection[str]) -> list[UnderWay]:
+        """Those of that kind which an earlier generation began, and which go on."""
+        known = list(self._under_way.values())
+        return [each for each in known if each.job.row.what in what and each.fence is not self._fence]
 
     def of(self, pool: str) -> int:
         """How many of a pool's are under way, but for looks at a volume, which hinder nobody."""
@@ -122,10 +127,11 @@ class Jobs:
 
     def _over(self, job: Job, future: Future[Any] | None, error: BaseException | None) -> None:
         row = job.row
-        self._under_way.pop(row.id, None)
+        under_way = self._under_way.pop(row.id)
         job.close()
         with contextlib.suppress(libvirtError):  # a successor of ours ends what is open
             self._record(row, error)
+        under_way.ended.set_result(None)
         if future is not None and error is not None:
             future.set_exception(error)
 

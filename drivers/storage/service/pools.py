@@ -60,6 +60,11 @@ class Pools:
             raise no_pool(uuid)
         return row
 
+    def is_active(self, uuid: str) -> bool:
+        """As it is shown."""
+        row = self._tables.pools.get(uuid)
+        return row is not None and row.active
+
     def put(self, row: PoolRow) -> PoolRow:
         """Publish it."""
         self._tables.pools.put(self._fence, row.uuid, row)
@@ -91,6 +96,8 @@ class Pools:
         if not isinstance(answer, str):
             self._tables.volumes.put(self._fence, wanted.row.uuid, answer[1])
             self.put(answer[0])
+        elif self.is_active(wanted.row.uuid):
+            self.deactivated(wanted.row)
 
     def _record(self, wanted: Wanted, answer: Answer) -> None:
         """One that is found in use, by a start that was not recorded or by somebody else, is recorded too."""

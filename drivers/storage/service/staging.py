@@ -16,16 +16,13 @@ from pathlib import Path
 from embervirt import disk, world
 from embervirt.actors.fence import Fence
 from embervirt.disk import File
-from embervirt.drivers.root.files import explained
+from embervirt.drivers.root.files import explained, place
 from embervirt.drivers.storage.errors import StorageSystemError, exists
 from embervirt.drivers.storage.model import Permissions
 from embervirt.drivers.storage.model.permissions import NOBODY
 from embervirt.drivers.storage.validate import names
 from embervirt.errors import libvirtError
 from embervirt.log import get_logger
-
-NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""What a file system without hard links says."""
 
 LONGEST = (1 << 63) - (1 << 30)
 """Bytes of an image that QEMU opens (BDRV_MAX_LENGTH of its block layer)."""
@@ -116,23 +113,10 @@ def reveal(path: Path, target: Path, fence: Fence) -> None:
     """Give it its name, durably, unless something has it. Raises VolumeExists, SystemError_, Fenced."""
     with explained("create volume", target):
         try:
-            with fence.guard():
-                disk.link(path, target)
+            place(path, target, fence=fence)
         except FileExistsError:
             raise exists(target.name) from None
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            _take_name(path, target, fence)
         disk.sync_directory(target.parent)
-
-
-def _take_name(path: Path, target: Path, fence: Fence) -> None:
-    """Where a file has one name only."""
-    with fence.guard():
-        if os.path.lexists(target):
-            raise exists(target.name)
-        disk.rename(path, target)
 
 
 def replace(path: Path, target: Path, found: os.stat_result, fence: Fence) -> None:

@@ -6,18 +6,21 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 import embervirt as libvirt
 from embervirt.drivers.storage.service.handing import UNLUCKY
+from guest.calls import began
 from guest.domain import uri
 from integration.storage.conftest import PROMPT, Storage, pool_xml, volume_xml
-from integration.storage.test_jobs import begun
 from integration.storage.test_pools import refusal
 
 MIB = 1 << 20
-PASSPHRASE = "correct horse battery staple"
+PASSPHRASE = f"correct horse battery {uuid4()}"
+"""Of this process: the programs of another test's may have theirs among their arguments."""
+
 WORDS = PASSPHRASE.encode()
 
 
@@ -84,7 +87,7 @@ def io(path: Path | str, format: str, *commands: str, key: bool = True) -> str:
 def test_a_volume_is_made_encrypted_and_a_guest_opens_it(storage: Storage, format: str, driver: str) -> None:
     """With its key; the passphrase is in no argument, file or record of ours, meanwhile and afterwards."""
     uuid = secret(storage, "for it", more="private='yes'")
-    making = begun(lambda: storage.pool.createXML(encrypted("v", by_uuid(uuid), format=format)))
+    making = began(lambda: storage.pool.createXML(encrypted("v", by_uuid(uuid), format=format)))
     seen = set()
     while not making.done():
         seen |= {pid for pid, argv in arguments() if WORDS in argv}

@@ -11,7 +11,8 @@ import pytest
 
 import embervirt as libvirt
 from embervirt import faults
-from guest.domain import crash, uri
+from guest.calls import began
+from guest.domain import SECONDS, crash, give_up, uri, wait_until
 from integration.storage.conftest import Devices, mounts, program, volume_xml
 from integration.storage.test_pools import refusal
 
@@ -217,3 +218,41 @@ def test_a_relative_device_is_refused(conn: libvirt.virConnect, tmp_path: Path) 
     """It would be one file to us, and another to mkfs."""
     code, _, said = refusal(conn.storagePoolDefineXML, fs_xml("f", "../x", tmp_path / "mnt"))
     assert (code, "'../x' is relative" in said) == (libvirt.VIR_ERR_XML_ERROR, True)
+
+
+def free(pool: libvirt.virStoragePool) -> bool:
+    """Whether nothing is under way with it."""
+    try:
+        pool.refresh() if pool.isActive() else pool.build()
+    except libvirt.libvirtError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("what", ["destroy", "create"])
+@pytest.mark.parametrize("point", ["process.spawning", "file.removed"])
+def test_a_pool_is_what_the_mounts_say_when_its_driver_died_meanwhile(
+    tmp_path: Path, devices: Devices, what: str, point: str
+) -> None:
+    """A stop or a start that waited for its disk, before its program or after: the successor looks again."""
+    device, target = devices(), tmp_path / "mnt"
+    where = {"path": f"{tmp_path}/root/run/storage/*.status"} if point == "file.removed" else {}
+    with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
+        pool = conn.storagePoolDefineXML(fs_xml("f", device, target))
+        pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE)
+        if what == "create":
+            pool.destroy()
+        with faults.inject(point, faults.hang(), times=1, where=where) as hung:
+            changed = began(getattr(pool, what))
+            hung.wait()
+            give_up(conn.root, "drivers/storage")
+            assert isinstance(changed.exception(SECONDS), libvirt.libvirtError)
+            conn.listStoragePools()  # by the successor
+            hung.release()
+        wait_until(lambda: free(pool))
+        assert pool.isActive() == len(mounts(device))
+        if not pool.isActive():
+            pool.create()
+        assert pool.listVolumes() == ["lost+found"]
+        pool.destroy()
+        assert mounts(device) == []

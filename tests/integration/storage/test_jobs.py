@@ -22,6 +22,7 @@ from embervirt.errors import OperationAborted
 from embervirt.supervisor.identity import wait_exit
 from embervirt.supervisor.recorder import reap, spawn
 from embervirt.supervisor.report import ChildFailed
+from guest.calls import began
 from guest.domain import SECONDS, crash, uri, wait_until, watching
 from integration.storage.conftest import Storage, volume_xml
 
@@ -31,20 +32,6 @@ MIB = 1 << 20
 def jobs(storage: Storage) -> list[JobRow]:
     """Under way."""
     return storage.conn.storageJobs()
-
-
-def begun(work: Callable[[], Any]) -> Future[Any]:
-    """On a thread of its own."""
-    done: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except libvirt.libvirtError as error:
-            done.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return done
 
 
 @contextmanager
@@ -66,7 +53,7 @@ def held() -> Iterator[threading.Event]:
 def test_others_are_answered_while_a_volume_is_made(storage: Storage) -> None:
     """In the middle of it; the volume is not shown before it is whole, and its name is taken."""
     with held() as over:
-        making = begun(lambda: storage.make("long", 4 * MIB, allocation=None))
+        making = began(lambda: storage.make("long", 4 * MIB, allocation=None))
         wait_until(lambda: bool(jobs(storage)))
         [row] = jobs(storage)
         assert (row.what, row.volume) == ("vol-create", "long")
@@ -85,7 +72,7 @@ def test_others_are_answered_while_a_volume_is_made(storage: Storage) -> None:
 def test_a_cancelled_job_leaves_nothing(storage: Storage) -> None:
     """Its caller is told, it is on record as undone, and an event says so."""
     with watching(storage.conn.root) as events, held() as over:
-        making = begun(lambda: storage.make("long", 4 * MIB, allocation=None))
+        making = began(lambda: storage.make("long", 4 * MIB, allocation=None))
         wait_until(lambda: bool(jobs(storage)))
         [row] = jobs(storage)
         storage.conn.root.cancel(row.id)
@@ -100,7 +87,7 @@ def test_a_cancelled_job_leaves_nothing(storage: Storage) -> None:
 def test_a_crash_in_the_middle_leaves_no_volume(storage: Storage) -> None:
     """The driver dies: the successor has no such volume, no file is left, and the record says failed."""
     with held() as over:
-        making = begun(lambda: storage.make("long", 4 * MIB, allocation=None))
+        making = began(lambda: storage.make("long", 4 * MIB, allocation=None))
         wait_until(lambda: bool(jobs(storage)))
         [row] = jobs(storage)
         storage.conn.root.crash("drivers/storage")
@@ -214,7 +201,7 @@ def long(storage: Storage, kind: str) -> Iterator[Long]:
     held = {name: waits(getattr(disk, name)) for name in ("allocate", "copy", "write_at", "unlink")}
     with disk.substituted(reflink=unshared, **held):
         try:
-            yield Long(lambda: begun(change(storage, kind)), going, over)
+            yield Long(lambda: began(change(storage, kind)), going, over)
         finally:
             over.set()
 
@@ -322,7 +309,7 @@ def test_a_program_ends_with_its_job(
     (programs / "qemu-img").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     xml = volume_xml("b", MIB, format="qcow2")
-    done = begun(
+    done = began(
         lambda: storage.pool.createXML(xml) if kind == "create" else storage.pool.createXMLFrom(xml, original)
     )
     wait_until(pid.exists)
@@ -345,7 +332,7 @@ def test_a_change_that_outlives_its_root_is_not_taken_back_over_a_later_one(
         with libvirt.open(uri(tmp_path / "root", "storage"), settings=settings) as conn:
             pool = conn.storagePoolCreateXML(xml)
             volume = pool.createXML(volume_xml("a", MIB))
-            resized = begun(lambda: volume.resize(4 * MIB, libvirt.VIR_STORAGE_VOL_RESIZE_ALLOCATE))
+            resized = began(lambda: volume.resize(4 * MIB, libvirt.VIR_STORAGE_VOL_RESIZE_ALLOCATE))
             wait_until(lambda: (folder / "a").stat().st_size == 4 * MIB)
         assert isinstance(resized.exception(10), libvirt.libvirtError)
         with libvirt.open(uri(tmp_path / "root", "storage")) as conn:
