@@ -13,6 +13,7 @@ from embervirt import world
 from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.messages import Message, Request
 from embervirt.supervisor.identity import Identity, Process
+from embervirt.supervisor.oom import Group
 from embervirt.supervisor.recorder import Spawned, read_status, reap
 
 PROCESSES_ACTOR = "processes"
@@ -21,6 +22,11 @@ NAMES = {each.value: f" ({each.name})" for each in signal.Signals}
 
 AGAIN = 0.25
 """Seconds between attempts to get a descriptor when none is left."""
+
+KILLED = (-signal.SIGKILL, None)
+"""How what the OOM killer does looks, the second without a recorder."""
+
+OUT_OF_MEMORY = ", out of memory: the OOM killer struck in its cgroup (oom_kill +{})"
 
 RECORDER_SECONDS = 1.0
 """How long the recorder may take to write the status after the program's end; it needs a millisecond."""
@@ -32,11 +38,24 @@ class Watched(msgspec.Struct, frozen=True):
     identity: Identity
     spawned: Spawned
     status_file: str
+    memory: Group | None = None
+
+    def runs(self) -> bool:
+        """Whether it does now."""
+        process = Process.attach(self.identity)
+        if process is not None:
+            process.close()
+        return process is not None
 
     def status(self) -> int | None:
         """After its end: exit code, minus a signal's number, or None when nobody knows."""
         reap(self.spawned, RECORDER_SECONDS)
         return read_status(Path(self.status_file))
+
+    def cause(self, status: int | None) -> str:
+        """Of its end, in words; after a SIGKILL also whether the OOM killer was at work."""
+        kills = self.memory.kills_since() if self.memory is not None and status in KILLED else 0
+        return describe(status) + (OUT_OF_MEMORY.format(kills) if kills else "")
 
 
 class Watch(Request[bool], frozen=True):

@@ -20,6 +20,7 @@ from embervirt.drivers.qemu.errors import LaunchFailed, MonitorLost
 from embervirt.drivers.root import sockets
 from embervirt.drivers.root.files import appending
 from embervirt.supervisor.identity import identify
+from embervirt.supervisor.oom import group_of
 from embervirt.supervisor.recorder import Spawned, kill, spawn
 
 LAST_LINES, LAST_BYTES = 10, 4096
@@ -52,7 +53,7 @@ def launch(
         if identity is None:
             raise _failure(command, spawned, output)
         undo.pop_all()
-    return Launched(identity, spawned, monitor)
+    return Launched(identity, spawned, monitor, group_of(spawned.pid))
 
 
 def _start(command: Command, undo: contextlib.ExitStack) -> tuple[socket.socket, Spawned, int]:

@@ -13,6 +13,7 @@ from embervirt.config.accounts import Account
 from embervirt.drivers.qemu.backend.monitor import OnClose, OnEvent
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.supervisor.identity import Identity
+from embervirt.supervisor.oom import Group
 from embervirt.supervisor.recorder import Spawned
 
 MONITOR_SOCKET = "monitor.sock"
@@ -95,6 +96,7 @@ class Launched:
     identity: Identity
     spawned: Spawned
     monitor: Session
+    memory: Group | None = None
 
 
 class Backend(Protocol):

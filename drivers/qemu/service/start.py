@@ -45,6 +45,7 @@ from embervirt.drivers.qemu.store import Record, Store
 from embervirt.drivers.root.descriptors import spare_standard
 from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.journal import Operating
+from embervirt.drivers.root.paths import below
 from embervirt.drivers.xml import render
 from embervirt.errors import InternalError
 from embervirt.supervisor.identity import Process
@@ -110,7 +111,7 @@ def start(
             launched = face.backend.launch(command, deadline=deadline, on_event=heard, on_close=lost)
         undo.callback(launched.monitor.close)
         handed.enter_context(on_cancel(launched.monitor.shut))
-        watched = Watched(launched.identity, launched.spawned, str(command.status_file))
+        watched = Watched(launched.identity, launched.spawned, str(command.status_file), launched.memory)
         undo.callback(watched.status)
         process = Process.attach(launched.identity)
         if process is None:
@@ -236,7 +237,7 @@ def _command(
     prepare.make_huge_page_dirs(plan.domain, face.paths)
     new_nvram = nvram.provide(plan.domain, store.fence, plan.reset_nvram)
     access.arrange(plan, face, store, ram_dir, new_nvram)
-    log = face.paths.qemu_log / f"{plan.domain.name}.log"
+    log = below(face.paths.qemu_log, f"{plan.domain.name}.log")
     capabilities = face.capabilities(plan.domain.devices.emulator)
 
     def argv(monitor_fd: int) -> list[str]:

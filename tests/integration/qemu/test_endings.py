@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -27,14 +28,15 @@ from embervirt.testing import guest_shuts_down as powers_off
 from guest import headers
 from guest.calls import code_of, guests, nothing_is_left
 from guest.domain import SECONDS, kill, pid_of, small, uri, wait_until, watching
+from guest.memory_group import BOUNDED, GREEDY, OOM, limited
 
-STARTED = libvirt.VIR_DOMAIN_EVENT_STARTED
+STARTED, STOPPED = libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STOPPED
 
 RUNNING, SHUTOFF = libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_SHUTOFF
 CRASHED, DESTROYED = libvirt.VIR_DOMAIN_SHUTOFF_CRASHED, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED
 STATUS = '{"execute": "query-status"}'
 CYCLES = int(os.environ.get("STOP_START_CYCLES", "25"))
-"""1,000 take four minutes."""
+"""1,000 take four minutes; as many in simulated time are in ``simulation/test_cycles``."""
 
 
 @pytest.fixture
@@ -157,6 +159,19 @@ def test_i03_i04_a_death_by_signal_is_seen_within_a_second(
         assert domain.state() == [SHUTOFF, CRASHED]
         assert nothing_is_left(conn, tmp_path / "root", before={"a.log"})
     assert min(took) < 1
+
+
+def test_i04_the_oom_killer_is_told_as_the_cause(conn: libvirt.virConnect) -> None:
+    """By its counter in the memory cgroup that QEMU was started in."""
+    domain = conn.defineXML(small("a"))
+    with limited(BOUNDED) as leave, watching(conn.root) as events:
+        domain.create()
+        leave()
+        with pytest.raises(libvirt.libvirtError):
+            domain._call(Query(json.dumps(GREEDY)))
+        [ended] = events.wait(lambda event: isinstance(event, Lifecycle) and event.event == STOPPED)
+    assert isinstance(ended, Lifecycle)
+    assert (ended.why, domain.state()) == (f"killed by signal 9 (SIGKILL){OOM}", [SHUTOFF, CRASHED])
 
 
 def test_i03_a_killed_guest_starts_again_when_its_policy_says_so(tmp_path: Path) -> None:
