@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import Future
-from pathlib import Path
 
 from embervirt import world
 from embervirt.actors.bus import Bus
@@ -29,12 +28,15 @@ from embervirt.drivers.root.paths import RootPaths
 from embervirt.drivers.xml import parse, replace
 from embervirt.errors import ConfigUnsupported, errors_of
 from embervirt.log import get_logger
+from embervirt.supervisor import proc
 from embervirt.supervisor.supervisor import Supervisor
 
-NANOSECONDS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 EMULATORS = {"x86_64": "qemu-system-x86_64", "i686": "qemu-system-i386"}
 """By the architecture of guests."""
 VIR_FROM_DOMAIN = 20
+
+Failed = tuple[Plan, BaseException]
+"""A start that did, and of what."""
 
 
 class Face:
@@ -53,8 +55,11 @@ class Face:
         self.journal = environment.journal
         self.tables = Tables()
         self.adopting: list[Future[None]] = []
-        self.starts: dict[str, Future[None]] = {}
-        """Ends of those under way, by UUID; a guest's actor goes on with one when the driver's has died."""
+        self.starts: dict[str, Future[Failed | None]] = {}
+        """Ends of those under way, by UUID; a guest's actor goes on with one when the driver's has died.
+
+        One that failed stays until the driver's actor has settled it.
+        """
         self.swept = False
         self.monitor_listeners: set[tuple[int, int]] = set()
         chosen = self.settings.qemu
@@ -150,9 +155,4 @@ class Face:
     @staticmethod
     def cpu_time(row: Running) -> int:
         """Nanoseconds its QEMU process has used; 0 when it has just ended."""
-        try:
-            stat = Path(f"/proc/{row.process.pid}/stat").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            return 0
-        fields = stat[stat.rindex(b")") + 2 :].split()
-        return (int(fields[11]) + int(fields[12])) * NANOSECONDS_PER_TICK
+        return sum(proc.cpu_times(row.process.pid))

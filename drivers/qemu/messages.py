@@ -377,10 +377,11 @@ class BalloonMoved(OfGuest, frozen=True):
 
 
 class DeviceRemoved(OfGuest, frozen=True):
-    """The guest let it go, or refused to (``failed``)."""
+    """The guest let it go, or refused to (``failed``). ``why``: how that is known, if QEMU did not tell."""
 
     alias: str
     failed: bool = False
+    why: str = ""
 
 
 class DeviceAdded(OfGuest, frozen=True):

@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
+from embervirt import world
 from embervirt.drivers.qemu import filters
 from embervirt.drivers.qemu.errors import VIR_FROM_DOM, DomainArgumentUnsupported
 from embervirt.drivers.qemu.messages import Query
 from embervirt.drivers.qemu.model import Disk, Domain
 from embervirt.drivers.qemu.service import blocks, statistics
 from embervirt.drivers.qemu.tables import Running
-from embervirt.errors import InvalidArgument, SystemError_, libvirtError
+from embervirt.errors import InvalidArgument, OperationTimeout, SystemError_, libvirtError
 from embervirt.libvirt.connection import Connection
 from embervirt.libvirt.domain import virDomain
 from embervirt.libvirt.flags import only
+from embervirt.supervisor import proc
 
 Params = dict[str, int | str]
 Pairs = Iterator[tuple[str, int | str]]
@@ -26,6 +28,9 @@ FILTERS = 0xFF
 NOWAIT, BACKING, ENFORCE = 1 << 29, 1 << 30, 1 << 31
 """virConnectGetAllDomainStatsFlags, without waiting for a QEMU that is silent, with the backing chain, and
 refusing what is not known."""
+
+PATIENCE = 0.5
+"""Seconds that a QEMU is waited for: it answers within a millisecond, and all others' numbers wait too."""
 
 DIRTY_RATE = {"unstarted": 0, "measuring": 1, "measured": 2}
 """virDomainDirtyRateStatus."""
@@ -46,10 +51,11 @@ TRAFFIC = ("bytes", "pkts", "errs", "drop")
 
 
 class Subject:
-    """A domain that is asked about. ``qmp`` is empty for a guest whose QEMU cannot be asked."""
+    """A domain that is asked about. ``qmp`` is empty for a guest whose QEMU cannot be asked, or is silent."""
 
     def __init__(self, domain: virDomain, flags: int) -> None:
         self.handle, self._flags = domain, flags
+        self._silent = False
         self.running: Running | None = domain._running()
         row = domain._known()
         self.domain: Domain = row.domain
@@ -61,12 +67,13 @@ class Subject:
 
     def qmp(self, command: str, **arguments: Any) -> Any:
         """What QEMU returns; None when it cannot be asked, or says no."""
-        if self.running is None or (self._flags & NOWAIT and self.running.degraded):
+        if self.running is None or self._silent or (self._flags & NOWAIT and self.running.degraded):
             return None
-        asked = json.dumps({"execute": command, "arguments": arguments})
+        asked, until = json.dumps({"execute": command, "arguments": arguments}), world.monotonic() + PATIENCE
         try:
-            return json.loads(self.handle._face.bus.call(self.running.actor, Query(asked)))
-        except libvirtError:  # the rest is told all the same, as in libvirt
+            return json.loads(self.handle._face.bus.call(self.running.actor, Query(asked), deadline=until))
+        except libvirtError as error:  # the rest is told all the same, as in libvirt
+            self._silent = isinstance(error, OperationTimeout)
             return None
 
     @cached_property
@@ -83,7 +90,7 @@ def _state(subject: Subject) -> Pairs:
 def _cpu(subject: Subject) -> Pairs:
     if subject.running is None:
         return
-    user, system = statistics.process_times(subject.running.process.pid)
+    user, system = proc.cpu_times(subject.running.process.pid)
     yield from (("cpu.time", user + system), ("cpu.user", user), ("cpu.system", system))
     yield "cpu.cache.monitor.count", 0
     yield from (("cpu.haltpoll.success.time", 0), ("cpu.haltpoll.fail.time", 0))
@@ -218,7 +225,8 @@ class StatisticsCalls(Connection):
     def getAllDomainStats(self, stats: int = 0, flags: int = 0) -> list[tuple[virDomain, Params]]:
         """``[(domain, {"state.state": 1, ...})]``; ``stats`` are groups (virDomainStatsTypes), 0 for all.
 
-        ``flags``: which domains, as ``listAllDomains``; NOWAIT, ENFORCE. Raises DomainArgumentUnsupported.
+        ``flags``: which domains, as ``listAllDomains``; NOWAIT, ENFORCE. Of a QEMU that does not answer what
+        it would tell is missing. Raises DomainArgumentUnsupported.
         """
         only(flags, FILTERS | NOWAIT | BACKING | ENFORCE, "getAllDomainStats")
         face = self._face("qemu")

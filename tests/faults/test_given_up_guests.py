@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,16 +12,22 @@ import pytest
 
 import embervirt as libvirt
 from embervirt import faults
+from embervirt.actors.messages import Event
 from embervirt.drivers.qemu import firmware
+from embervirt.drivers.qemu.actor.guest import Guest
+from embervirt.drivers.qemu.messages import Lifecycle, Query
 from embervirt.drivers.qemu.service.domains import Domains
+from embervirt.errors import OutcomeUnknown
 from guest.calls import began, threads
-from guest.domain import crash, give_up, kill, opened, pid_of, qemus, small, uri, wait_until
+from guest.domain import crash, give_up, kill, opened, pid_of, qemus, small, uri, wait_until, watching
 
 EFI = """
     <domain type='qemu'><name>a</name><memory unit='MiB'>64</memory>
       <os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os>
       <features><acpi/></features></domain>"""
 RUNNING = libvirt.VIR_DOMAIN_RUNNING
+STARTED, SUSPENDED, STOPPED = 2, 3, 5
+"""virDomainEventType."""
 
 
 @contextmanager
@@ -68,6 +74,57 @@ def test_a_guest_that_a_successor_has_found_is_not_ended_by_the_start_that_was_g
             kill(left)
 
 
+POINTS = {"command": ("qmp.sent", {"command": "stop"}), "reply": ("reply.sent", {"operation": "Suspend"})}
+
+
+@contextmanager
+def held(what: str) -> Iterator[Callable[[], object]]:
+    """A suspend stops before that of its effects, until the end of the ``with``; waits until it has."""
+    if what in POINTS:
+        point, where = POINTS[what]
+        with faults.inject(point, faults.hang(), times=1, where=where) as hung:
+            yield hung.wait
+        return
+    reached, gate, real = threading.Event(), threading.Event(), Guest.publish
+
+    def publish(guest: Guest, event: Event) -> None:
+        """Before the check of its generation, that is: within, its successor would wait for it."""
+        if isinstance(event, Lifecycle) and not reached.is_set():
+            reached.set()
+            gate.wait(30)
+        real(guest, event)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Guest, "publish", publish)
+        yield lambda: reached.wait(30)
+        gate.set()
+
+
+@pytest.mark.parametrize("what", ["command", "event", "reply"])
+def test_g05_what_a_guests_zombie_sends_late_reaches_nobody(tmp_path: Path, what: str) -> None:
+    """Blocked before its command, its event or its reply; the caller heard that nobody knows, and once."""
+    with opened(tmp_path / "root") as conn, watching(conn.root) as events:
+        domain = conn.createXML(small("a"))
+        with held(what) as wait:
+            suspended = began(domain.suspend)
+            wait()
+            (late,) = (each for each in threading.enumerate() if each.name == "embervirt-guest/1")
+            give_up(conn.root, "guests/1-a")
+            unknown = suspended.exception(30)
+            assert isinstance(unknown, OutcomeUnknown)
+            wait_until(lambda: generation(conn) == 2 and conn.root.journal.open() == [])
+        late.join(30)
+        assert not late.is_alive()
+        happened = what != "command"
+        assert (domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED) is happened
+        assert ('"paused"' in domain._call(Query('{"execute": "query-status"}'))) is happened
+        assert conn.root.operation(str(unknown.operation)).state == ("done" if happened else "undone")
+        domain.destroy()
+        events.wait(lambda event: isinstance(event, Lifecycle) and event.event == STOPPED)
+        told = [each.event for each in events.fitting(lambda _: True) if isinstance(each, Lifecycle)]
+        assert told == [STARTED, *([SUSPENDED] if what == "reply" else []), STOPPED]
+
+
 def test_a_start_that_was_given_up_for_good_ends_its_guest(tmp_path: Path) -> None:
     """Nobody comes after it: its caller knows that it failed, and the domain can be started again."""
     root = tmp_path / "root"
@@ -84,6 +141,28 @@ def test_a_start_that_was_given_up_for_good_ends_its_guest(tmp_path: Path) -> No
         assert qemus(root) == []
         domain.create()
         assert (qemus(root), domain.ID()) == ([pid_of(root, "a")], 2)
+        domain.destroy()
+
+
+@pytest.mark.parametrize("crashes", [1, 2])
+def test_what_became_of_a_start_is_known_when_the_driver_died_meanwhile(tmp_path: Path, crashes: int) -> None:
+    """Its successor was there when the start failed, or came later: the operation does not stay open."""
+    root = tmp_path / "root"
+    with libvirt.open(uri(root), settings={"supervision.backoff_initial": 2.0}) as conn:
+        domain = conn.defineXML(small("a"))
+        with faults.inject("journal.mark", faults.hang(), times=1, where={"step": "spawned"}) as hung:
+            starting = began(domain.create)
+            hung.wait()
+            for number in range(crashes):  # the first restart is at once, the second is not
+                conn.defineXML(small(f"b{number}"))
+                crash(conn.root, "drivers/qemu")
+            assert isinstance(starting.exception(30), libvirt.libvirtError)
+            give_up(conn.root, "guests/1-a")
+            start = next(each for each in conn.root.journal.values() if each.what == "start")
+            wait_until(lambda: conn.root.operation(start.id).state == "failed")
+            hung.release()
+            wait_until(lambda: threads("guest/1") == 0)
+        domain.create()
         domain.destroy()
 
 

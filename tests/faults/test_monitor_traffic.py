@@ -13,17 +13,22 @@ from typing import Any
 import pytest
 
 import embervirt as libvirt
+from embervirt.drivers.qemu.actor import plugging
+from embervirt.drivers.qemu.actor.guest import ADOPTION
 from embervirt.drivers.qemu.backend.monitor import Monitor, MonitorLoop
 from embervirt.drivers.qemu.errors import GuestDegraded, MonitorLost
-from embervirt.drivers.qemu.messages import Lifecycle, Query, Rebooted
+from embervirt.drivers.qemu.messages import DeviceRemoved, Lifecycle, Query, Rebooted
 from embervirt.drivers.root import sockets
 from embervirt.errors import InternalError
-from embervirt.testing import FakeQemu, emits, huge
+from embervirt.testing import FakeQemu, emits, executes, huge, returns, waits
 from guest.domain import linux, pid_of, small, uri, wait_until, watching
 from guest.image import ensure
 from guest.qmp import Client
 
 SUSPENDED, RESUMED, STOPPED = 3, 4, 5
+LATE = 0.3
+"""Seconds between an event and the reply that it precedes: it has been heard by then."""
+
 RUNNING, PAUSED = libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_PAUSED
 TWO_MONITORS = """#!/bin/sh
 exec /usr/bin/qemu-system-x86_64 "$@" -qmp "unix:$0.sock,server=on,wait=off"
@@ -80,6 +85,23 @@ def test_m04_what_changed_while_the_monitor_was_lost_is_told_once(
         domain.destroy()
 
 
+def test_m04_a_change_that_overtakes_an_answer_is_told_once(
+    embervirt_connection: libvirt.virConnect, faked: libvirt.virDomain, fake_qemu: FakeQemu
+) -> None:
+    """Who finds the guest has asked already when it is paused: what it is told by then is of before that."""
+    asked = len([each for each in fake_qemu.commands("a") if each == "query-status"])
+    fake_qemu.on("query-status", executes(), waits(2 * ADOPTION), guest="a", times=1)  # calls go on meanwhile
+    with watching(embervirt_connection.root) as events:
+        embervirt_connection.root.crash(f"guests/{faked.ID()}-a")
+        fake_qemu.wait_for("query-status", count=asked + 1)
+        faked.suspend()
+        wait_until(lambda: faked.messages() == [])
+        faked.resume()
+        events.wait(lifecycle, count=2)
+        told = [each.event for each in events.fitting(lifecycle) if isinstance(each, Lifecycle)]
+    assert told == [SUSPENDED, RESUMED]
+
+
 def test_m05_a_burst_from_a_guest_delays_no_command(
     embervirt_connection: libvirt.virConnect, faked: libvirt.virDomain, fake_qemu: FakeQemu
 ) -> None:
@@ -120,6 +142,72 @@ def test_m06_an_event_of_a_qemu_that_is_gone_changes_nothing_and_is_counted(
     assert faked.state()[0] == PAUSED
     assert first.context.fence.refused + first.inbox.dropped == 3
     faked.destroy()
+
+
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+TABLET = "<input type='tablet' bus='virtio'/>"
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    ("xml", "alias", "more"),
+    [(TABLET, "input0", []), (RNG, "rng0", ["object-del"])],
+    ids=["alone", "on more"],
+)
+def test_m07_a_device_that_is_gone_before_its_commands_reply_is_seen(
+    embervirt_connection: libvirt.virConnect, fake_qemu: FakeQemu, xml: str, alias: str, more: list[str]
+) -> None:
+    """The event alone says so, once, and what stood behind the device goes: nobody asks QEMU."""
+    domain = embervirt_connection.createXML(small("a", devices=xml))
+    fake_qemu.on("device_del", executes(), waits(LATE))
+    before = len(fake_qemu.commands("a"))
+    with watching(embervirt_connection.root) as events:
+        domain.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        assert alias not in domain.XMLDesc()
+        told = events.wait(lambda event: isinstance(event, DeviceRemoved))
+    assert [each.alias for each in told if isinstance(each, DeviceRemoved) and not each.failed] == [alias]
+    assert fake_qemu.commands("a")[before:] == ["device_del", *more]
+    domain.destroy()
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(("xml", "alias"), [(TABLET, "input0"), (RNG, "rng0")], ids=["alone", "on more"])
+def test_m07_a_device_that_is_gone_while_qemu_is_asked_for_it_is_removed_once(
+    embervirt_connection: libvirt.virConnect,
+    fake_qemu: FakeQemu,
+    monkeypatch: pytest.MonkeyPatch,
+    xml: str,
+    alias: str,
+) -> None:
+    """The event comes when the call has waited long enough, before the answer that says the same."""
+    domain = embervirt_connection.createXML(small("a", devices=xml))
+    monkeypatch.setattr(plugging, "PATIENCE", LATE)
+    deleted = emits("DEVICE_DELETED", {"device": alias, "path": f"/machine/peripheral/{alias}"})
+    fake_qemu.on("device_del", returns({}))
+    fake_qemu.on("qom-list", deleted, waits(LATE), returns([]))
+    with watching(embervirt_connection.root) as events:
+        domain.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        assert alias not in domain.XMLDesc()
+        domain.suspend()
+        events.wait(lambda event: isinstance(event, Lifecycle) and event.event == SUSPENDED)
+        assert len(events.fitting(lambda event: isinstance(event, DeviceRemoved))) == 1
+    domain.destroy()
+
+
+@pytest.mark.usefixtures("patient")
+def test_m07_a_refusal_of_the_guest_that_precedes_the_reply_is_the_calls_error(
+    embervirt_connection: libvirt.virConnect, fake_qemu: FakeQemu
+) -> None:
+    """The device stays, and can be had out when the guest is willing."""
+    domain = embervirt_connection.createXML(small("a", devices=RNG))
+    refusal = emits("DEVICE_UNPLUG_GUEST_ERROR", {"device": "rng0", "path": "/machine/peripheral/rng0"})
+    fake_qemu.on("device_del", refusal, waits(LATE), returns({}), times=1)
+    with pytest.raises(libvirt.libvirtError, match="'rng0' was rejected by the guest"):
+        domain.detachDeviceAlias("rng0", libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert "<alias name='rng0'/>" in domain.XMLDesc()
+    domain.detachDeviceAlias("rng0", libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert "rng0" not in domain.XMLDesc()
+    domain.destroy()
 
 
 def test_m09_a_reset_is_one_reboot_and_no_stop(embervirt_root: Path) -> None:

@@ -94,6 +94,7 @@ class Cards:
                 self._actor.bus.tell(cards.NETWORK, Unplug(record.ports[alias]))
             if alias in record.helpers:
                 swtpm.stop(record.helpers[alias])
+                self._seen.spare(alias)
         ports = {alias: port for alias, port in record.ports.items() if alias not in gone}
         helpers = {alias: helper for alias, helper in record.helpers.items() if alias not in gone}
         if (ports, helpers) != (record.ports, record.helpers):

@@ -93,11 +93,6 @@ class Changes:
         """An earlier run's are not ours."""
         return [each for each in self._journal.open(self._uuid) if each.plan["id"] == self._run]
 
-    def earlier(self) -> list[Operation]:
-        """All of this run that are remembered, the oldest first."""
-        mine = (each for each in self._journal.values() if each.subject == self._uuid)
-        return [each for each in mine if each.plan.get("id") == self._run]
-
     def resolve(self, operation: Operation, happened: bool) -> None:
         """It happened, or did not and will not."""
         self._journal.end(operation.id, "done" if happened else "undone", "", self._actor.context.fence)

@@ -10,7 +10,7 @@ from embervirt.actors.actor import Actor, Context, handles
 from embervirt.actors.work import Work
 from embervirt.drivers.driver import GUESTS
 from embervirt.drivers.qemu.actor.spec import guest_spec
-from embervirt.drivers.qemu.face import Face
+from embervirt.drivers.qemu.face import Face, Failed
 from embervirt.drivers.qemu.messages import (
     Create,
     Define,
@@ -55,6 +55,8 @@ class QemuDriver(Actor):
             plans += self._left().settle(records)
             self._face.swept = True
         self._face.adopting = [self._supervise(plan) for plan in plans]
+        for start in list(self._starts.values()):  # of the generation before
+            start.add_done_callback(self._over)
 
     def _highest_id(self, records: list[Record]) -> int:
         """Of all runs that are known: operations and events still tell of those that are over."""
@@ -112,17 +114,17 @@ class QemuDriver(Actor):
     def create(self, request: Create) -> Work[DomainRef]:
         """Replies when the guest runs, or with what kept it from starting; other calls go on meanwhile."""
         deadline = self.activity.deadline
-        while len(self._starts) >= self._face.settings.qemu.parallel_starts:
-            yield next(iter(self._starts.values()))
+        while len(going := self._going_on()) >= self._face.settings.qemu.parallel_starts:
+            yield going[0]
         if deadline and world.monotonic() > deadline:
             raise OperationTimeout("too many guests were being started (setting qemu.parallel_starts)")
         trace = self.activity.trace or self.bus.new_trace()
         plan = replace(self._domains.prepare(request), trace=trace)
         reply: Future[DomainRef] = Future()
         over = self._starts[plan.domain.uuid] = Future()
+        over.add_done_callback(self._over)
         started = self._supervise(plan)
-        started.add_done_callback(lambda done: self._started(plan, done, reply))
-        reply.add_done_callback(lambda _: over.set_result(None))
+        started.add_done_callback(lambda done: self._started(plan, done, over, reply))
         made: DomainRef = yield reply
         return made
 
@@ -144,22 +146,35 @@ class QemuDriver(Actor):
             raise OperationFailed(f"on_crash: {died}; it stays off")
         self._revivals[uuid] = (*recent, now)
 
-    def _started(self, plan: Plan, started: Future[None], reply: Future[DomainRef]) -> None:
+    def _going_on(self) -> list[Future[Failed | None]]:
+        return [each for each in self._starts.values() if not each.done()]
+
+    def _started(
+        self, plan: Plan, started: Future[None], over: Future[Failed | None], reply: Future[DomainRef]
+    ) -> None:
         """On the supervisor's thread, for this actor may have died meanwhile; the guest's has not."""
         self._face.tables.starting.pop(plan.domain.uuid, None)
-        self._starts.pop(plan.domain.uuid, None)
         error = started.exception()
         if error is not None:
-            self.post(lambda: self._settle(plan, error))
+            over.set_result((plan, error))
             reply.set_exception(error)
         else:
+            self._starts.pop(plan.domain.uuid, None)
+            over.set_result(None)
             reply.set_result(DomainRef(plan.domain.name, plan.domain.uuid, plan.id))
+
+    def _over(self, over: Future[Failed | None]) -> None:
+        """What failed is settled by this generation, or by the one that finds it."""
+        failed = over.result()
+        if failed is not None:
+            self.post(lambda: self._settle(*failed))
 
     def _settle(self, plan: Plan, error: BaseException) -> None:
         """A start that crashed, or was given up, left its operation open; what it had made is undone.
 
         A guest that is shown runs, though its actor is in quarantine; whoever finds it ends that operation.
         """
+        self._starts.pop(plan.domain.uuid, None)
         row = self._face.tables.running.get(plan.domain.uuid)
         if row is None or row.id != plan.id:
             self._face.journal.end(self.bus.operation(plan.trace), "failed", str(error))

@@ -33,7 +33,7 @@ from embervirt.drivers.qemu.states import State, Transition
 from embervirt.drivers.qemu.store import Record, Store
 from embervirt.errors import OperationAborted, OperationInvalid, libvirtError
 from embervirt.supervisor.identity import Process
-from embervirt.supervisor.processes import PROCESSES_ACTOR, ProcessExited, Watch
+from embervirt.supervisor.processes import PROCESSES_ACTOR, ProcessExited, Watch, Watched
 from embervirt.supervisor.processes import describe as describe_status
 
 ADOPTION = 0.7
@@ -131,10 +131,8 @@ class Guest(Serving):
         """Without waiting for the watcher: when it dies all guests' actors are restarted, and do it again."""
         record = self._seen.record
         self.bus.tell(PROCESSES_ACTOR, Watch(record.process, self.context.name))
-        if record.tpm is not None:
-            self.bus.tell(PROCESSES_ACTOR, Watch(record.tpm, self.context.name, role="tpm"))
-        for alias, helper in record.helpers.items():
-            self.bus.tell(PROCESSES_ACTOR, Watch(helper, self.context.name, role=alias))
+        for what, helper in self._helpers().items():
+            self.bus.tell(PROCESSES_ACTOR, Watch(helper, self.context.name, role=what))
 
     # Adoption.
 
@@ -148,6 +146,9 @@ class Guest(Serving):
             self._ended("" if self._survey.met else adopt.when_nobody_watched(record))
             return
         self._hold(record, process)
+        for what, helper in self._helpers().items():
+            if not helper.runs():  # shown before it is told, for it has been since
+                self._lose(what, helper.status())
         if not self._survey.met:
             self._seen.publish(State(*record.state))
         self.work(self._link.open(start.monitor_path(record)), patience=ADOPTION)
@@ -207,32 +208,37 @@ class Guest(Serving):
     @handles(ProcessExited)
     def process_exited(self, message: ProcessExited) -> None:
         """From the watcher."""
-        lost = self._helper(message.pid)
-        if lost:
-            self.work(self._helper_ended(f"{lost}: {describe_status(message.status)}"))
+        if self._helper(message.pid):
+            self.work(self._helper_ended(message))
         elif message.pid == self._seen.record.process.identity.pid:
             self._ended()
 
-    def _helper(self, pid: int) -> str:
-        """What the guest has lost with this process, if it is not its QEMU."""
+    def _helpers(self) -> dict[str, Watched]:
+        """Processes beside QEMU, by what they serve: the guest's TPM, a card by its alias."""
         record = self._seen.record
-        if record.tpm is not None and record.tpm.identity.pid == pid:
-            return tpm.LOST
-        mine = (alias for alias, helper in record.helpers.items() if helper.identity.pid == pid)
-        return next((f"{alias}: its passt ended" for alias in mine), "")
+        return record.helpers if record.tpm is None else {tpm.WHAT: record.tpm, **record.helpers}
 
-    def _helper_ended(self, lost: str) -> Work[None]:
-        """Most often with QEMU, which is told of in a moment; if not, the guest runs without it."""
-        if not (yield self.within(self._gone, LAST_BREATH)):
-            self._seen.lose(lost)
+    def _helper(self, pid: int) -> str:
+        """What this one serves; empty for another's."""
+        return next((what for what, helper in self._helpers().items() if helper.identity.pid == pid), "")
+
+    def _helper_ended(self, end: ProcessExited) -> Work[None]:
+        """Most often with QEMU, or its card, which is told of in a moment; else the guest runs without it."""
+        if not (yield self.within(self._gone, LAST_BREATH)) and (lost := self._helper(end.pid)):
+            self._lose(lost, end.status)
+
+    def _lose(self, what: str, status: int | None) -> None:
+        program = "swtpm" if what == tpm.WHAT else "passt"
+        self._seen.lose(what, f"its {program} ended: {describe_status(status)}")
 
     def _ended(self, inferred: str = "") -> None:
         """QEMU is gone: remove what the run left, publish, announce, end; who waited for it is told first."""
         if self._over:
             return
         self._over = True
-        status = self._seen.record.process.status()
-        why = describe_status(status) + (f", {inferred}" if inferred else "")
+        process = self._seen.record.process
+        status = process.status()
+        why = process.cause(status) + (f", {inferred}" if inferred else "")
         ending = states.ending(
             destroyed=self._ladder.destroyed,
             shut_down=self._ladder.shut_down,

@@ -189,11 +189,11 @@ class Link:
         if self._session is not None:
             self._session.submit(command, timeout=None)
 
-    def find_out(self, command: str) -> Work[Any]:
+    def find_out(self, command: str, arguments: dict[str, Any] | None = None) -> Work[Any]:
         """What QEMU returns for a query, however long that takes; for ``survey``. Raises as ``ask``."""
         if self._session is None:
             raise MonitorLost(f"the session ended before {command}")
-        asked = self._session.submit(command, timeout=None)
+        asked = self._session.submit(command, arguments, timeout=None)
         return (yield from self._patient(asked, f"answer to {command}"))
 
     def _patient(self, future: Future[T], what: str) -> Work[T]:

@@ -16,13 +16,21 @@ from embervirt.drivers.qemu.actor.cards import name as cards_name
 from embervirt.drivers.qemu.actor.changes import Changes
 from embervirt.drivers.qemu.actor.link import Link
 from embervirt.drivers.qemu.actor.seen import Seen
-from embervirt.drivers.qemu.actor.unfinished import ATTACH, DETACH, MEDIA, Unfinished, intent, intents
+from embervirt.drivers.qemu.actor.unfinished import ATTACH, DETACH, MEDIA, Unfinished, intent
 from embervirt.drivers.qemu.errors import GuestDegraded, MonitorError, MonitorLost
 from embervirt.drivers.qemu.face import Face
 from embervirt.drivers.qemu.messages import DeviceAdded, DeviceRemoved
 from embervirt.drivers.qemu.model import Channel, Device, Disk, Domain, Interface
 from embervirt.drivers.qemu.owners import NOBODY
-from embervirt.drivers.qemu.parts import EncryptedSecret, Pluggable, disk, interface, of_device, throttle
+from embervirt.drivers.qemu.parts import (
+    EncryptedSecret,
+    Pluggable,
+    disk,
+    interface,
+    of_device,
+    parts_of,
+    throttle,
+)
 from embervirt.drivers.qemu.plugging import Verb, by_alias
 from embervirt.drivers.qemu.plugging.kinds import field_of, with_list
 from embervirt.drivers.qemu.ports import channel_dir, with_sockets
@@ -52,6 +60,7 @@ class Plugging:
         self._cards = Cards(actor, face, seen, link)
         self._unfinished = Unfinished(self, link.ask)
         self._leaving: dict[str, Future[bool]] = {}
+        self._going: set[str] = set()
 
     def change(self, verb: str, text: str) -> Work[None]:
         """Raises what the device's rules raise, MonitorError for what QEMU refuses."""
@@ -187,10 +196,10 @@ class Plugging:
         if not (yield self._actor.within(gone, PATIENCE)):
             if device.id in (yield from self._unfinished.there()):
                 self._actor.log.info("the guest has not given the device back yet", device=device.id)
-            else:
+                return
+            if not (gone.done() or device.id in self._going):
                 yield from self._removed(device)  # which it told while nobody listened
-            return
-        if not gone.result():
+        if not (yield gone):
             raise OperationFailed(f"unplug of device '{device.id}' was rejected by the guest")
 
     def heard(self, name: str, alias: str) -> None:
@@ -203,27 +212,29 @@ class Plugging:
         elif found is not None:
             self._actor.work(self._removed(found))
 
-    def _removed(self, device: Device) -> Work[None]:
+    def _removed(self, device: Device, why: str = "") -> Work[None]:
         """What stood behind it goes too."""
-        behind = self._behind(device)
+        self._going.add(device.id)
         try:
-            yield from self._take_back(behind)
+            yield from self._take_back(self._behind(device))
         finally:
-            self.forget(device)
+            self._going.discard(device.id)
+            self.forget(device, why)
 
     def _behind(self, device: Device) -> list[Pluggable]:
         """What a device stands on. To take it away nobody needs to know its secrets."""
         build = self._build(self._seen.live, no_secret)
-        return [part for part in of_device(device, build) if not _guest_side(part)]
+        made = (part for part in parts_of(device, build) if isinstance(part, Pluggable))
+        return [part for part in made if not _guest_side(part)]
 
-    def forget(self, device: Device) -> None:
+    def forget(self, device: Device, why: str = "") -> None:
         """The guest has it no more: what it used goes back, and everybody is told."""
         known = next((each for each in self._seen.live.devices.all if each.id == device.id), None)
         if known is not None:
             self._seen.describe(plugging.without(self._seen.live, known))
         self.give_back([device])
         if known is not None:
-            self._actor.publish(DeviceRemoved(*self._who, device.id, False))
+            self._actor.publish(DeviceRemoved(*self._who, device.id, why=why))
         self._over(device.id, removed=True)
 
     def _over(self, alias: str, *, removed: bool) -> None:
@@ -281,24 +292,27 @@ class Plugging:
 
     # What an earlier generation began.
 
-    def settle(self, unresolved: list[Operation], given_back: list[Operation]) -> Work[None]:
-        """What is known of it then is its result; raises as ``Link.ask``."""
+    def settle(self, unresolved: list[Operation], why: str) -> Work[None]:
+        """What is known of it then is its result; what left unseen is told with ``why``.
+
+        Raises as ``Link.ask``.
+        """
         turn = yield from self._changes.turn("the end of a change of devices")
         try:
-            for operation in given_back:
-                yield from self._unfinished.settle(operation)
             for operation in unresolved:
                 happened = yield from self._unfinished.settle(operation)
                 if happened is not None:
                     self._changes.resolve(operation, happened)
+            there = yield from self._unfinished.there()
+            while gone := self.missing(there):
+                yield from self._removed(gone[0], why)
         finally:
             turn.set_result(None)
 
-    def awaits(self, operation: Operation) -> bool:
-        """Whether it asked for a device that the guest still has, as far as is known."""
-        asked = [each for each in intents(operation) if each.verb == DETACH and operation.state == "done"]
-        mine = {each.read().id for each in asked}
-        return any(each.id in mine for each in self._seen.live.devices.all if each.id)
+    def missing(self, there: set[str]) -> list[Device]:
+        """What the guest has by its description, and QEMU has not, nor is it being removed just now."""
+        found = parts.missing(self._build(self._seen.live, no_secret), there)
+        return [each for each in found if each.id not in self._going]
 
     def adopt(self, device: Device) -> Work[None]:
         """QEMU has it, and nobody knew."""

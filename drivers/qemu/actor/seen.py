@@ -35,7 +35,8 @@ class Seen:
     def __init__(self, actor: Actor, face: Face, store: Store, plan: Plan) -> None:
         self.plan = plan
         self._actor, self._tables, self._store = actor, face.tables, store
-        self._trouble = self._unkept = self._lost = ""
+        self._trouble = self._unkept = ""
+        self._lost: dict[str, str] = {}
         self._queued = False
         self._live: Domain | None = None
 
@@ -88,7 +89,8 @@ class Seen:
 
     def _put(self, row: Running) -> None:
         """With all that does not work, the latest first."""
-        troubles = [self._trouble, self._lost, self._unkept, self._reservation()]
+        lost = (f"{what}: {why}" for what, why in self._lost.items())
+        troubles = [self._trouble, *lost, self._unkept, self._reservation()]
         degraded = "; ".join(each for each in troubles if each)
         before = self.row
         self._tables.running.put(self._actor.context.fence, row.uuid, replace(row, degraded=degraded))
@@ -110,10 +112,15 @@ class Seen:
             self._trouble = why
             self._put(row)
 
-    def lose(self, why: str) -> None:
-        """What it had beside QEMU and has no more, for the rest of its life."""
-        row, self._lost = self.row, why
-        if row is not None:
+    def lose(self, what: str, why: str) -> None:
+        """Something that it had beside QEMU, and has no more."""
+        self._lost[what] = why
+        if (row := self.row) is not None:
+            self._put(row)
+
+    def spare(self, what: str) -> None:
+        """It needs that no more."""
+        if self._lost.pop(what, None) is not None and (row := self.row) is not None:
             self._put(row)
 
     def announce(self, transition: Transition, why: str = "") -> None:

@@ -14,6 +14,7 @@ from embervirt.drivers.qemu.actor.ladder import Ladder
 from embervirt.drivers.qemu.actor.link import Link
 from embervirt.drivers.qemu.actor.plugging import Plugging
 from embervirt.drivers.qemu.actor.seen import Seen
+from embervirt.drivers.qemu.actor.unfinished import DEVICES, names
 from embervirt.drivers.qemu.errors import MonitorError
 from embervirt.drivers.qemu.states import State
 from embervirt.drivers.root.journal import Operation
@@ -40,7 +41,8 @@ class Survey:
         """Publish what differs. A question that QEMU refuses degrades the guest, and nothing else."""
         troubles: list[str] = []
         chardevs = yield from self._find_out("query-chardev", troubles)
-        status = yield from self._status(troubles)
+        devices = yield from self._find_out("qom-list", troubles, {"path": DEVICES})
+        status = yield from self._status(troubles)  # the last question, for nothing overtakes its answer
         if self._seen.row is None:
             return
         if chardevs is not None:
@@ -54,7 +56,7 @@ class Survey:
             self._seen.announce(states.MISSED[state.state], RECONCILED)
         self._seen.degrade("; ".join(troubles))
         if status is not None and not self._seen.looked_at_only:
-            yield from self._settle(state)
+            yield from self._settle(state, None if devices is None else names(devices))
 
     def _status(self, troubles: list[str]) -> Work[Any]:
         """As of now: an answer that events or changes have overtaken on their way here is asked for again."""
@@ -64,16 +66,18 @@ class Survey:
             status = yield from self._find_out("query-status", troubles)
         return status
 
-    def _find_out(self, command: str, troubles: list[str]) -> Work[Any]:
+    def _find_out(
+        self, command: str, troubles: list[str], arguments: dict[str, Any] | None = None
+    ) -> Work[Any]:
         try:
-            return (yield from self.link.find_out(command))
+            return (yield from self.link.find_out(command, arguments))
         except MonitorError as refused:
             troubles.append(f"{command}: {refused.desc}")
             return None
 
-    def _settle(self, state: State) -> Work[None]:
+    def _settle(self, state: State, devices: set[str] | None) -> Work[None]:
         """What was begun by somebody who did not live to end it, and what nobody saw happen."""
-        if not (yield from self._devices()):
+        if not (yield from self._devices(devices)):
             return
         for operation in self._changes.unresolved():
             if (yield from self._resumed(operation, state)):
@@ -87,16 +91,15 @@ class Survey:
             self.ladder.autodestroy()
         self.met = True
 
-    def _devices(self) -> Work[bool]:
+    def _devices(self, there: set[str] | None) -> Work[bool]:
         """Whether the guest goes on, with devices that are all there or not at all.
 
-        What it was asked for, and gave back while nobody listened, counts too.
+        What left while nobody listened counts too: the guest gave it back late, or another client took it.
         """
         unresolved = [each for each in self._changes.unresolved() if each.what.endswith(DEVICE)]
-        given_back = [each for each in self._changes.earlier() if self.plugging.awaits(each)]
-        if unresolved or given_back:
+        if unresolved or (there is not None and self.plugging.missing(there)):
             try:
-                yield from self.plugging.settle(unresolved, given_back)
+                yield from self.plugging.settle(unresolved, RECONCILED)
             except MonitorError as refused:
                 self._seen.degrade(f"devices: {refused.desc}")
         return self._seen.row is not None

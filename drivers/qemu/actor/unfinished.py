@@ -108,8 +108,7 @@ class Unfinished:
 
     def there(self) -> Work[set[str]]:
         """Ids of the devices that QEMU has."""
-        listed = yield from self._ask("qom-list", {"path": DEVICES})
-        return {each["name"] for each in listed}
+        return names((yield from self._ask("qom-list", {"path": DEVICES})))
 
     def _attached(self, intent: Intent) -> Work[bool]:
         device, there = intent.read(), (yield from self.there())
@@ -133,6 +132,11 @@ class Unfinished:
         assert isinstance(new, Disk)
         inserted = medium_in((yield from self._ask("query-block")), new.id)
         return (yield from self._plugging.finish_media(new, inserted, intent.undo))
+
+
+def names(listed: Sequence[dict[str, Any]]) -> set[str]:
+    """Of what QEMU's ``qom-list`` tells."""
+    return {each["name"] for each in listed}
 
 
 def medium_in(blocks: Sequence[dict[str, Any]], alias: str) -> str | None:

@@ -1,7 +1,7 @@
 """Compiling a domain into typed parts of QEMU, and the renderings of a part: argv and QMP."""
 
 from embervirt.drivers.qemu.parts.build import Build
-from embervirt.drivers.qemu.parts.compiling import compile, of_device
+from embervirt.drivers.qemu.parts.compiling import compile, missing, of_device, parts_of
 from embervirt.drivers.qemu.parts.context import (
     KEY_BYTES,
     CompileContext,
@@ -50,7 +50,9 @@ __all__ = [
     "compile",
     "encrypt",
     "medium",
+    "missing",
     "of_device",
+    "parts_of",
     "plug",
     "top",
     "unplug",

@@ -30,6 +30,7 @@ from embervirt.drivers.qemu.parts import (
 )
 from embervirt.drivers.qemu.parts.build import Build
 from embervirt.drivers.qemu.parts.context import CompileContext
+from embervirt.drivers.qemu.parts.part import Device as DevicePart
 from embervirt.drivers.qemu.parts.part import Option, Part, Pluggable
 from embervirt.drivers.qemu.ports import with_sockets
 
@@ -74,10 +75,25 @@ def compile(domain: Domain, caps: Capabilities, run: CompileContext) -> list[Par
     ]
 
 
+def parts_of(device: Device, build: Build) -> list[Part]:
+    """All parts of one device."""
+    field = next(name for name, found in build.domain.devices.lists.items() if device in found)
+    return list(DEVICES[field](device, build))
+
+
+def missing(build: Build, there: set[str]) -> list[Device]:
+    """Devices that QEMU was told to have, and that are not ``there``, by the ids of those that it has."""
+    absent = [each for each in build.domain.devices.all if each.id and each.id not in there]
+    return [each for each in absent if each.id in map(_device_id, parts_of(each, build))]
+
+
+def _device_id(part: Part) -> str | None:
+    return part.id if isinstance(part, DevicePart) else None
+
+
 def of_device(device: Device, build: Build) -> list[Pluggable]:
     """The parts of one device, for a QEMU that runs. Raises ValueError for one that it cannot take."""
-    field = next(name for name, found in build.domain.devices.lists.items() if device in found)
-    made = list(DEVICES[field](device, build))
+    made = parts_of(device, build)
     pluggable = [part for part in made if isinstance(part, Pluggable)]
     if pluggable != made:
         raise ValueError(f"device {device.id} has parts that a running QEMU does not take")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -45,6 +46,20 @@ def waiting(
     wait_until(lambda: threads("network") == 1)
 
 
+@contextmanager
+def hanging(
+    conn: libvirt.virConnect, call: Any, point: str, where: dict[str, str] | None = None
+) -> Iterator[None]:
+    """``call`` hangs at that fault point, is given up, and goes on after the ``with``."""
+    with faults.inject(point, faults.hang(), times=1, where=where) as hung:
+        done = began(call)
+        hung.wait()
+        replaced(conn, done)
+        yield
+        hung.release()
+        wait_until(lambda: threads("network") == 1)
+
+
 def replaced(conn: libvirt.virConnect, done: Future[Any]) -> None:
     """The actor is given up with what it does, and its successor is up."""
     give_up(conn.root, "drivers/network")
@@ -76,12 +91,8 @@ def test_a_server_that_was_given_up_with_its_start_is_ended(
 ) -> None:
     """Nobody knows it: it would keep the next one from its sockets."""
     network = conn.networkDefineXML(network_xml())
-    with faults.inject("process.spawning", faults.hang(), times=1) as hung:
-        done = began(network.create)
-        hung.wait()
-        replaced(conn, done)
-        hung.release()
-        wait_until(lambda: threads("network") == 1)
+    with hanging(conn, network.create, "process.spawning"):
+        pass
     assert namespace.traces() == []
     network.create()
     network.destroy()
@@ -93,17 +104,12 @@ def test_files_of_a_server_are_not_written_by_a_start_that_was_given_up(
     """They are those of the network as it is by then."""
     network = conn.networkDefineXML(network_xml())
     file = conn.root.paths.dnsmasq / "net.hostsfile"
-    with faults.inject("file.created", faults.hang(), times=1, where={"path": str(file)}) as hung:
-        done = began(network.create)
-        hung.wait()
-        replaced(conn, done)
+    with hanging(conn, network.create, "file.created", {"path": str(file)}):
         host = "<host mac='52:54:00:11:11:11' ip='10.7.7.5'/>"
         uuid = f"<uuid>{network.UUIDString()}</uuid>"
         conn.networkDefineXML(network_xml(inside=host, more=uuid))
         network.create()
         content = file.read_text()
-        hung.release()
-        wait_until(lambda: threads("network") == 1)
     assert "10.7.7.5" in content
     assert file.read_text() == content
     network.destroy()
@@ -123,13 +129,9 @@ def test_an_update_that_was_given_up_leaves_the_servers_of_its_successor_alone(
         libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE,
     )
     more = "<range start='10.7.7.210' end='10.7.7.220'/>"
-    with faults.inject("file.written", faults.hang(), times=1, where={"path": str(conf)}) as hung:
-        done = began(lambda: network.update(add, section, 0, more, live))
-        hung.wait()
-        replaced(conn, done)
+    update = partial(network.update, add, section, 0, more, live)
+    with hanging(conn, update, "file.written", {"path": str(conf)}):
         content, servers = conf.read_text(), namespace.programs("dnsmasq")
-        hung.release()
-        wait_until(lambda: threads("network") == 1)
     assert len(servers) == 1
     assert (conf.read_text(), namespace.programs("dnsmasq")) == (content, servers)
     network.destroy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from integration.network.outside import (
 )
 
 KILLS = 10
+DEATHS = 3
+ADDRESS = re.compile(r"lease of (\S+) obtained")
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 PORTS = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 6
 CLEAN = "<filterref filter='clean-traffic'/>"
@@ -201,6 +204,32 @@ def test_a_connection_outlives_its_actor_ten_times_and_its_dnsmasq(world: World)
         assert talk.goes_on()
     assert world.networks.networkLookupByName("nat").listAllPorts()[0].XMLDesc()
     assert {each.isActive() for each in world.networks.listAllNetworks()} == {1}
+
+
+def test_i11_a_dnsmasq_that_dies_comes_back_with_its_leases_and_no_guest_notices(world: World) -> None:
+    """An address that nobody reserved, too: the new server names who has it, and gives it to nobody else."""
+    guest, network = world["a"], world.networks.networkLookupByName("nat")
+    guest.domain.attachDevice(card("nat", "18"))
+    guest.shell.until("eth1", "ls /sys/class/net")
+    ask = "udhcpc -i eth1 -s /bin/true -q -n -t 20 -x hostname:kept 2>&1"
+    (address,) = ADDRESS.findall(guest.shell.ask(f"ip link set eth1 up; {ask}"))
+    leases = sorted(network.DHCPLeases(), key=str)
+    assert {each["ipaddr"] for each in leases} == {"10.7.7.11", "10.7.7.12", address}
+    with world.outside.talk(guest, 4006) as talk:
+        for _ in range(DEATHS):
+            dnsmasq = server(world, "nat")
+            with watching(world.conn.root) as events:
+                dnsmasq.kill()
+                assert talk.goes_on()
+                events.wait(lambda each: isinstance(each, NetworkRecovered))
+            assert talk.goes_on() and server(world, "nat") != dnsmasq
+        assert sorted(network.DHCPLeases(), key=str) == leases
+        assert address in world["b"].shell.ask("nslookup kept.nat.test")
+        assert ADDRESS.findall(guest.shell.ask(ask)) == [address]
+        assert talk.goes_on()
+    assert network.isActive() and guest.domain.messages() == []
+    guest.domain.detachDevice(card("nat", "18"))
+    wait_until(lambda: len(etree.fromstring(guest.domain.XMLDesc(0)).findall(".//interface")) == 1)
 
 
 def test_clean_traffic_lets_only_the_guests_own_address_out(world: World) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -188,6 +189,32 @@ def test_a_stop_that_was_cut_short_is_finished(conn: libvirt.virConnect, namespa
         network.destroy()
     conn.networkDefineXML("<network><name>probe</name></network>").undefine()
     assert (network.isActive(), namespace.traces()) == (0, [])
+
+
+def test_i11_a_server_that_dies_again_is_started_after_a_delay_that_grows(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    """At once after its first death, then as the settings say, however often; the network stays active."""
+    delays = {"backoff_initial": 0.2, "backoff_factor": 3, "backoff_jitter": 0}
+    settings = {f"supervision.{name}": value for name, value in delays.items()}
+    took: list[float] = []
+    with libvirt.open(uri(tmp_path / "root", "network"), settings=settings) as conn:
+        network = conn.networkCreateXML(network_xml())
+        for _ in range(4):
+            process = server(namespace)
+            assert process is not None
+            with watching(conn.root) as events:
+                died = time.monotonic()
+                process.kill()
+                (fell,) = events.wait(lambda each: isinstance(each, NetworkDegraded))
+                assert isinstance(fell, NetworkDegraded) and "SIGKILL" in fell.why
+                assert network.isActive()
+                events.wait(lambda each: isinstance(each, NetworkRecovered))
+                took.append(time.monotonic() - died)
+            assert server(namespace) not in (None, process)
+        assert all(each >= wait for each, wait in zip(took[1:], (0.2, 0.6, 1.8), strict=True)), took
+        assert took[0] < 1.8
+        network.destroy()
 
 
 def test_a_server_that_dies_is_started_again(

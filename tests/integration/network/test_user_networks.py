@@ -16,9 +16,11 @@ import pytest
 
 import embervirt as libvirt
 from embervirt import faults
+from embervirt.actors.messages import Event
+from embervirt.drivers.qemu.messages import Degraded, Recovered
 from embervirt.libvirt.qemu import qemuMonitorCommand
 from guest.calls import began, threads
-from guest.domain import Console, crash, give_up, has_ended, linux, opened, small, wait_until
+from guest.domain import Console, crash, give_up, has_ended, linux, opened, small, uri, wait_until, watching
 from guest.image import READY, ensure
 from guest.namespace import Namespace
 from guest.shell import Shell
@@ -218,13 +220,76 @@ def test_passt_is_plugged_in_a_root_of_any_length_that_qemu_can_reach(way_out: A
         plugged(tmp_path / ("d" * (108 - spare)), PASST.format(""))
 
 
-def test_passt_that_dies_is_shown_and_the_guest_runs_on(conn: Any, namespace: Any) -> None:
-    """Its card is without a network then, which the guest's messages say."""
-    domain = conn.createXML(small("net", devices=PASST.format("")), 0)
-    (program,) = passts(namespace)
+BUS = "<controller type='usb' model='qemu-xhci' ports='8'/>"
+GONE = "net0: its passt ended: killed by signal 9 (SIGKILL)"
+
+
+def usb(last: str) -> str:
+    """A card with a passt that comes and goes without the guest's help."""
+    return PASST.format("").replace("'virtio'", "'usb-net'").replace(":02'", f":{last}'")
+
+
+def degraded(event: Event) -> bool:
+    """Of a guest."""
+    return isinstance(event, Degraded)
+
+
+@pytest.mark.parametrize("how", ["at the start", "plugged"])
+def test_i13_a_passt_that_dies_degrades_its_guest_until_the_card_is_replaced(
+    conn: libvirt.virConnect, namespace: Namespace, how: str
+) -> None:
+    """QEMU does not connect again, so none is started in its place; what failed is told, and shown."""
+    domain = conn.createXML(small("net", devices=BUS + (usb("02") if how == "at the start" else "")), 0)
+    if how == "plugged":
+        domain.attachDevice(usb("02"))
+    with watching(conn.root) as events:
+        (program,) = passts(namespace)
+        program.kill()
+        assert [each.why for each in events.wait(degraded) if isinstance(each, Degraded)] == [GONE]
+        assert (domain.messages(), passts(namespace), domain.isActive()) == ([GONE], [], 1)
+        crash(conn.root, f"guests/{domain.ID()}-net")
+        domain.suspend()
+        domain.resume()  # by the next generation
+        assert domain.messages() == [GONE]
+        domain.detachDevice(usb("02"))
+        events.wait(lambda event: isinstance(event, Recovered))
+        told = events.fitting(lambda event: isinstance(event, Degraded | Recovered))
+    assert [type(each) for each in told] == [Degraded, Recovered]
+    assert domain.messages() == []
+    domain.attachDevice(usb("02"))
+    assert len(passts(namespace)) == 1 and domain.messages() == []
+    domain.destroy()
+
+
+def test_i13_a_passt_that_died_while_nobody_looked_is_found_so(way_out: Namespace, tmp_path: Path) -> None:
+    """By the next opening, which has the guest as it runs."""
+    root = tmp_path / "root"
+    with libvirt.open(uri(root)) as conn:
+        conn.createXML(small("net", devices=BUS + usb("02")), 0)
+    (program,) = passts(way_out)
     program.kill()
-    wait_until(lambda: any("its passt ended" in each for each in domain.messages()))
-    assert domain.isActive()
+    wait_until(lambda: has_ended(program))
+    with opened(root) as conn:
+        domain = conn.lookupByName("net")
+        wait_until(lambda: domain.messages() == [GONE])
+        assert domain.isActive() and passts(way_out) == []
+        domain.destroy()
+
+
+def test_i13_a_passt_that_ends_with_its_card_is_no_loss(
+    conn: libvirt.virConnect, namespace: Namespace
+) -> None:
+    """It may be gone just before the card is: only one whose card stays is told of."""
+    domain = conn.createXML(small("net", devices=BUS + usb("02") + usb("03")), 0)
+    with watching(conn.root) as events:
+        (first,) = namespace.programs("passt", of="52:54:00:00:00:02")
+        first.kill()
+        wait_until(lambda: has_ended(first))
+        domain.detachDevice(usb("02"))
+        (program,) = passts(namespace)
+        program.kill()
+        (told,) = events.wait(degraded)
+    assert isinstance(told, Degraded) and told.why == GONE.replace("net0", "net1")
     domain.destroy()
 
 

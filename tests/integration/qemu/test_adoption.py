@@ -27,6 +27,7 @@ from embervirt.testing import FakeQemu, exits, guest_shuts_down, refuses
 from guest.calls import nothing_is_left, raced
 from guest.domain import SECONDS, kill, pid_of, qemus, small, uri, wait_until, watching
 from guest.host import Host
+from guest.memory_group import BOUNDED, GREEDY, OOM, limited
 from guest.qmp import Client
 
 STOPPED = libvirt.VIR_DOMAIN_EVENT_STOPPED
@@ -150,7 +151,7 @@ def test_j02_a_monitor_that_another_client_holds_degrades_until_that_is_gone(roo
 
 
 @patient
-@pytest.mark.parametrize("query", ["query-status", "query-chardev"])
+@pytest.mark.parametrize("query", ["query-status", "query-chardev", "qom-list"])
 def test_j03_a_query_of_the_adoption_that_fails_degrades_that_alone(
     embervirt_root: Path, fake_qemu: FakeQemu, query: str
 ) -> None:
@@ -199,6 +200,22 @@ def test_j04_i04_an_end_that_nobody_watched_has_its_cause(
         assert nothing_is_left(conn, root, before={"a.log"})
         domain.create()
         domain.destroy()
+
+
+def test_j04_i04_the_oom_killer_is_told_by_the_next_agent(root: Path) -> None:
+    """It knows the counter of QEMU's cgroup from the record."""
+    with limited(BOUNDED) as leave:
+        with libvirt.open(uri(root)) as conn:
+            conn.defineXML(small("a")).create()
+            leave()
+        client = Client(root / "lib/qemu/domain-1-a/monitor.sock").negotiate()
+        client.say(GREEDY)
+        psutil.Process(pid_of(root, "a")).wait(SECONDS)
+        client.close()
+        with libvirt.open(uri(root)) as conn:
+            why = f"killed by signal 9 (SIGKILL){OOM}, inferred: it ended at 2"
+            assert past(conn)[-1].why.startswith(why)
+            assert conn.lookupByName("a").state() == [SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED]
 
 
 def test_j04_a_qemu_that_failed_while_nobody_watched_is_told(

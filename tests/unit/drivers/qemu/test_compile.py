@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from described import defined
+from embervirt.drivers.qemu.aliases import named
 from embervirt.drivers.qemu.capabilities import Capabilities
 from embervirt.drivers.qemu.model import Domain, EncryptionSecret
 from embervirt.drivers.qemu.parts import (
+    Build,
     Chardev,
     CompileContext,
     Device,
@@ -25,6 +27,7 @@ from embervirt.drivers.qemu.parts import (
     argv,
     compile,
     encrypt,
+    missing,
 )
 from embervirt.drivers.xml import render
 
@@ -84,6 +87,20 @@ def test_block_node_is_named_once(caps: Capabilities) -> None:
         parts = compile(domain_named(case, caps), caps, CONTEXT)
         ids = [part.id for part in parts if isinstance(part, Object | Chardev | Device) and part.id]
         assert len(ids) == len(set(ids)), case
+
+
+def test_what_qemu_has_not_is_missing(caps: Capabilities) -> None:
+    """Each device of every domain that QEMU was told of; what is the machine's own, or QEMU's, never is."""
+    told = 0
+    for case in CASES:
+        domain = named(domain_named(case, caps))
+        parts = compile(domain, caps, CONTEXT)
+        build, there = Build(domain, caps, CONTEXT), {part.id for part in parts if isinstance(part, Device)}
+        assert missing(build, {each for each in there if each}) == [], case
+        absent = [each.id for each in missing(build, set())]
+        assert sorted(absent) == sorted({each.id for each in domain.devices.all if each.id in there}), case
+        told += len(absent)
+    assert told > len(CASES)
 
 
 BACKINGS = {

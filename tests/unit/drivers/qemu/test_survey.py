@@ -20,7 +20,7 @@ class Link:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Future[Any]]] = []
 
-    def find_out(self, command: str) -> Work[Any]:
+    def find_out(self, command: str, arguments: object = None) -> Work[Any]:
         """Waits for the test."""
         self.asked.append((command, Future()))
         return (yield self.asked[-1][1])
