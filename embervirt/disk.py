@@ -74,7 +74,7 @@ def let_go(directory: Path) -> None:
 def _check(path: Path) -> None:
     """A microsecond, and the name may still change before what follows: it is no lock."""
     text = str(path)
-    for directory, identity in list(_HELD.items()):
+    for directory, identity in _HELD.copy().items():
         if text.startswith(directory) and _identity(directory) != identity:
             raise OSError(errno.ESTALE, f"'{directory}' is no longer the directory that was opened", text)
 

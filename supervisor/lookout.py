@@ -133,7 +133,7 @@ class Lookout:
         old = [each for each in self._limbo.values() if now - each.since >= self._limits.every]
         stuck = {key[0] for key, each in self._limbo.items() if each.on_disk} | set(self._on_disk)
         reasons = [f"io: {path} waits for a disk" for path in sorted("/".join(c.path) for c in stuck)]
-        reasons += [f"{what}: {why}" for what, why in list(self._broken.items())]
+        reasons += [f"{what}: {why}" for what, why in dict(self._broken).items()]
         if len(old) > self._limits.zombies:
             reasons.append(
                 f"restart_required: more than {self._limits.zombies} threads were given up and do not end "
@@ -151,7 +151,7 @@ class Lookout:
     def zombies(self, now: float) -> dict[Child, list[Zombie]]:
         """What was given up and has not ended, by child."""
         found: dict[Child, list[Zombie]] = {}
-        for (child, generation), each in list(self._limbo.items()):
+        for (child, generation), each in self._limbo.copy().items():
             refused, stack = each.handle.refused, each.handle.stack().text
             zombie = Zombie(generation, now - each.since, each.activity.operation, refused, stack)
             found.setdefault(child, []).append(zombie)

@@ -144,8 +144,9 @@ def guest_actor(id_: int) -> str:
 class Tables:
     """One set for each root; outlives every actor.
 
-    ``starting``: UUID and name of the domains whose guest's actor is not up yet. ``ending``: by the run's id,
-    the end of a guest that has not been told yet, and why it ended.
+    ``starting``: UUID and name of the domains whose guest's actor is not up yet; they leave it on the
+    supervisor's thread. ``ending``: by the run's id, the end of a guest that has not been told yet, and why
+    it ended.
     """
 
     def __init__(self) -> None:
@@ -171,3 +172,7 @@ class Tables:
         """Of a domain that is known, running or not."""
         row = self.running.named(name) or self.definitions.named(name)
         return None if row is None else row.uuid
+
+    def being_started(self, name: str) -> str | None:
+        """UUID of the domain of that name whose guest's actor is not up yet."""
+        return next((uuid for uuid, each in self.starting.copy().items() if each == name), None)

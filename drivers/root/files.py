@@ -299,7 +299,7 @@ def explained(what: str, path: Path) -> Iterator[None]:
             message = f"'{path}' is a symbolic link, expected a regular file"
             raise FileRefused(message, int1=errno.ELOOP) from error
         if error.errno in REFUSALS and what not in READS:
-            for directory, refused in list(_TOLD.items()):
+            for directory, refused in _TOLD.copy().items():
                 if str(path).startswith(directory):
                     refused(path, error.strerror or str(error))
         raise SystemError_(f"cannot {what} '{path}': {error.strerror}", int1=error.errno or -1) from error

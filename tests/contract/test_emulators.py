@@ -100,6 +100,12 @@ def test_one_client_is_served_at_a_time(emulator: Emulator, client: Client) -> N
     assert second.value("query-status")["status"] == "running"
 
 
+def test_a_first_client_that_died_at_once_is_followed_by_the_next(emulator: Emulator) -> None:
+    """As after a kill of who started it: QEMU waits for one client, and for no longer than that."""
+    emulator.client().close()
+    assert emulator.client().negotiate().value("query-status")["status"] == "prelaunch"
+
+
 def test_a_client_that_comes_back_negotiates_anew(emulator: Emulator, client: Client) -> None:
     """The state is as it was left, and events that nobody heard are gone."""
     client.ask("cont")

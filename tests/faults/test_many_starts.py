@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -36,6 +36,24 @@ def test_i17_two_hundred_starts_at_once_all_work_and_leak_nothing(
     assert fake_qemu.running() == []
     assert descriptors() <= before + STARTS  # a socket for each thread that called, kept for the next call
     conn.createXML(small("last")).destroy()
+
+
+def test_i17_a_start_that_ends_while_the_next_is_counted_disturbs_nobody(
+    embervirt_connection: libvirt.virConnect, fake_qemu: FakeQemu
+) -> None:
+    """Ends come on the supervisor's thread, between any two steps of the driver's."""
+    starts = embervirt_connection.root.part("qemu").face.starts
+
+    class Ending(Future[None]):
+        def done(self) -> bool:
+            """It leaves the table just now."""
+            starts.pop("one", None)
+            return True
+
+    starts |= {"one": Ending(), "another": Ending()}
+    assert embervirt_connection.createXML(small("next")).isActive()
+    assert starts.keys() == {"another"}
+    assert [each.guest for each in fake_qemu.running()] == ["next"]
 
 
 def test_i17_no_more_start_at_a_time_than_the_setting_says(embervirt_root: Path, fake_qemu: FakeQemu) -> None:

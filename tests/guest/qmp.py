@@ -103,17 +103,19 @@ class Emulator:
         self.output = directory / "output"
         argv = [str(binary), "-name", "guest=a,debug-threads=on", "-S", "-nodefaults", "-no-user-config"]
         argv += ["-display", "none", "-machine", "q35,accel=tcg", "-m", "32", *options]
-        self._clients: list[Client] = []
         with socket.socket(socket.AF_UNIX) as bound, self.output.open("wb") as output:
             bound.bind(str(self.path))
             bound.listen(1)
-            argv += ["-chardev", f"socket,id=charmonitor,fd={bound.fileno()},server=on,wait=off"]
+            self._clients, self._taken = [Client(self.path)], 0  # QEMU waits for it
+            argv += ["-chardev", f"socket,id=charmonitor,fd={bound.fileno()},server=on,wait=on"]
             argv += ["-mon", "chardev=charmonitor,id=monitor,mode=control"]
             self.child = subprocess.Popen(argv, pass_fds=[bound.fileno()], stdout=output, stderr=output)
 
     def client(self) -> Client:
-        """A new connection, which is closed at the end."""
-        self._clients.append(Client(self.path))
+        """The connection that was there first, then a new one each time; they are closed at the end."""
+        if self._taken == len(self._clients):
+            self._clients.append(Client(self.path))
+        self._taken += 1
         return self._clients[-1]
 
     def signal(self, number: int) -> None:

@@ -147,7 +147,7 @@ class QemuDriver(Actor):
         self._revivals[uuid] = (*recent, now)
 
     def _going_on(self) -> list[Future[Failed | None]]:
-        return [each for each in self._starts.values() if not each.done()]
+        return [each for each in list(self._starts.values()) if not each.done()]
 
     def _started(
         self, plan: Plan, started: Future[None], over: Future[Failed | None], reply: Future[DomainRef]

@@ -26,6 +26,9 @@ from embervirt.supervisor.recorder import Spawned, kill, spawn
 LAST_LINES, LAST_BYTES = 10, 4096
 """How much of QEMU's output an error quotes, at most."""
 
+ASIDE = ": info: QEMU waiting for connection on: "
+"""What QEMU says of its monitor at every start, and an error does not quote."""
+
 DYING = 5.0
 """Seconds for a killed process to end: more only in uninterruptible sleep."""
 
@@ -90,7 +93,7 @@ def _failure(command: Command, spawned: Spawned, output: int) -> LaunchFailed:
     with command.log.open("rb") as log:
         log.seek(max(output, log.seek(0, os.SEEK_END) - LAST_BYTES))
         lines = log.read().decode(errors="replace").strip().splitlines()
-    said = "\n".join(lines[-LAST_LINES:]) or "it said nothing"
+    said = "\n".join([line for line in lines if ASIDE not in line][-LAST_LINES:]) or "it said nothing"
     return LaunchFailed(f"process exited while connecting to monitor: {said}")
 
 

@@ -49,7 +49,7 @@ class Session(Protocol):
 @dataclass(frozen=True)
 class Command:
     """What to start, where. ``argv`` gets the number of the listening monitor socket, for
-    ``-chardev socket,fd=N,server=on,wait=off``, and gives the emulator's absolute path and its arguments.
+    ``-chardev socket,fd=N,server=on,wait=on``, and gives the emulator's absolute path and its arguments.
 
     ``directory`` is of this run alone, exists, and is 0700. ``nonce`` is text of the arguments that no
     other process has. ``pass_fds`` are open descriptors that QEMU gets under the same numbers. ``account``:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from embervirt.drivers.qemu.capabilities import Capabilities
 
 LISTENING = {"server": True, "wait": False}
+WAITING = {"server": True, "wait": True}
+"""For a client who is in the queue already: taken before anything else. QEMU 7.2 moves the socket to another
+thread later; when both see the client, the loser hangs in its accept for ever, or QEMU crashes.
+"""
+
 IRQCHIP: dict[str | None, str] = {"kvm": "on", "qemu": "split"}
 """``kernel_irqchip`` by the driver of ``<ioapic>``."""
 
@@ -43,7 +48,7 @@ def parts(build: Build) -> Iterable[Part]:
     if not build.domain.devices.graphics:
         yield Option("display", "none")
     yield from (Option("no-user-config"), Option("nodefaults"))
-    yield Option("chardev", options("socket", {"id": "charmonitor", **_monitor(ctx), **LISTENING}))
+    yield Option("chardev", options("socket", {"id": "charmonitor", **_monitor(ctx)}))
     yield Option("mon", "chardev=charmonitor,id=monitor,mode=control")
     yield from clock.parts(build)
     yield Option("no-shutdown")
@@ -56,8 +61,8 @@ def parts(build: Build) -> Iterable[Part]:
 
 def _monitor(ctx: CompileContext) -> dict[str, object]:
     if ctx.monitor_fd is not None:
-        return {"fd": ctx.monitor_fd}
-    return {"path": f"{ctx.domain_dir}/monitor.sock"}
+        return {"fd": ctx.monitor_fd, **WAITING}
+    return {"path": f"{ctx.domain_dir}/monitor.sock", **LISTENING}
 
 
 def _acpi(domain: Domain) -> bool:

@@ -55,7 +55,7 @@ class Definitions:
             check_name(new)
         if new == old:
             raise OperationInvalid("Can't rename domain to itself", virdomain=VIR_FROM_DOM)
-        if self._tables.uuid_of(new) is not None or new in self._tables.starting.values():
+        if self._tables.uuid_of(new) or self._tables.being_started(new):
             text = f"domain with name '{new}' already exists"
             raise OperationInvalid(text, virdomain=VIR_FROM_DOM)
 

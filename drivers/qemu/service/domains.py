@@ -58,9 +58,8 @@ class Domains:
 
     def check_unique(self, name: str, uuid: str) -> None:
         """Raises DomainExists when another domain has that name or UUID."""
-        starting = self._tables.starting
-        holder = self._tables.uuid_of(name) or next((u for u, n in starting.items() if n == name), None)
-        called = self._tables.name_of(uuid) or starting.get(uuid)
+        holder = self._tables.uuid_of(name) or self._tables.being_started(name)
+        called = self._tables.name_of(uuid) or self._tables.starting.get(uuid)
         if holder not in (None, uuid):
             raise DomainExists(f"domain '{name}' already exists with uuid {holder}")
         if called not in (None, name):

@@ -29,7 +29,7 @@ def take(plan: Plan, disks: Iterable[Disk], face: Face, store: Store) -> None:
     def lives(lease: Lease) -> bool:
         """A run that is known here; of any other, whether there is still a process of it."""
         row = face.tables.running.named(lease.guest)
-        starting = lease.guest != plan.domain.name and lease.guest in list(face.tables.starting.values())
+        starting = lease.guest != plan.domain.name and face.tables.being_started(lease.guest) is not None
         return (row is not None and row.id == lease.run) or starting or carried(lease)
 
     store.lease(wanted, lives)

@@ -52,7 +52,7 @@ class Host:
 
     def qemu(self, fd: int, *more: str, binary: str = QEMU) -> list[str]:
         """Arguments for a QEMU without a machine."""
-        chardev = f"socket,id=charmonitor,fd={fd},server=on,wait=off"
+        chardev = f"socket,id=charmonitor,fd={fd},server=on,wait=on"
         monitor = ("-chardev", chardev, "-mon", "chardev=charmonitor,mode=control")
         return [binary, "-name", self.nonce, *NOTHING, *monitor, *more]
 
@@ -209,6 +209,17 @@ def test_a_qemu_that_exits_says_why(host: Host) -> None:
     said = "process exited while connecting to monitor: qemu-system-x86_64: -nonsense: invalid option"
     assert failed.value.err is not None
     assert failed.value.err[:3] == (1, 10, f"internal error: {said}")
+    nothing_left(host)
+
+
+def test_what_every_qemu_says_is_not_why_one_ends(host: Host) -> None:
+    """That it waited for its monitor's client stands in the log, and not in the error."""
+    host.argv = lambda fd: host.qemu(fd, "-device", "nonsense")
+    with pytest.raises(LaunchFailed) as failed:
+        host.start()
+    said = "qemu-system-x86_64: -device nonsense: 'nonsense' is not a valid device model name"
+    assert failed.value.detail == f"process exited while connecting to monitor: {said}"
+    assert "waiting for connection" in host.log.read_text()
     nothing_left(host)
 
 

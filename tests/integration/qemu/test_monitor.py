@@ -48,7 +48,7 @@ class Qemu:
         with sockets.listen(self.path) as listening:
             number = listening.fileno()
             argv = [QEMU, "-S", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "none"]
-            chardev = f"socket,id=m,fd={number},server=on,wait=off"
+            chardev = f"socket,id=m,fd={number},server=on,wait=on"
             self.child = subprocess.Popen(
                 [*argv, "-chardev", chardev, "-mon", "chardev=m,mode=control"], pass_fds=[number]
             )

@@ -6,7 +6,7 @@ import pytest
 
 from embervirt.testing.arguments import read
 
-MONITOR = ["-chardev", "socket,id=m,fd=7,server=on,wait=off", "-mon", "chardev=m,mode=control"]
+MONITOR = ["-chardev", "socket,id=m,fd=7,server=on,wait=on", "-mon", "chardev=m,mode=control"]
 
 
 def test_it_reads_what_its_monitor_tells_of() -> None:
