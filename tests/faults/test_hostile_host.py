@@ -450,24 +450,34 @@ say(guest=pid_of(ROOT, "a"))
         domain.destroy()
 
 
-def test_a_guest_ticks_on_when_its_program_is_killed(root: Path) -> None:
-    """SIGKILL and a new process: same QEMU, no gap in what the Linux guest counts, and it powers off."""
+WAYS = {"killed": "signal.pause()", "closed": "sys.stdin.readline(); conn.close()"}
+"""What it does at last, for one that is killed and one that closes its root."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_e07_a_guest_ticks_on_without_its_program(root: Path, way: str) -> None:
+    """And with a new one: same QEMU, no gap in what the Linux guest counts, and it powers off."""
     ensure()
     host = Host(
         root,
         """
 from guest.image import READY
-domain = libvirt.open(uri(ROOT)).defineXML(linux("counter"))
+conn = libvirt.open(uri(ROOT))
+domain = conn.defineXML(linux("counter"))
 domain.create()
 console = Console(ROOT, "counter")
 console.until(READY)
 console.tick(1)
 say(guest=pid_of(ROOT, "counter"))
-signal.pause()
-""",
+"""
+        + WAYS[way],
     )
     guest, console = host.hear()["guest"], Console(root, "counter")
-    host.kill()
+    if way == "closed":
+        host.line()
+        assert host.end() == ""
+    else:
+        host.kill()
     console.tick(1)
     with libvirt.open(uri(root)) as conn:
         domain = conn.lookupByName("counter")
