@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import peer
 from embervirt.drivers.root.lock import RootLock
 from embervirt.drivers.root.paths import RootPaths
 from embervirt.errors import RootBusy
 from guest.domain import SECONDS
 
-DEBIAN_PYTHON = "/usr/bin/python3"
 OURS = """
 import sys
 from pathlib import Path
@@ -42,12 +42,12 @@ sys.stdin.read()
 """
 
 
-def _has_libvirt() -> bool:
-    probe = [DEBIAN_PYTHON, "-c", "import libvirt"]
-    return Path(DEBIAN_PYTHON).exists() and subprocess.run(probe, capture_output=True).returncode == 0
-
-
-needs_libvirt = pytest.mark.skipif(not _has_libvirt(), reason="needs Debian's python3-libvirt")
+@pytest.fixture(params=["qemu", "secret"])
+def driver(request: pytest.FixtureRequest) -> str:
+    """One of libvirt's that has a root."""
+    if lacks := peer.lacks(qemu=request.param == "qemu"):
+        pytest.skip(lacks)
+    return str(request.param)
 
 
 @contextmanager
@@ -82,27 +82,23 @@ def test_k04_the_root_of_a_killed_owner_is_free_at_once(tmp_path: Path) -> None:
         RootLock.acquire(RootPaths(tmp_path)).release()
 
 
-@needs_libvirt
-@pytest.mark.parametrize("driver", ["qemu", "secret"])
 def test_libvirts_embedded_driver_keeps_us_out(tmp_path: Path, driver: str) -> None:
     """Either of its drivers, and the error names its process; when it closed we are the owner."""
-    with process(DEBIAN_PYTHON, "-c", LIBVIRT, str(tmp_path), driver) as (child, said):
+    with process(peer.PYTHON, "-c", LIBVIRT, str(tmp_path), driver) as (child, said):
         assert said == "owner"
-        with pytest.raises(RootBusy, match=f"owned by process {child.pid} .*{DEBIAN_PYTHON}"):
+        with pytest.raises(RootBusy, match=f"owned by process {child.pid} .*{peer.PYTHON}"):
             RootLock.acquire(RootPaths(tmp_path))
     RootLock.acquire(RootPaths(tmp_path)).release()
 
 
-@needs_libvirt
-@pytest.mark.parametrize("driver", ["qemu", "secret"])
 def test_we_keep_libvirts_embedded_driver_out(tmp_path: Path, driver: str) -> None:
     """It finds its pid file locked, also after the host program read that file; and gets in afterwards."""
     paths = RootPaths(tmp_path)
     lock = RootLock.acquire(paths)
     for path in paths.libvirt_locks:
         path.read_bytes()
-    with process(DEBIAN_PYTHON, "-c", LIBVIRT, str(tmp_path), driver) as (_, said):
+    with process(peer.PYTHON, "-c", LIBVIRT, str(tmp_path), driver) as (_, said):
         assert "Failed to acquire pid file" in said
     lock.release()
-    with process(DEBIAN_PYTHON, "-c", LIBVIRT, str(tmp_path), driver) as (_, said):
+    with process(peer.PYTHON, "-c", LIBVIRT, str(tmp_path), driver) as (_, said):
         assert said == "owner"

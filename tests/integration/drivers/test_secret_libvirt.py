@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import peer
 from embervirt.actors.fence import Fence
 from embervirt.actors.table import Table
 from embervirt.drivers.root.paths import RootPaths
@@ -19,7 +20,6 @@ from embervirt.drivers.secret.store import Disk, Memory
 from embervirt.drivers.secret.tables import SecretRow
 from embervirt.drivers.secret.value import SecretValue
 
-DEBIAN_PYTHON = "/usr/bin/python3"
 UUID = "00000000-0000-0000-0000-00000000000"
 SECRETS = {
     f"<secret><uuid>{UUID}1</uuid><usage type='ceph'><name>a&amp;&lt;'\u00e9</name></usage></secret>": "one",
@@ -44,9 +44,9 @@ print(json.dumps({s.UUIDString(): s.XMLDesc() for s in connection.listAllSecrets
 
 def libvirt(root: Path, make: dict[str, str]) -> dict[str, str]:
     """Make secrets in a root with libvirt 9; the XML of all that it then has."""
-    command = [DEBIAN_PYTHON, "-c", LIBVIRT, str(root), json.dumps(make)]
-    if not Path(DEBIAN_PYTHON).exists() or subprocess.run([DEBIAN_PYTHON, "-c", "import libvirt"]).returncode:
-        pytest.skip("needs Debian's python3-libvirt")
+    command = [peer.PYTHON, "-c", LIBVIRT, str(root), json.dumps(make)]
+    if lacks := peer.lacks():
+        pytest.skip(lacks)
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     found: dict[str, str] = json.loads(done.stdout)
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import peer
 from embervirt.drivers.qemu.addresses import assign
 from embervirt.drivers.qemu.backend import probe
 from embervirt.drivers.qemu.backend.monitor import MonitorLoop
@@ -22,7 +23,6 @@ from embervirt.drivers.xml import parse, render
 from embervirt.errors import libvirtError
 from unit.drivers.qemu.addresses.sets import GOLDEN, SEEDS, TABLE, DeviceSet, answer, random_set, refusal
 
-DEBIAN_PYTHON = "/usr/bin/python3"
 NEW = range(100_000, 100_120)
 LIBVIRT = """
 import json, os, sys, threading, libvirt
@@ -47,14 +47,14 @@ def libvirt(tmp_path: Path) -> Ask:
     """Asks an embedded libvirt 9 for its answers; it needs an init that reaps, or its probes hang."""
     if not shutil.which("tini"):
         pytest.skip("needs tini: libvirt's probes of QEMU hang where nobody reaps orphans")
-    if subprocess.run([DEBIAN_PYTHON, "-c", "import libvirt"], capture_output=True, check=False).returncode:
-        pytest.skip("needs Debian's python3-libvirt")
+    if lacks := peer.lacks(qemu=True):
+        pytest.skip(lacks)
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/qemu.conf").write_text('user = "root"\ngroup = "root"\n')
 
     def ask(sets: list[DeviceSet]) -> list[list[str]]:
         done = subprocess.run(
-            ["tini", "-s", "--", DEBIAN_PYTHON, "-c", LIBVIRT, str(tmp_path)],
+            ["tini", "-s", "--", peer.PYTHON, "-c", LIBVIRT, str(tmp_path)],
             input=json.dumps([each.xml for each in sets]),
             capture_output=True,
             text=True,

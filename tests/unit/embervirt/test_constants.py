@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import peer
 from embervirt import constants
 from embervirt.constants import _qemu
-
-DEBIAN_PYTHON = "/usr/bin/python3"
 
 SAMPLE: dict[str, int | str] = {
     "VIR_DOMAIN_NOSTATE": 0,
@@ -87,20 +86,18 @@ def test_they_are_cheap_to_import() -> None:
         )
 
 
-def _installed(module: str) -> dict[str, object] | None:
+def _installed(module: str) -> dict[str, object]:
     names = "{k: v for k, v in vars(m).items() if k.startswith('VIR_') and isinstance(v, (int, str))}"
     code = f"import json, {module} as m; print(json.dumps({names}))"
-    if not Path(DEBIAN_PYTHON).exists():
-        return None
-    done = subprocess.run([DEBIAN_PYTHON, "-c", code], capture_output=True, text=True, check=False)
-    found: dict[str, object] | None = json.loads(done.stdout) if done.returncode == 0 else None
+    done = subprocess.run([peer.PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    found: dict[str, object] = json.loads(done.stdout)
     return found
 
 
 @pytest.mark.parametrize(("module", "ours"), [("libvirt", constants), ("libvirt_qemu", _qemu)])
 def test_they_are_those_of_the_installed_libvirt_python(module: str, ours: object) -> None:
     """Where Debian's python3-libvirt is there to ask: every name it has, with its value."""
+    if lacks := peer.lacks():
+        pytest.skip(lacks)
     theirs = _installed(module)
-    if theirs is None:
-        pytest.skip("needs Debian's python3-libvirt")
     assert {name: getattr(ours, name, None) for name in theirs} == theirs
