@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import embervirt as libvirt
 from embervirt import faults
 from embervirt.actors.messages import Event
 from embervirt.drivers.driver import GUESTS
+from embervirt.drivers.qemu.errors import LaunchFailed
 from embervirt.drivers.qemu.messages import Lifecycle
+from embervirt.supervisor.identity import Identity, Process
 from embervirt.testing import FakeQemu, answers, dies, refuses
 from guest.calls import guests, nothing_is_left
-from guest.domain import pid_of, small, uri, wait_until, watching
+from guest.domain import SECONDS, pid_of, small, uri, wait_until, watching
 
 RUNNING = libvirt.VIR_DOMAIN_RUNNING
 DEFINED, UNDEFINED, STARTED, STOPPED = 0, 1, 2, 5
@@ -128,3 +131,24 @@ def test_a_start_whose_actor_is_in_quarantine_stays_open_until_that_ends(
         assert (pid_of(embervirt_root, "a"), told(events.fitting(is_life))) == (pid, [(1, STARTED)])
         domain.destroy()
     assert conn.root.journal.values()[0].state == "done"
+
+
+def test_a_qemu_that_dies_between_its_greeting_and_its_record_is_a_launch_that_failed(
+    conn: libvirt.virConnect, embervirt_root: Path, fake_qemu: FakeQemu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is that of a QEMU which dies a moment earlier or later, and nothing is left."""
+    attach = Process.attach
+
+    def dead(identity: Identity) -> Process | None:
+        process = attach(identity)
+        assert process is not None and process.signal(signal.SIGKILL) and process.wait(SECONDS)
+        return attach(identity)
+
+    domain = conn.defineXML(small("a"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Process, "attach", dead)
+        with pytest.raises(LaunchFailed, match="QEMU of 'a' ended after its greeting"):
+            domain.create()
+    assert nothing_is_left(conn, embervirt_root, before={"a.log"})
+    domain.create()
+    domain.destroy()

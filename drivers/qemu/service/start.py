@@ -47,7 +47,6 @@ from embervirt.drivers.root.files import make_directories
 from embervirt.drivers.root.journal import Operating
 from embervirt.drivers.root.paths import below
 from embervirt.drivers.xml import render
-from embervirt.errors import InternalError
 from embervirt.supervisor.identity import Process
 from embervirt.supervisor.processes import Watched
 
@@ -115,7 +114,7 @@ def start(
         undo.callback(watched.status)
         process = Process.attach(launched.identity)
         if process is None:
-            raise InternalError(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
+            raise LaunchFailed(f"QEMU of '{plan.domain.name}' ended after its greeting; see {command.log}")
         record = _record(plan, watched, ram_dir, face)
         record = msgspec.structs.replace(record, tpm=emulator(), **cards.recorded(made))
         run = Run(record, process, launched.monitor, plan.domain)
